@@ -1,0 +1,1 @@
+"""Synthetic people, poses, and the pictures of them."""

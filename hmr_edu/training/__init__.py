@@ -1,0 +1,1 @@
+"""Training and evaluation: writes records, draws nothing."""
