@@ -1,0 +1,202 @@
+"""The SMPL layer: betas and pose in, a posed body out, one equation a step.
+
+Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015; equation numbers are the paper's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hmr_edu.body.files import BodyData, read_body
+from hmr_edu.keypoints import SMPL_PARENTS
+from hmr_edu.rotations import axis_angle_to_matrix
+
+
+class BodyOutput(NamedTuple):
+    """A posed body, metres. `vertices` is None when only keypoints were asked for."""
+
+    vertices: Float[Tensor, "batch V 3"] | None
+    joints: Float[Tensor, "batch 24 3"]
+    keypoints: Float[Tensor, "batch 19 3"]
+    rotations: Float[Tensor, "batch 24 3 3"]
+
+
+def _levels(parents: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
+    """Group the joints by depth in the tree: (joints, their parents' places one level up)."""
+    depth = [0]
+    for parent in parents[1:]:
+        depth.append(depth[parent] + 1)
+    groups = [[j for j in range(len(parents)) if depth[j] == d] for d in range(max(depth) + 1)]
+    return [
+        (joints, [above.index(parents[j]) for j in joints])
+        for above, joints in zip(groups, groups[1:], strict=False)
+    ]
+
+
+# In SMPL's order every level is a run of neighbours, so a level is a slice, not a gather.
+LEVELS = _levels(tuple(SMPL_PARENTS))
+
+
+def forward_kinematics(
+    rotations: Float[Tensor, "batch 24 3 3"], joints: Float[Tensor, "batch 24 3"]
+) -> tuple[Float[Tensor, "batch 24 3 3"], Float[Tensor, "batch 24 3"]]:
+    """Global rotation and position of every joint, down the tree (eq. 3-4).
+
+    `rotations` are relative to the parent, `joints` the rest positions. Whole levels are
+    composed at once: nine small products instead of twenty-three.
+    """
+    bones = torch.cat([joints[:, :1], joints[:, 1:] - joints[:, SMPL_PARENTS[1:]]], dim=1)
+    R, t = [rotations[:, :1]], [bones[:, :1]]
+    for level, above in LEVELS:
+        here = slice(level[0], level[-1] + 1)
+        R_parent, t_parent = R[-1][:, above], t[-1][:, above]
+        R.append(R_parent @ rotations[:, here])
+        t.append(t_parent + (R_parent @ bones[:, here, :, None]).squeeze(-1))
+    return torch.cat(R, dim=1), torch.cat(t, dim=1)
+
+
+class SMPL(nn.Module):
+    """The body model as a layer. Any vertex count; SMPL's 24 joints and 10 betas.
+
+    Tensors are kept as [3, V] rows rather than [V, 3], so that every operation runs along
+    the vertices; `v_template`, `shapedirs`, `posedirs` show them in SMPL's own layout.
+    """
+
+    def __init__(self, body: BodyData) -> None:
+        super().__init__()
+        as_tensor = torch.from_numpy
+        J_regressor, K = as_tensor(body.J_regressor), as_tensor(body.keypoint_regressor)
+        template, shapedirs = as_tensor(body.v_template), as_tensor(body.shapedirs)
+        blend = torch.cat([shapedirs, as_tensor(body.posedirs)], dim=2).permute(2, 1, 0)
+        weights = as_tensor(body.weights).T
+        # A keypoint touches a few vertices; `vertices=False` evaluates no others.
+        touched = K.abs().sum(0).nonzero().squeeze(1)
+
+        constants = {
+            "faces": as_tensor(body.faces).long(),
+            "J_regressor": J_regressor,
+            "keypoint_regressor": K,
+            # J = J_regressor (template + S beta) is linear in beta: fold the regressor in once.
+            # In float64, so that folding costs no accuracy.
+            "J_template": (J_regressor.double() @ template.double()).float(),
+            "J_shapedirs": torch.einsum(
+                "jv,vcb->bjc", J_regressor.double(), shapedirs.double()
+            ).float(),
+            "_template": template.T,
+            "_blend": blend,
+            "_weights": weights,
+            "_touched": touched,
+            "_touched_template": template.T[:, touched],
+            "_touched_blend": blend[:, :, touched],
+            "_touched_weights": weights[:, touched],
+            "_touched_regressor": K[:, touched].T,
+        }
+        for name, tensor in constants.items():
+            # Not in the state dict: a body is a file of its own, not a trained weight.
+            self.register_buffer(name, tensor.contiguous(), persistent=False)
+        self.parents = tuple(SMPL_PARENTS)
+
+    @property
+    def v_template(self) -> Float[Tensor, "V 3"]:
+        """The mean shape in the rest pose, metres."""
+        return self._template.T
+
+    @property
+    def shapedirs(self) -> Float[Tensor, "V 3 10"]:
+        """Shape blend shapes S: metres per unit of beta."""
+        return self._blend[:10].permute(2, 1, 0)
+
+    @property
+    def posedirs(self) -> Float[Tensor, "V 3 207"]:
+        """Pose blend shapes P: metres per entry of vec(R - I)."""
+        return self._blend[10:].permute(2, 1, 0)
+
+    @property
+    def weights(self) -> Float[Tensor, "V 24"]:
+        """Skinning weights W; each row sums to 1."""
+        return self._weights.T
+
+    def forward(
+        self,
+        betas: Float[Tensor, "batch 10"],
+        pose: Float[Tensor, "batch 72"] | Float[Tensor, "batch 24 3 3"],
+        vertices: bool = True,
+    ) -> BodyOutput:
+        """Pose the body.
+
+        `pose` is axis-angle (radians) or rotation matrices, root first, each relative to its
+        parent. With `vertices=False` only the vertices that the keypoints need are evaluated:
+        same keypoints, a fraction of the work. Raises ValueError on other shapes.
+        """
+        if betas.ndim != 2 or betas.shape[1] != 10:
+            raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
+        if pose.shape == (len(betas), 72):
+            rotations = axis_angle_to_matrix(pose.view(-1, 24, 3))
+        elif pose.shape == (len(betas), 24, 3, 3):
+            rotations = pose
+        else:
+            raise ValueError(
+                f"pose must be [{len(betas)}, 72] or [{len(betas)}, 24, 3, 3] to go with "
+                f"betas {list(betas.shape)}, got {list(pose.shape)}"
+            )
+
+        # J(beta), eq. 10.
+        J = self.J_template + torch.einsum("nb,bjc->njc", betas, self.J_shapedirs)
+        R, joints = forward_kinematics(rotations, J)
+        # G'_k, eq. 4: rotate about the rest joint. A row [R | t] is 12 numbers, not 16.
+        t = joints - (R @ J[..., None]).squeeze(-1)
+        transforms = torch.cat([R, t[..., None]], dim=3)
+
+        # vec(R - I) without the root: what the pose blend shapes listen to (eq. 9).
+        identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
+        coefficients = torch.cat([betas, (rotations[:, 1:] - identity).flatten(1)], dim=1)
+
+        if vertices:
+            posed = _skin(coefficients, transforms, self._template, self._blend, self._weights)
+            touched = posed[:, :, self._touched]
+        else:
+            posed = None
+            touched = _skin(
+                coefficients,
+                transforms,
+                self._touched_template,
+                self._touched_blend,
+                self._touched_weights,
+            )
+        return BodyOutput(
+            vertices=None if posed is None else posed.transpose(1, 2),
+            joints=joints,
+            keypoints=(touched @ self._touched_regressor).transpose(1, 2),
+            rotations=rotations,
+        )
+
+
+def _skin(
+    coefficients: Float[Tensor, "batch 217"],
+    transforms: Float[Tensor, "batch 24 3 4"],
+    template: Float[Tensor, "3 V"],
+    blend: Float[Tensor, "217 3 V"],
+    weights: Float[Tensor, "24 V"],
+) -> Float[Tensor, "batch 3 V"]:
+    """Blend shapes, then linear blend skinning (eq. 6-8)."""
+    # T_P(beta, theta) = template + B_S(beta) + B_P(theta), as one matrix product.
+    v_posed = torch.addmm(template.flatten(), coefficients, blend.flatten(1))
+    v_posed = v_posed.view(-1, *template.shape)
+    # sum_k w_ki G'_k for every vertex i, then apply it: R v + t.
+    per_vertex = (transforms.permute(0, 2, 3, 1).flatten(1, 2) @ weights).view(
+        -1, 3, 4, template.shape[1]
+    )
+    return (per_vertex[:, :, :3] * v_posed[:, None]).sum(2) + per_vertex[:, :, 3]
+
+
+def load_body(name_or_path: str | Path = "lite") -> SMPL:
+    """Make the layer from a shipped body ("lite", "full") or from a body file.
+
+    Raises FileNotFoundError or DataError (see `hmr_edu.body.files.read_body`).
+    """
+    return SMPL(read_body(name_or_path))
