@@ -1,0 +1,279 @@
+"""The compiled heart of the renderer: triangles in, nearest surface per pixel out.
+
+A plain z-buffer in the manner of Pineda ("A Parallel Algorithm for Polygon Rasterization", 1988),
+compiled by numba. Three choices matter:
+
+- Corners are snapped to 1/4096 pixel and everything that decides *whether* a sample is covered is
+  integer arithmetic, with the top-left rule on shared edges. Neighbouring triangles therefore
+  never leave a hole and never both claim a sample.
+- The passes over triangles keep only a depth and a face number per pixel; normals and the other
+  attributes are interpolated once per pixel at the end ("deferred").
+- A pixel is sampled at its centre, which decides what it shows, and at a few more places, which
+  only decide how much of it is covered. A body triangle is about half a pixel large in a 64-pixel
+  picture, so the loops run over sample places within the triangle's bounding box: mostly none.
+
+The functions release the GIL and hold no state: threads may render different pictures at once,
+and forked data-loader workers find no thread pool to trip over.
+"""
+
+from __future__ import annotations
+
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+
+SUBPIXEL_BITS = 12
+ONE = 1 << SUBPIXEL_BITS  # one pixel
+GUARD = 1 << 28  # 65,536 pixels: products of two differences still fit 64 bits
+OUTSIDE = np.int32(-(1 << 31))  # marks a vertex too near or too far out to be projected
+
+# Where a pixel is sampled, in 1/4096 pixel from its top-left corner. The first place is the
+# centre. The other four are the usual rotated grid: no two share a row or a column.
+CENTRE = np.array([[4, 4]], np.int64) * (ONE // 8)
+ROTATED_GRID = np.array([[4, 4], [3, 1], [7, 3], [1, 5], [5, 7]], np.int64) * (ONE // 8)
+
+# `no_type_check`: numba compiles the plain function, so run-time type checkers keep off it.
+_options = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+@njit(**_options)
+@no_type_check
+def accumulate_normals(vertices, faces, normals):
+    """Write unit vertex normals [V, 3]: the area-weighted mean of the faces around a vertex."""
+    normals[:] = 0.0
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, az = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        ux, uy, uz = vertices[j, 0] - ax, vertices[j, 1] - ay, vertices[j, 2] - az
+        vx, vy, vz = vertices[k, 0] - ax, vertices[k, 1] - ay, vertices[k, 2] - az
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for v in (i, j, k):
+            normals[v, 0] += nx
+            normals[v, 1] += ny
+            normals[v, 2] += nz
+    for v in range(normals.shape[0]):
+        x, y, z = normals[v, 0], normals[v, 1], normals[v, 2]
+        length = np.sqrt(x * x + y * y + z * z)
+        if length > 0.0:
+            normals[v, 0] = x / length
+            normals[v, 1] = y / length
+            normals[v, 2] = z / length
+
+
+@njit(**_options)
+@no_type_check
+def _project(vertices, scale, shift, perspective, near, size, corners, keys):
+    """Snap vertices to the pixel grid; write what the z-buffer compares (smaller is nearer).
+
+    The key is affine over the picture, so that it interpolates with screen barycentrics: the
+    depth itself for weak perspective, minus its inverse for full perspective.
+    """
+    half = 0.5 * size * ONE
+    for v in range(vertices.shape[0]):
+        z = np.float64(vertices[v, 2]) + shift[2]
+        factor = scale * half
+        keys[v] = z
+        corners[v, 0] = OUTSIDE
+        if perspective:
+            if z < near:
+                continue
+            factor /= z
+            keys[v] = -1.0 / z
+        x = (vertices[v, 0] + shift[0]) * factor + half
+        y = (vertices[v, 1] + shift[1]) * factor + half
+        if abs(x) < GUARD and abs(y) < GUARD:
+            corners[v, 0] = np.int32(np.floor(x + 0.5))
+            corners[v, 1] = np.int32(np.floor(y + 0.5))
+
+
+@njit(**_options)
+@no_type_check
+def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
+    """Fill `hits` (a bit per sample place), and for each pixel the nearest key and its face.
+
+    Once the centre of a pixel is hit, only hits of the centre compete for it. Until then the
+    nearest hit of any place stands in: thin parts can pass between all the centres.
+    `winner` is the face number times 8 plus the place.
+    """
+    size = hits.shape[0]
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, bx, cx = np.int64(corners[i, 0]), np.int64(corners[j, 0]), np.int64(corners[k, 0])
+        if ax == OUTSIDE or bx == OUTSIDE or cx == OUTSIDE:
+            continue
+        ay, by, cy = np.int64(corners[i, 1]), np.int64(corners[j, 1]), np.int64(corners[k, 1])
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        # The normal of a face that looks at the camera has negative z, and so has this area.
+        if area == 0 or (cull and area > 0):
+            continue
+        if area < 0:
+            j, k, area = k, j, -area
+            bx, by, cx, cy = cx, cy, bx, by
+        x_min, x_max = min(ax, bx, cx), max(ax, bx, cx)
+        y_min, y_max = min(ay, by, cy), max(ay, by, cy)
+        # Edge functions: twice the area of (edge, sample), positive inside. Samples exactly on
+        # an edge belong to the triangle only if the edge is a top or a left one.
+        ax_step, ay_step = by - cy, cx - bx
+        bx_step, by_step = cy - ay, ax - cx
+        cx_step, cy_step = ay - by, bx - ax
+        a_open = 0 if ax_step > 0 or (ax_step == 0 and ay_step > 0) else 1
+        b_open = 0 if bx_step > 0 or (bx_step == 0 and by_step > 0) else 1
+        c_open = 0 if cx_step > 0 or (cx_step == 0 and cy_step > 0) else 1
+        key_a = keys[i]
+        slope_b = (keys[j] - key_a) / area
+        slope_c = (keys[k] - key_a) / area
+        for place in range(places.shape[0]):
+            px, py = places[place, 0], places[place, 1]
+            first_x = max((x_min - px + ONE - 1) >> SUBPIXEL_BITS, 0)
+            last_x = min((x_max - px) >> SUBPIXEL_BITS, size - 1)
+            first_y = max((y_min - py + ONE - 1) >> SUBPIXEL_BITS, 0)
+            last_y = min((y_max - py) >> SUBPIXEL_BITS, size - 1)
+            if first_x > last_x or first_y > last_y:
+                continue
+            sx = (first_x << SUBPIXEL_BITS) + px
+            sy = (first_y << SUBPIXEL_BITS) + py
+            row_a = (sx - bx) * ax_step + (sy - by) * ay_step - a_open
+            row_b = (sx - cx) * bx_step + (sy - cy) * by_step - b_open
+            row_c = (sx - ax) * cx_step + (sy - ay) * cy_step - c_open
+            bit = np.uint8(1 << place)
+            for y in range(first_y, last_y + 1):
+                a, b, c = row_a, row_b, row_c
+                for x in range(first_x, last_x + 1):
+                    if (a | b | c) >= 0:
+                        hit = hits[y, x]
+                        contest = hit != 0
+                        if hit & 1:
+                            open_to = place == 0
+                        else:
+                            open_to = True
+                            contest = contest and place != 0
+                        if open_to:
+                            key = np.float32(key_a + b * slope_b + c * slope_c)
+                            if not contest or key < nearest[y, x]:
+                                nearest[y, x] = key
+                                winner[y, x] = (f << 3) | place
+                        hits[y, x] = hit | bit
+                    a += ax_step << SUBPIXEL_BITS
+                    b += bx_step << SUBPIXEL_BITS
+                    c += cx_step << SUBPIXEL_BITS
+                row_a += ay_step << SUBPIXEL_BITS
+                row_b += by_step << SUBPIXEL_BITS
+                row_c += cy_step << SUBPIXEL_BITS
+
+
+@njit(**_options)
+@no_type_check
+def _resolve(
+    corners,
+    keys,
+    faces,
+    normals,
+    rest,
+    parts,
+    places,
+    perspective,
+    hits,
+    winner,
+    depth,
+    normal,
+    surface,
+    part,
+    coverage,
+):
+    """Interpolate the winners' attributes and write the five pictures."""
+    n_places = places.shape[0]
+    for y in range(hits.shape[0]):
+        for x in range(hits.shape[1]):
+            hit = hits[y, x]
+            if hit == 0:
+                continue
+            # With one place the centre counts; with more it only chooses what is shown.
+            count = hit & 1 if n_places == 1 else 0
+            for place in range(1, n_places):
+                count += (hit >> place) & 1
+            if count == 0:
+                continue
+            coverage[y, x] = count / max(n_places - 1, 1)
+
+            f, place = winner[y, x] >> 3, winner[y, x] & 7
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            ax, ay = np.int64(corners[i, 0]), np.int64(corners[i, 1])
+            bx, by = corners[j, 0] - ax, corners[j, 1] - ay
+            cx, cy = corners[k, 0] - ax, corners[k, 1] - ay
+            sx = (x << SUBPIXEL_BITS) + places[place, 0] - ax
+            sy = (y << SUBPIXEL_BITS) + places[place, 1] - ay
+            area = np.float64(bx * cy - by * cx)
+            b = (sx * cy - sy * cx) / area
+            c = (bx * sy - by * sx) / area
+            a = 1.0 - b - c
+            key = a * keys[i] + b * keys[j] + c * keys[k]
+            if perspective:  # screen barycentrics to those of the surface
+                a *= keys[i] / key
+                b *= keys[j] / key
+                c *= keys[k] / key
+                key = -1.0 / key
+            depth[y, x] = key
+            nx = a * normals[i, 0] + b * normals[j, 0] + c * normals[k, 0]
+            ny = a * normals[i, 1] + b * normals[j, 1] + c * normals[k, 1]
+            nz = a * normals[i, 2] + b * normals[j, 2] + c * normals[k, 2]
+            length = max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
+            normal[0, y, x] = nx / length
+            normal[1, y, x] = ny / length
+            normal[2, y, x] = nz / length
+            for axis in range(3):
+                surface[axis, y, x] = a * rest[i, axis] + b * rest[j, axis] + c * rest[k, axis]
+            main = i if a >= b and a >= c else (j if b >= c else k)
+            part[y, x] = parts[main] + 1
+
+
+@njit(**_options)
+@no_type_check
+def render_images(
+    vertices,
+    faces,
+    rest,
+    parts,
+    scale,
+    shift,
+    perspective,
+    near,
+    places,
+    cull,
+    depth,
+    normal,
+    surface,
+    part,
+    coverage,
+):
+    """Render a batch, one picture after the other, into arrays that hold zeros."""
+    size = depth.shape[1]
+    n_vertices = vertices.shape[1]
+    corners = np.empty((n_vertices, 2), np.int32)
+    keys = np.empty(n_vertices, np.float64)
+    normals = np.empty((n_vertices, 3), np.float32)
+    hits = np.empty((size, size), np.uint8)
+    nearest = np.empty((size, size), np.float32)
+    winner = np.empty((size, size), np.int32)
+    for n in range(vertices.shape[0]):
+        _project(vertices[n], scale[n], shift[n], perspective, near, size, corners, keys)
+        accumulate_normals(vertices[n], faces, normals)
+        hits[:] = 0
+        _rasterize(corners, keys, faces, places, cull, hits, nearest, winner)
+        _resolve(
+            corners,
+            keys,
+            faces,
+            normals,
+            rest,
+            parts,
+            places,
+            perspective,
+            hits,
+            winner,
+            depth[n],
+            normal[n],
+            surface[n],
+            part[n],
+            coverage[n],
+        )
