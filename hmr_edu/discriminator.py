@@ -1,0 +1,87 @@
+"""The adversary (paper, section 3.3): how human is a body, joint by joint and as a whole.
+
+Weak 2D labels let a body bend like a monster as long as its projection fits. The discriminator
+sees real bodies from motion capture, needs no images, and says how real a pose and a shape look.
+It is factorised as the body is: one critic a joint, one for the full pose, one for the shape.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hmr_edu.rotations import axis_angle_to_matrix
+from hmr_edu.theta import split_theta
+
+NUM_JOINTS = 23  # SMPL's 24 without the root: where a body faces says nothing about its being real.
+NUM_BETAS = 10
+
+
+class JointHeads(nn.Module):
+    """One linear critic for each joint, `nn.Linear(features, 1)` times `joints` in one sum."""
+
+    def __init__(self, joints: int, features: int):
+        super().__init__()
+        bound = 1 / math.sqrt(features)  # as nn.Linear starts
+        self.weight = nn.Parameter(torch.empty(joints, features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(joints).uniform_(-bound, bound))
+
+    def forward(
+        self, features: Float[Tensor, "batch joints features"]
+    ) -> Float[Tensor, "batch joints"]:
+        """Joint k's features with joint k's own weights."""
+        return (features * self.weight).sum(dim=-1) + self.bias
+
+
+class Discriminator(nn.Module):
+    """25 critics: 23 joints, the full pose, the shape. Real is 1, fake is 0; no sigmoid (LSGAN).
+
+    Source: paper section 3.3 and akanazawa/hmr; 1,807,619 parameters. The joint features come from
+    two layers that all joints share ("1x1 convolutions" 9 -> 32 -> 32). Their ReLUs matter:
+    MandyMo/pytorch_HMR and mmhuman3d leave them out, and a joint's critic is then affine in R.
+    """
+
+    def __init__(self, features: int = 32, hidden: int = 1024):
+        super().__init__()
+        self.joint_features = nn.Sequential(
+            nn.Linear(9, features), nn.ReLU(), nn.Linear(features, features), nn.ReLU()
+        )
+        self.joint_heads = JointHeads(NUM_JOINTS, features)
+        self.pose_head = nn.Sequential(
+            nn.Linear(NUM_JOINTS * features, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 1),
+        )
+        self.shape_head = nn.Sequential(
+            nn.Linear(NUM_BETAS, 10), nn.ReLU(), nn.Linear(10, 5), nn.ReLU(), nn.Linear(5, 1)
+        )
+
+    def forward(
+        self, rotations: Float[Tensor, "batch 23 3 3"], betas: Float[Tensor, "batch 10"]
+    ) -> Float[Tensor, "batch 25"]:
+        """Judge the rotation matrices of the joints 1..23 and the shape: [23 joints, pose, shape].
+
+        Rotations go in as matrices, since axis-angle has many names for one rotation and a cut
+        at pi. Raises ValueError on other shapes, the root's rotation among them most often.
+        """
+        if rotations.shape[1:] != (NUM_JOINTS, 3, 3) or betas.shape[1:] != (NUM_BETAS,):
+            raise ValueError(
+                "the discriminator takes rotations [B,23,3,3] (no root) and betas [B,10], "
+                f"got {list(rotations.shape)} and {list(betas.shape)}"
+            )
+        features = self.joint_features(rotations.flatten(start_dim=2))
+        joints = self.joint_heads(features)
+        pose = self.pose_head(features.flatten(start_dim=1))
+        shape = self.shape_head(betas)
+        return torch.cat((joints, pose, shape), dim=1)
+
+    def from_theta(self, theta: Float[Tensor, "batch 85"]) -> Float[Tensor, "batch 25"]:
+        """Judge a whole theta; its camera and its root rotation are left out."""
+        _, pose, betas = split_theta(theta)
+        joints = pose[:, 3:].unflatten(1, (NUM_JOINTS, 3))
+        return self(axis_angle_to_matrix(joints), betas)

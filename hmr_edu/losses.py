@@ -1,0 +1,259 @@
+"""What a prediction is asked to do (paper, equations 3 to 5), one plain function a term.
+
+Each term is a mean over what the batch has labels for. Flags say what that is; whatever stands in
+the place of a missing label, NaN included, reaches neither value nor gradient, and a term without
+any label is 0 (dividing by such a count is how russoale/hmr2.0#8 got NaN). Terms carry no weights:
+those belong to the training configuration.
+
+A term speaks of one regression step; `step_weights` and `per_step` put the steps together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Integer
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from hmr_edu.spatial_head import cell_centres
+
+RIGHT_HIP, LEFT_HIP = 2, 3  # in LSP and in COCO+
+
+
+def keypoints2d_loss(
+    pred: Float[Tensor, "batch points 2"],
+    target: Float[Tensor, "batch points 2"],
+    visibility: Bool[Tensor, "batch points"] | Float[Tensor, "batch points"],
+) -> Float[Tensor, ""]:
+    """L1 distance of visible keypoints in crop units: sum v |dx| / (2 sum v) (paper, eq. 3).
+
+    `visibility` is 0/1 or a weight >= 0; an image without labels has 0 everywhere.
+    """
+    weight = visibility.to(pred.dtype)[..., None].expand_as(pred)
+    return _weighted_mean((pred - _known(target, weight > 0)).abs(), weight)
+
+
+def keypoints3d_loss(
+    pred: Float[Tensor, "batch points 3"],
+    target: Float[Tensor, "batch points 3"],
+    labelled: Bool[Tensor, " batch"],
+    visibility: Bool[Tensor, "batch points"] | None = None,
+    norm: str = "l1",
+) -> Float[Tensor, ""]:
+    """Distance of keypoints (metres) with both mid-hips moved to the origin; mean of x, y and z.
+
+    Points come in LSP or COCO+ order. A sample whose hips are not both known cannot be aligned
+    and does not count. `norm` is "mse" as in the paper and akanazawa/hmr, or "l1" as in
+    4D-Humans, which outliers hurt less. Raises ValueError on any other.
+    """
+    known = labelled[:, None].expand(pred.shape[:2])
+    if visibility is not None:
+        hips = visibility[:, RIGHT_HIP] & visibility[:, LEFT_HIP]
+        known = known & visibility & hips[:, None]
+    known = known[..., None].expand_as(pred)
+    difference = from_mid_hip(pred) - from_mid_hip(_known(target, known))
+    if norm == "l1":
+        return _weighted_mean(difference.abs(), known)
+    if norm == "mse":
+        return _weighted_mean(difference.square(), known)
+    raise ValueError(f'norm must be "l1" or "mse", got {norm!r}')
+
+
+def theta_loss(
+    rotations: Float[Tensor, "batch joints 3 3"],
+    betas: Float[Tensor, "batch 10"],
+    target_rotations: Float[Tensor, "batch joints 3 3"],
+    target_betas: Float[Tensor, "batch 10"],
+    labelled: Bool[Tensor, " batch"],
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Mean squared error of the rotation matrices' entries and of betas (paper, eq. 5), apart.
+
+    Matrices, not axis-angle: 2 pi - a and -a are one rotation. akanazawa/hmr takes one mean over
+    216 + 10 numbers, that is (216 pose + 10 betas) / 226 of what is returned here.
+    """
+    pose_known = labelled[:, None, None, None].expand_as(rotations)
+    betas_known = labelled[:, None].expand_as(betas)
+    return (
+        _weighted_mean((rotations - _known(target_rotations, pose_known)).square(), pose_known),
+        _weighted_mean((betas - _known(target_betas, betas_known)).square(), betas_known),
+    )
+
+
+def mesh_loss(
+    pred: Float[Tensor, "batch vertices 3"],
+    target: Float[Tensor, "batch vertices 3"],
+    labelled: Bool[Tensor, " batch"],
+    roots: tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch 3"]] | None = None,
+) -> Float[Tensor, ""]:
+    """L1 distance of the vertices in metres, mean of x, y and z: the supervision HMR left unused.
+
+    With `roots`, the pelvis of `pred` and the pelvis of `target`, each mesh is first moved to its
+    own pelvis. Source of the term: 'weak mesh supervision', as nkolot/GraphCMR and SPIN use it.
+    """
+    known = labelled[:, None, None].expand_as(pred)
+    target = _known(target, known)
+    if roots is not None:
+        pred_root, target_root = roots
+        pred = pred - pred_root[:, None]
+        target = target - _known(target_root, labelled[:, None])[:, None]
+    return _weighted_mean((pred - target).abs(), known)
+
+
+def heatmap_loss(
+    logits: Float[Tensor, "batch points height width"],
+    target: Float[Tensor, "batch points 2"],
+    visibility: Bool[Tensor, "batch points"] | Float[Tensor, "batch points"],
+    sigma: float = 1.0,
+) -> Float[Tensor, ""]:
+    """KL divergence from a Gaussian around the keypoint to softmax(logits), in nats a keypoint.
+
+    `target` is in crop units, `sigma` in cells of the map; 0 is reached when the map is that
+    Gaussian. Keypoints outside the crop have no place on the map and do not count.
+    """
+    height, width = logits.shape[-2:]
+    inside = (target.abs() <= 1).all(dim=-1)  # False where NaN
+    target = _known(target, inside[..., None])
+    log_x = _log_gaussian(target[..., 0], width, sigma)
+    log_y = _log_gaussian(target[..., 1], height, sigma)
+    x, y = log_x.exp(), log_y.exp()
+    # sum q log q - sum q log p, with q the Gaussian, a product of its two axes.
+    log_target = (x * log_x).sum(-1) + (y * log_y).sum(-1)
+    log_pred = logits.flatten(-2).log_softmax(-1).view_as(logits)
+    divergence = log_target - torch.einsum("bphw,bph,bpw->bp", log_pred, y, x)
+    return _weighted_mean(divergence, visibility * inside)
+
+
+def depth_loss(
+    pred: Float[Tensor, "batch points"],
+    target: Float[Tensor, "batch points 3"],
+    labelled: Bool[Tensor, " batch"],
+) -> Float[Tensor, ""]:
+    """L1 distance of `Features.depths` to how far keypoints lie behind the mid-hip, in metres.
+
+    `target` holds keypoints in the camera frame (z away from the camera), LSP or COCO+ order.
+    """
+    known = labelled[:, None].expand_as(pred)
+    depth = from_mid_hip(_known(target, known[..., None]))[..., 2]
+    return _weighted_mean((pred - depth).abs(), known)
+
+
+def parts_loss(
+    logits: Float[Tensor, "batch parts height width"],
+    target: Integer[Tensor, "batch image_height image_width"],
+    labelled: Bool[Tensor, " batch"],
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the body part at the centre of each cell; labels below 0 do not count.
+
+    `target` is a label image at any resolution that covers the same crop.
+    """
+    rows, columns = (
+        (2 * torch.arange(cells, device=target.device) + 1) * pixels // (2 * cells)
+        for cells, pixels in zip(logits.shape[-2:], target.shape[-2:], strict=True)
+    )
+    target = target[:, rows[:, None], columns].long()
+    known = labelled[:, None, None] & (target >= 0)
+    return _weighted_mean(
+        cross_entropy(logits, torch.where(known, target, 0), reduction="none"), known
+    )
+
+
+def lsgan_encoder_loss(
+    outputs: Float[Tensor, "samples critics"],
+    critic_weights: Float[Tensor, " critics"] | None = None,
+) -> Float[Tensor, ""]:
+    """Ask the critics to call the predictions real: mean over samples of sum (D - 1)^2.
+
+    `outputs` may hold the fakes of every step below each other; 6.25 when 25 critics all say 0.5.
+    `critic_weights` mutes critics, such as those of joints the real poses never move.
+    """
+    return _critic_sum((outputs - 1).square(), critic_weights)
+
+
+def lsgan_discriminator_loss(
+    real: Float[Tensor, "reals critics"],
+    fake: Float[Tensor, "fakes critics"],
+    critic_weights: Float[Tensor, " critics"] | None = None,
+) -> Float[Tensor, ""]:
+    """Teach the critics real = 1 and fake = 0 (least squares, paper section 3.3).
+
+    Sums over critics, means over the batches, which may differ in size; 12.5 when 25 critics
+    all say 0.5. The caller detaches the fakes.
+    """
+    return _critic_sum((real - 1).square(), critic_weights) + _critic_sum(
+        fake.square(), critic_weights
+    )
+
+
+def step_weights(steps: str | Sequence[float], iterations: int) -> list[float]:
+    """Return what each regression step counts in the loss.
+
+    "all": 1 / iterations each, so the total does not grow with the number of steps. "last": only
+    the last, as in the paper, which says that pushing every step "overshoots", and in the public
+    code bases. A list is used as given. Raises ValueError on another word, a wrong length,
+    or weights that are negative, not finite or all zero.
+    """
+    if isinstance(steps, str):
+        if steps == "all":
+            return [1 / iterations] * iterations
+        if steps == "last":
+            return [0.0] * (iterations - 1) + [1.0]
+        raise ValueError(f'step weights are "all", "last" or a list of numbers, got {steps!r}')
+    weights = [float(weight) for weight in steps]
+    if len(weights) != iterations:
+        raise ValueError(f"{iterations} steps need {iterations} weights, got {len(weights)}")
+    if not any(weights) or not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+        raise ValueError(f"step weights must be finite, >= 0 and not all 0, got {weights}")
+    return weights
+
+
+def per_step(losses: Sequence[Float[Tensor, ""]], weights: Sequence[float]) -> Float[Tensor, ""]:
+    """Return the weighted sum of one loss term over the regression steps.
+
+    Steps of weight 0 are left out, not multiplied: 0 times inf would be NaN. Raises ValueError
+    when there are not as many weights as losses.
+    """
+    if len(losses) != len(weights):
+        raise ValueError(f"{len(losses)} losses need {len(losses)} weights, got {len(weights)}")
+    return torch.stack(
+        [weight * loss for weight, loss in zip(weights, losses, strict=True) if weight]
+    ).sum()
+
+
+def from_mid_hip(points: Float[Tensor, "batch points 3"]) -> Float[Tensor, "batch points 3"]:
+    """Move keypoints in LSP or COCO+ order so that the middle of the hips is the origin."""
+    return points - (points[:, RIGHT_HIP] + points[:, LEFT_HIP])[:, None] / 2
+
+
+def _known(
+    target: Float[Tensor, "*shape"], mask: Bool[Tensor, "*#shape"]
+) -> Float[Tensor, "*shape"]:
+    """0 for what is not labelled, before any arithmetic: NaN survives a product with 0."""
+    return torch.where(mask, target, 0.0)
+
+
+def _weighted_mean(
+    values: Float[Tensor, "*shape"], weight: Bool[Tensor, "*shape"] | Float[Tensor, "*shape"]
+) -> Float[Tensor, ""]:
+    """Sum of weight * values over the sum of weight, and 0 (with a graph) where that is 0."""
+    total = weight.sum().to(values.dtype)
+    kept = torch.where(weight > 0, values * weight, 0.0)
+    return kept.sum() / torch.where(total > 0, total, 1.0)
+
+
+def _log_gaussian(
+    centre: Float[Tensor, "*shape"], cells: int, sigma: float
+) -> Float[Tensor, "*shape cells"]:
+    """Log-probability of each cell along one axis, Gaussian around `centre` (crop units)."""
+    offset = cell_centres(cells, centre) - centre[..., None]
+    return (-0.5 * (offset * cells / (2 * sigma)).square()).log_softmax(-1)
+
+
+def _critic_sum(
+    errors: Float[Tensor, "samples critics"], critic_weights: Float[Tensor, " critics"] | None
+) -> Float[Tensor, ""]:
+    if critic_weights is not None:
+        errors = errors * critic_weights
+    return errors.sum() / max(len(errors), 1)

@@ -1,0 +1,180 @@
+"""Iterative error feedback (paper, section 3.2): theta <- theta + f([features, theta]).
+
+Body and camera are too far from the pixels to be hit in one go; so the regressor starts from the
+mean theta and corrects itself a few times, looking at the same features and at where it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hmr_edu.rotations import (
+    axis_angle_to_matrix,
+    matrix_to_axis_angle,
+    matrix_to_rotation_6d,
+    rotation_6d_to_matrix,
+)
+from hmr_edu.theta import THETA_SIZE, join_theta, mean_theta, split_theta
+
+NUM_JOINTS = 24
+ROTATION_SIZE = {"axis_angle": 3, "6d": 6}  # numbers a joint takes in the state
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step's body. Losses go through `rotations`; `theta` is for reading.
+
+    With a 6D state theta needs the logarithm of the rotations, whose gradient is bad near pi,
+    where every upright person's root is; so it is computed when first asked for.
+    """
+
+    camera: Float[Tensor, "batch 3"]
+    rotations: Float[Tensor, "batch 24 3 3"]
+    betas: Float[Tensor, "batch 10"]
+    pose: Float[Tensor, "batch 72"] | None = None
+
+    @classmethod
+    def from_theta(cls, theta: Float[Tensor, "batch 85"]) -> Step:
+        """Take theta apart and turn its pose into matrices."""
+        camera, pose, betas = split_theta(theta)
+        return cls(camera, axis_angle_to_matrix(pose.unflatten(1, (NUM_JOINTS, 3))), betas, pose)
+
+    @cached_property
+    def theta(self) -> Float[Tensor, "batch 85"]:
+        """Camera, axis-angle pose and betas, [B, 85]."""
+        pose = self.pose
+        if pose is None:
+            pose = matrix_to_axis_angle(self.rotations).flatten(1)
+        return join_theta(self.camera, pose, self.betas)
+
+
+class ThetaRegressor(nn.Module):
+    """Features [B, F] to a theta for every step, at training and at test time alike.
+
+    Each step is a perceptron F + 85 -> 1024 -> 1024 -> 85, ReLU and dropout after both hidden
+    layers; its last layer starts near zero, so training starts from the mean. Public code (SPIN,
+    VIBE, CLIFF, mmhuman3d) has no non-linearity between the hidden layers: two layers worth one.
+
+    `share_weights`: one perceptron for all steps, as in every public code base, or one each;
+    3,321,941 and 9,965,823 parameters at 2048 features and 3 steps. `mean_theta` [85] is where
+    the steps begin (default: `hmr_edu.theta.mean_theta`); `learn_mean` trains it, as
+    akanazawa/hmr does. `representation` "6d" keeps rotations as two matrix columns inside
+    (Zhou et al. 2019; a state of 157 numbers), because axis-angle has a cut at pi: there the root
+    of a person who faces away jumps. What comes out is the same 85 numbers.
+
+    Raises ValueError on an unknown representation, less than one step, or another mean's shape.
+    """
+
+    def __init__(
+        self,
+        feature_dim: int = 2048,
+        iterations: int = 3,
+        share_weights: bool = True,
+        mean_theta: Tensor | None = None,
+        learn_mean: bool = False,
+        representation: str = "axis_angle",
+        hidden: int = 1024,
+        dropout: float = 0.5,
+    ):
+        super().__init__()
+        if representation not in ROTATION_SIZE:
+            raise ValueError(
+                f"representation must be one of {', '.join(ROTATION_SIZE)}, got {representation!r}"
+            )
+        _check_iterations(iterations)
+        self.feature_dim = feature_dim
+        self.iterations = iterations
+        self.share_weights = share_weights
+        self.representation = representation
+        self.pose_size = NUM_JOINTS * ROTATION_SIZE[representation]
+
+        state = _initial_state(mean_theta, representation)
+        if learn_mean:
+            self.mean_state = nn.Parameter(state)
+        else:
+            self.register_buffer("mean_state", state)
+        self.perceptrons = nn.ModuleList(
+            _perceptron(feature_dim, len(state), hidden, dropout)
+            for _ in range(1 if share_weights else iterations)
+        )
+
+    def forward(
+        self, features: Float[Tensor, "batch features"], iterations: int | None = None
+    ) -> list[Float[Tensor, "batch 85"]]:
+        """Return theta after every step, first to last; errors as in `iterate`."""
+        return [step.theta for step in self.iterate(features, iterations)]
+
+    def iterate(
+        self, features: Float[Tensor, "batch features"], iterations: int | None = None
+    ) -> list[Step]:
+        """Return every step with its rotation matrices, which is what to train on.
+
+        `iterations` takes more or fewer steps than the regressor was built for. Raises ValueError
+        when there are not `feature_dim` features, and on another number of steps without
+        shared weights.
+        """
+        if features.shape[1:] != (self.feature_dim,):
+            raise ValueError(
+                f"features must be [B, {self.feature_dim}], got {list(features.shape)}"
+            )
+        iterations = self.iterations if iterations is None else iterations
+        _check_iterations(iterations)
+        if self.share_weights:
+            perceptrons = [self.perceptrons[0]] * iterations
+        elif iterations == self.iterations:
+            perceptrons = list(self.perceptrons)
+        else:
+            raise ValueError(
+                f"a regressor of {self.iterations} steps with weights of their own cannot take "
+                f"{iterations}; share_weights=True can"
+            )
+        state = self.mean_state.expand(len(features), -1)
+        steps = []
+        for perceptron in perceptrons:
+            state = state + perceptron(torch.cat((features, state), dim=1))
+            steps.append(self._step(state))
+        return steps
+
+    def _step(self, state: Float[Tensor, "batch state"]) -> Step:
+        if self.representation == "axis_angle":
+            return Step.from_theta(state)
+        camera, columns, betas = state.split((3, self.pose_size, 10), dim=1)
+        rotations = rotation_6d_to_matrix(columns.unflatten(1, (NUM_JOINTS, 6)))
+        return Step(camera, rotations, betas)
+
+
+def _perceptron(features: int, state: int, hidden: int, dropout: float) -> nn.Sequential:
+    last = nn.Linear(hidden, state)
+    # As in SPIN; akanazawa/hmr has a variance scaling of 0.01. Small, not zero: gradients flow.
+    nn.init.xavier_uniform_(last.weight, gain=0.01)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(
+        nn.Linear(features + state, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        last,
+    )
+
+
+def _initial_state(theta: Tensor | None, representation: str) -> Float[Tensor, " state"]:
+    theta = mean_theta() if theta is None else theta.detach().clone()
+    if theta.shape != (THETA_SIZE,):
+        raise ValueError(f"mean_theta must be [{THETA_SIZE}], got {list(theta.shape)}")
+    if representation == "axis_angle":
+        return theta
+    camera, pose, betas = split_theta(theta)
+    columns = matrix_to_rotation_6d(axis_angle_to_matrix(pose.unflatten(0, (NUM_JOINTS, 3))))
+    return torch.cat((camera, columns.flatten(), betas))
+
+
+def _check_iterations(iterations: int) -> None:
+    if iterations < 1:
+        raise ValueError(f"the regressor takes at least 1 step, got {iterations}")
