@@ -1,0 +1,135 @@
+"""Rotations: axis-angle, matrices, the 6D form, and the angle between two rotations.
+
+Symbols: v axis-angle, t = |v| its angle, K = [v]x the matrix of the cross product with v.
+All functions are differentiable, take any batch shape, and work in the dtype they are given.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+# Below this t^2 (0.6 degrees) the closed forms are replaced by their series: four terms are then
+# exact in float64 up to the second derivative, where dividing by t would cancel the digits.
+SMALL_SQUARED = 1e-4
+
+
+def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Turn axis-angle vectors [..., 3] (radians) into rotation matrices: Rodrigues' formula.
+
+        R = I + A K + B K^2,    A = sin(t) / t,    B = 2 sin(t/2)^2 / t^2
+
+    Value, gradient and Hessian are right at every v, zero included. SMPL code usually divides by
+    |v + 1e-8| instead, which is biased near zero and NaN at v = (-1e-8, -1e-8, -1e-8).
+
+    Source: Rodrigues 1840; Loper et al., SMPL (2015), eq. 1.
+    """
+    squared = axis_angle.square().sum(-1, keepdim=True)
+    small = squared < SMALL_SQUARED
+    # `where` alone would not do: the gradient of the branch not taken is NaN * 0 = NaN. So that
+    # branch gets a harmless t = 1.
+    t = squared.masked_fill(small, 1.0).sqrt()
+    A = torch.where(small, 1 - squared / 6 * (1 - squared / 20 * (1 - squared / 42)), t.sin() / t)
+    B = torch.where(
+        small,
+        0.5 - squared / 24 * (1 - squared / 30 * (1 - squared / 56)),
+        2 * ((0.5 * t).sin() / t).square(),
+    )
+    # K^2 = v v^T - t^2 I, so the nine entries need no matrix product.
+    x, y, z = axis_angle.unbind(-1)
+    Ax, Ay, Az = (A * axis_angle).unbind(-1)
+    Bx, By, Bz = (B * axis_angle).unbind(-1)
+    Bxx, Byy, Bzz, Bxy, Bxz, Byz = Bx * x, By * y, Bz * z, Bx * y, Bx * z, By * z
+    # fmt: off
+    entries = (
+        1 - Byy - Bzz,      Bxy - Az,        Bxz + Ay,
+        Bxy + Az,           1 - Bxx - Bzz,   Byz - Ax,
+        Bxz - Ay,           Byz + Ax,        1 - Bxx - Byy,
+    )
+    # fmt: on
+    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+
+
+def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """Turn rotation matrices [..., 3, 3] into axis-angle vectors [..., 3], angle in [0, pi].
+
+    Undoes `axis_angle_to_matrix` up to whole turns. Value and gradient are right from zero to pi.
+    At pi both v and -v are right, and rounding decides which one is returned. Matrices a little
+    off a rotation (float32 products) give a nearby answer, never NaN.
+
+    Goes by way of the quaternion q = (w, x, y, z): 4 q q^T is linear in R, and its row with the
+    largest diagonal is never near zero, so nothing cancels (Shepperd 1978). The quaternion's
+    length drops out of the result.
+    """
+    a, b, c, d, e, f, g, h, i = matrix.flatten(-2).unbind(-1)
+    # fmt: off
+    entries = (
+        1 + a + e + i,  h - f,          c - g,          d - b,
+        h - f,          1 + a - e - i,  b + d,          c + g,
+        c - g,          b + d,          1 - a + e - i,  f + h,
+        d - b,          c + g,          f + h,          1 - a - e + i,
+    )
+    # fmt: on
+    four_qq = torch.stack(entries, dim=-1).unflatten(-1, (4, 4))
+    best = four_qq.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    q = four_qq.take_along_dim(best[..., None, None], dim=-2).squeeze(-2)
+    # q and -q are the same rotation; the one with w >= 0 turns by at most pi.
+    q = torch.where(q[..., :1] < 0, -q, q)
+    w, xyz = q[..., :1], q[..., 1:]
+
+    # v = xyz * 2 atan(s / w) / s with s = |xyz|, by series in (s / w)^2 where s is small.
+    s_squared = xyz.square().sum(-1, keepdim=True)
+    small = s_squared < 0.25 * SMALL_SQUARED * w.square()
+    s = s_squared.masked_fill(small, 1.0).sqrt()
+    safe_w = w.masked_fill(~small, 1.0)
+    u = s_squared / safe_w.square()
+    series = 2 / safe_w * (1 - u / 3 + u**2 / 5 - u**3 / 7)
+    return xyz * torch.where(small, series, 2 * torch.atan2(s, w) / s)
+
+
+def rotation_6d_to_matrix(rotation_6d: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
+    """Turn 6D rotations [..., 6] into matrices: Gram-Schmidt on the first two columns.
+
+    The six numbers are [a1, a2], column by column. Any two vectors that span a plane give a
+    rotation; parallel or zero vectors span none, and give finite numbers that are no rotation.
+
+    Source: Zhou et al., "On the Continuity of Rotation Representations" (2019), eq. 15. SPIN lays
+    the numbers out row by row, `view(-1, 3, 2)`: reorder before loading its outputs here.
+    """
+    a1, a2 = rotation_6d[..., :3], rotation_6d[..., 3:]
+    b1 = normalize(a1, dim=-1)
+    b2 = normalize(a2 - (b1 * a2).sum(-1, keepdim=True) * b1, dim=-1)
+    return torch.stack((b1, b2, torch.linalg.cross(b1, b2)), dim=-1)
+
+
+def matrix_to_rotation_6d(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
+    """Turn rotation matrices [..., 3, 3] into 6D rotations: the first two columns, [a1, a2]."""
+    return torch.cat((matrix[..., 0], matrix[..., 1]), dim=-1)
+
+
+def geodesic_angle(
+    R1: Float[Tensor, "*#batch 3 3"], R2: Float[Tensor, "*#batch 3 3"]
+) -> Float[Tensor, "*batch"]:
+    """Angle in radians, 0 to pi, of the rotation R1^T R2 that leads from R1 to R2.
+
+    atan2(sin, cos) keeps its digits near 0 and pi, where the usual acos((trace - 1) / 2) loses
+    half of them and its gradient blows up. Like any distance it has a kink where the rotations
+    are equal (and where they are pi apart); the gradient there is zero.
+    """
+    D = R1.mT @ R2
+    # The antisymmetric part of D is sin(angle) times the axis.
+    axis_sin = 0.5 * torch.stack(
+        (
+            D[..., 2, 1] - D[..., 1, 2],
+            D[..., 0, 2] - D[..., 2, 0],
+            D[..., 1, 0] - D[..., 0, 1],
+        ),
+        dim=-1,
+    )
+    squared = axis_sin.square().sum(-1)
+    zero = squared == 0
+    sin = torch.where(zero, 0.0, squared.masked_fill(zero, 1.0).sqrt())
+    cos = 0.5 * (D.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
+    return torch.atan2(sin, cos)
