@@ -1,0 +1,42 @@
+# Each target does its own set-up; when pyproject.toml and constraints.txt have not changed,
+# that takes no time.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+# Threads that wait asleep: spinning ones collapse as soon as another program wants a core.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: train test quick lab setup lint chromium
+
+train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
+	$(BIN)/hmr-edu train cpu --resume
+
+test: setup  ## every test that this machine can run
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+quick: setup  ## the tests that take seconds
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
+
+lab: setup  ## open the notebooks
+	$(BIN)/jupyter lab notebooks
+
+lint: setup  ## format and check the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check .
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' \
+	  || { echo "hmr_edu needs Python 3.11.5 or newer: make PYTHON=/path/to/python ..."; exit 1; }
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet "uv<1" \
+	  && UV_FIND_LINKS="$$($(BIN)/python -m pip config get global.find-links 2>/dev/null)" \
+	     $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all]' \
+	  || $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
+	@touch $@

@@ -1,0 +1,186 @@
+"""HMR: an image in, one body for every regression step out.
+
+Kanazawa et al., "End-to-end Recovery of Human Shape and Pose", CVPR 2018, figure 2:
+image -> encoder -> features -> regressor, T times -> theta -> SMPL -> projected keypoints.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from hmr_edu.body import load_body
+from hmr_edu.camera import weak_perspective
+from hmr_edu.encoder import Encoder, Features
+from hmr_edu.errors import DataError
+from hmr_edu.files import atomic_write
+from hmr_edu.regressor import Step, ThetaRegressor
+
+WEIGHTS = Path(__file__).parent / "assets" / "weights"
+
+
+class Prediction(NamedTuple):
+    """One regression step's body: theta and all that follows from it. Metres, camera frame.
+
+    `keypoints2d` are in crop coordinates [-1, 1]; `vertices` is None where not asked for.
+    """
+
+    theta: Float[Tensor, "batch 85"]
+    vertices: Float[Tensor, "batch V 3"] | None
+    keypoints2d: Float[Tensor, "batch 19 2"]
+    keypoints3d: Float[Tensor, "batch 19 3"]
+    rotations: Float[Tensor, "batch 24 3 3"]
+
+    @property
+    def camera(self) -> Float[Tensor, "batch 3"]:
+        """Scale and translation (s, tx, ty) of the crop."""
+        return self.theta[:, :3]
+
+    @property
+    def betas(self) -> Float[Tensor, "batch 10"]:
+        """Shape coefficients."""
+        return self.theta[:, 75:]
+
+
+class HMR(nn.Module):
+    """Encoder, iterative regressor, body and camera in a row.
+
+    The defaults are the paper's network; the options are explained in `hmr_edu.encoder` and
+    `hmr_edu.regressor`. The body is not a trained weight: it is named, and loaded by name.
+    """
+
+    def __init__(
+        self,
+        encoder: str = "resnet50",
+        body: str = "lite",
+        *,
+        image_size: int = 224,
+        width: int = 64,
+        stem: str = "imagenet",
+        pooling: str = "average",
+        iterations: int = 3,
+        share_weights: bool = True,
+        representation: str = "axis_angle",
+        hidden: int = 1024,
+        dropout: float = 0.5,
+        learn_mean: bool = False,
+        mean_theta: Float[Tensor, "85"] | None = None,
+    ) -> None:
+        super().__init__()
+        # All that is needed to build the same network again; it travels with the weights.
+        self.options = {
+            "encoder": encoder,
+            "body": str(body),
+            "image_size": image_size,
+            "width": width,
+            "stem": stem,
+            "pooling": pooling,
+            "iterations": iterations,
+            "share_weights": share_weights,
+            "representation": representation,
+            "hidden": hidden,
+            "dropout": dropout,
+            "learn_mean": learn_mean,
+        }
+        self.image_size = image_size
+        self.encoder = Encoder(
+            encoder, width=width, stem=stem, pooling=pooling, image_size=image_size
+        )
+        self.regressor = ThetaRegressor(
+            self.encoder.feature_dim,
+            iterations,
+            share_weights=share_weights,
+            representation=representation,
+            hidden=hidden,
+            dropout=dropout,
+            learn_mean=learn_mean,
+            mean_theta=mean_theta,
+        )
+        self.body = load_body(body)
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch 3 H W"],
+        vertices: bool = True,
+        return_features: bool = False,
+    ) -> list[Prediction] | tuple[list[Prediction], Features]:
+        """The bodies of every regression step, first to last; the last is the answer.
+
+        images: RGB in [0, 1], `image_size` pixels a side. `vertices=False` leaves the meshes
+        out and evaluates only what the keypoints need. `return_features` adds what the
+        encoder saw (auxiliary losses want it).
+        """
+        features = self.encoder(images)
+        predictions = self._bodies(self.regressor.iterate(features.vector), vertices)
+        return (predictions, features) if return_features else predictions
+
+    def detail(self, theta: Float[Tensor, "batch 85"]) -> Prediction:
+        """All that follows from a theta: (theta, vertices, keypoints2d, keypoints3d, rotations)."""
+        return self._bodies([Step.from_theta(theta)], vertices=True)[0]
+
+    def _bodies(self, steps: list[Step], vertices: bool) -> list[Prediction]:
+        # All the steps' bodies in one batch: the layer is cheaper by the dozen.
+        betas = torch.cat([step.betas for step in steps])
+        rotations = torch.cat([step.rotations for step in steps])
+        # Under autocast the network is in half precision; half a millimetre is not enough here.
+        with torch.autocast(betas.device.type, enabled=False):
+            output = self.body(betas.float(), rotations.float(), vertices)
+            camera = torch.cat([step.camera for step in steps]).float()
+            keypoints2d = weak_perspective(output.keypoints, camera)
+        n = len(steps[0].betas)
+        meshes = [None] * len(steps) if output.vertices is None else output.vertices.split(n)
+        return [
+            Prediction(step.theta, *parts)
+            for step, *parts in zip(
+                steps,
+                meshes,
+                keypoints2d.split(n),
+                output.keypoints.split(n),
+                output.rotations.split(n),
+                strict=True,
+            )
+        ]
+
+    def save(self, path: str | Path, half: bool = False) -> None:
+        """Write weights and options to one safetensors file; `half` stores float16."""
+        tensors = {
+            name: (t.half() if half and t.is_floating_point() else t).contiguous()
+            for name, t in self.state_dict().items()
+        }
+        with atomic_write(path) as temporary:
+            save_file(tensors, temporary, metadata={"hmr_edu": json.dumps(self.options)})
+
+
+def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
+    """Load shipped weights by name, or a file written by `HMR.save`; ready to use (eval mode).
+
+    Raises FileNotFoundError naming what is shipped, DataError on a damaged or foreign file.
+    """
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = WEIGHTS / f"{name_or_path}.safetensors"
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none"
+        raise FileNotFoundError(f"no weights {path}; shipped: {shipped}")
+    try:
+        with safe_open(path, framework="pt") as archive:
+            metadata = archive.metadata() or {}
+            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: damaged or not a safetensors file ({error})") from None
+    if "hmr_edu" not in metadata:
+        raise DataError(f"{path}: not written by hmr_edu (no options in its metadata)")
+    model = HMR(**json.loads(metadata["hmr_edu"]))
+    state = model.state_dict()
+    try:
+        model.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items() if k in state})
+    except RuntimeError as error:
+        raise DataError(f"{path}: the weights do not fit its own options ({error})") from None
+    return model.eval()

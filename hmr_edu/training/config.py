@@ -1,0 +1,169 @@
+"""Every option of a training run, as dataclasses; the command line is made from them.
+
+`PRESETS` are complete runs: `cpu` learns in minutes on a laptop, `gpu` is the paper's network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hmr_edu.data.synthetic import SyntheticConfig
+
+
+@dataclass
+class ModelConfig:
+    """The network; see `hmr_edu.hmr.HMR`."""
+
+    encoder: Literal["resnet18", "resnet50"] = "resnet50"
+    # Channels of the first stage; 64 is torchvision's.
+    width: int = 64
+    stem: Literal["imagenet", "small"] = "imagenet"
+    # "average": the paper's head. "spatial": keeps places; learns from scratch.
+    pooling: Literal["average", "spatial"] = "average"
+    iterations: int = 3
+    share_weights: bool = True
+    # What the regressor adds up inside; theta out is always the 85 numbers.
+    representation: Literal["axis_angle", "6d"] = "axis_angle"
+    hidden: int = 1024
+    dropout: float = 0.5
+    # Train the mean theta (the TensorFlow original does) instead of keeping it.
+    learn_mean: bool = False
+    # "lite", "full" or a body file.
+    body: str = "lite"
+
+
+@dataclass
+class LossConfig:
+    """Weight of each loss term; 0 leaves a term out (and its computation)."""
+
+    keypoints2d: float = 60.0
+    keypoints3d: float = 60.0
+    pose: float = 60.0
+    betas: float = 0.06
+    mesh: float = 0.0
+    adversary: float = 1.0
+    # Auxiliary terms of the spatial head; nothing to do with pooling "average".
+    heatmaps: float = 0.0
+    depths: float = 0.0
+    parts: float = 0.0
+    # Which regression steps are supervised: "all", "last", or a weight per step "0.2,0.3,0.5".
+    steps: str = "all"
+
+
+@dataclass
+class OptimizerConfig:
+    """AdamW for the network, Adam for the critics."""
+
+    learning_rate: float = 1e-4
+    critic_learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    # Steps over which the learning rate rises to its value.
+    warmup: int = 100
+    # "cosine" falls to zero at the end, "constant" stays.
+    schedule: Literal["cosine", "constant"] = "cosine"
+    # Largest gradient norm; 0 for no limit.
+    clip: float = 10.0
+    # The critics learn on every n-th step.
+    critic_every: int = 1
+
+
+@dataclass
+class TrainConfig:
+    """A training run."""
+
+    # Folder name under `out`.
+    name: str = "hmr"
+    out: Path = Path("runs")
+    seed: int = 0
+    # How many pictures to learn from.
+    images: int = 2_000_000
+    # Stop after this many minutes instead: the schedule then follows the clock, so two
+    # runs differ.
+    minutes: float | None = None
+    # What is known of the training pictures: everything; 2D keypoints only, with the
+    # adversary; 2D keypoints and nothing else.
+    mode: Literal["paired", "unpaired", "2d-only"] = "paired"
+    # "prior" (shipped), or a mocap file (npz).
+    poses: str = "prior"
+    # Go on from the run's last checkpoint.
+    resume: bool = False
+    # Processes that pose and rasterise; 0 does it in the training process.
+    workers: int = 0
+    # CPU threads of the training process; 0 leaves it to PyTorch.
+    threads: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    # "auto": bf16 where the hardware has it.
+    precision: Literal["auto", "no", "bf16"] = "auto"
+    # Images between checkpoints.
+    checkpoint_every: int = 10_000
+    # Images between pictures of progress.
+    sample_every: int = 50_000
+    # Steps between lines of the log.
+    log_every: int = 20
+    # Pictures in each held-out test set; 0 skips the evaluation.
+    test_images: int = 1000
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: SyntheticConfig = field(default_factory=SyntheticConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's records go."""
+        return self.out / self.name
+
+
+def cpu_preset() -> TrainConfig:
+    """Minutes on two CPU cores: 64 pixels, a narrow ResNet-18, a head that keeps places."""
+    return TrainConfig(
+        name="cpu",
+        images=60_000,
+        device="cpu",
+        model=ModelConfig(
+            encoder="resnet18",
+            width=32,
+            stem="small",
+            pooling="spatial",
+            representation="6d",
+            dropout=0.0,
+        ),
+        data=SyntheticConfig(image_size=64, batch_size=32),
+        loss=LossConfig(
+            keypoints2d=5.0,
+            keypoints3d=5.0,
+            pose=2.0,
+            betas=0.02,
+            adversary=0.01,
+            heatmaps=0.1,
+            depths=1.0,
+            parts=0.1,
+        ),
+        optimizer=OptimizerConfig(
+            learning_rate=1e-3, weight_decay=0.02, warmup=50, clip=10.0, critic_every=4
+        ),
+    )
+
+
+def gpu_preset() -> TrainConfig:
+    """The paper's network and resolution, on synthetic people; for a GPU."""
+    return TrainConfig(name="gpu", workers=14)
+
+
+PRESETS = {"cpu": cpu_preset, "gpu": gpu_preset}
+
+
+def as_record(config: TrainConfig) -> dict:
+    """The configuration as plain nested values for a JSON record."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return str(value) if isinstance(value, Path) else value
+
+    return plain(dataclasses.asdict(config))

@@ -1,0 +1,283 @@
+"""The adversarial loop: network and critics take turns, as in the paper's section 3.3.
+
+One step: the network predicts bodies from pictures and is told how far they are from the
+labels and from fooling the critics; then the critics are told which bodies were real. Step k
+sees batch k, and every random number in it follows from (seed, k): that is what makes
+`--resume` exact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from hmr_edu.data.batch import Batch
+from hmr_edu.data.mocap import load_mocap
+from hmr_edu.data.pose_prior import load_pose_prior
+from hmr_edu.data.synthetic import PoseSource, Scene, SyntheticPeople, batch_seed
+from hmr_edu.body import load_body
+from hmr_edu.discriminator import Discriminator
+from hmr_edu.errors import DataError
+from hmr_edu.hmr import HMR
+from hmr_edu.rotations import axis_angle_to_matrix
+from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
+from hmr_edu.training.config import TrainConfig, as_record
+from hmr_edu.training.objective import adversary_loss, critic_loss, supervised_losses
+from hmr_edu.training.records import Log, environment, write_json
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss term became NaN or infinite; the message names it and the last good checkpoint."""
+
+
+def pose_source(name: str) -> PoseSource:
+    """The shipped pose prior ("prior"), or the poses of a mocap file."""
+    return load_pose_prior() if name == "prior" else load_mocap(name)
+
+
+class _Scenes(Dataset):
+    """Batches of geometry by number, for PyTorch's worker processes."""
+
+    def __init__(self, people: SyntheticPeople) -> None:
+        self.people = people
+
+    def __getitem__(self, index: int) -> Scene:
+        return self.people.scene(index)
+
+
+class Trainer:
+    """One training run: its network, critics, data, and the folder it records itself in."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.accelerator = Accelerator(
+            mixed_precision=_precision(config), cpu=config.device == "cpu"
+        )
+        if config.device == "cuda" and self.accelerator.device.type != "cuda":
+            raise DataError("--device cuda: PyTorch sees no CUDA device here")
+        self.poses = pose_source(config.poses)
+        self.people = SyntheticPeople(
+            load_body(config.model.body), self.poses, config.data, seed=config.seed
+        )
+        model, critic = build_networks(config, self.people)
+        o = config.optimizer
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), o.learning_rate, weight_decay=o.weight_decay
+        )
+        self.critic_optimizer = torch.optim.Adam(critic.parameters(), o.critic_learning_rate)
+        prepared = self.accelerator.prepare(model, critic, self.optimizer, self.critic_optimizer)
+        self.model, self.critic, self.optimizer, self.critic_optimizer = prepared
+        self.step, self.seconds = 0, 0.0
+
+    # ------------------------------------------------------------------ one step
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """One update of the network and, when it is their turn, of the critics."""
+        c, weights = self.config, dataclasses.asdict(self.config.loss)
+        batch = _hide_labels(batch, c.mode)
+        predictions, features = self.model(
+            batch.images, vertices=c.loss.mesh > 0, return_features=True
+        )
+        losses = supervised_losses(
+            predictions, features, batch, c.loss, self.accelerator.unwrap_model(self.model).body
+        )
+        adversary = c.loss.adversary > 0 and c.mode != "2d-only"
+        if adversary:
+            losses["adversary"] = adversary_loss(self.critic, predictions)
+        self._check_finite(losses)
+        self._set_learning_rate()
+        self.optimizer.zero_grad()
+        self.accelerator.backward(sum(weights[name] * loss for name, loss in losses.items()))
+        if c.optimizer.clip:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), c.optimizer.clip)
+        self.optimizer.step()
+
+        if adversary and self.step % c.optimizer.critic_every == 0:
+            losses["critics"] = critic_loss(self.critic, predictions, *self._real_bodies())
+            self._check_finite(losses)
+            # Also drops what the encoder's loss has left in the critics' gradients.
+            self.critic_optimizer.zero_grad()
+            self.accelerator.backward(losses["critics"])
+            self.critic_optimizer.step()
+        return losses
+
+    def _real_bodies(self) -> tuple[Tensor, Tensor]:
+        """As many real bodies as there are pictures: mocap poses, betas of the population."""
+        n, rank = self.config.data.batch_size, self.accelerator.process_index
+        seed = batch_seed(self.config.seed + 1, self._batch_index(self.step) + rank)
+        g = torch.Generator().manual_seed(seed)
+        rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))[:, 1:]
+        betas = self.config.data.betas * torch.randn(n, 10, generator=g)
+        return rotations.to(self.accelerator.device), betas.to(self.accelerator.device)
+
+    def _check_finite(self, losses: dict[str, Tensor]) -> None:
+        for name, loss in losses.items():
+            if not torch.isfinite(loss):
+                raise NonFiniteLoss(
+                    f"the loss term {name!r} became {loss.item()} at step {self.step}; the last "
+                    f"good state is {self.config.folder / 'checkpoint.pt'}: lower the learning "
+                    "rate or that term's weight, and go on with --resume"
+                )
+
+    # ------------------------------------------------------------------ schedule
+
+    @property
+    def images(self) -> int:
+        """Pictures seen so far, over all processes."""
+        return self._batch_index(self.step) * self.config.data.batch_size
+
+    def _batch_index(self, step: int) -> int:
+        return step * self.accelerator.num_processes
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, in [0, 1]."""
+        if self.config.minutes is not None:
+            return min(1.0, self.seconds / (60 * self.config.minutes))
+        return min(1.0, self.images / self.config.images)
+
+    def _set_learning_rate(self) -> None:
+        o = self.config.optimizer
+        factor = min(1.0, (self.step + 1) / max(1, o.warmup))
+        if o.schedule == "cosine":
+            factor *= 0.5 * (1 + math.cos(math.pi * self.progress))
+        for group in self.optimizer.param_groups:
+            group["lr"] = factor * o.learning_rate
+
+    # ------------------------------------------------------------------ the run
+
+    def train(self) -> None:
+        """Train to the end of the budget, from the start or from the last checkpoint."""
+        c, main = self.config, self.accelerator.is_main_process
+        self._resume_or_start()
+        log = Log(c.folder, self.step) if main else None
+        bar = tqdm(
+            total=c.images if c.minutes is None else None,
+            initial=self.images,
+            unit="img",
+            desc=c.name,
+            disable=not main,
+            dynamic_ncols=True,
+        )
+        began, before = time.perf_counter(), self.seconds
+        self.model.train()
+        scenes = self._scenes()
+        while self.progress < 1:
+            losses = self.train_step(
+                self.people.photograph(next(scenes), self.accelerator.device)
+            )
+            self.step += 1
+            self.seconds = before + time.perf_counter() - began
+            bar.update(self.images - bar.n)
+            if main and (self.step % c.log_every == 0 or self.progress >= 1):
+                values = {name: loss.item() for name, loss in losses.items()}
+                bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)
+                log.write(
+                    self.step,
+                    values,
+                    images=self.images,
+                    seconds=round(self.seconds, 3),
+                    images_per_second=self.images / self.seconds,
+                    learning_rate=self.optimizer.param_groups[0]["lr"],
+                )
+            if self._passed(c.checkpoint_every) or self.progress >= 1:
+                self._save()
+        bar.close()
+        if main:
+            log.close()
+            self.network().save(c.folder / "model.safetensors")
+
+    def _passed(self, every: int) -> bool:
+        """True when this step crossed a multiple of `every` images."""
+        batch = self.config.data.batch_size * self.accelerator.num_processes
+        return self.images // every != (self.images - batch) // every
+
+    def _scenes(self) -> Iterator[Scene]:
+        """Geometry for this process: batch numbers step * world + rank, from here on."""
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        loader = DataLoader(
+            _Scenes(self.people),
+            batch_size=None,
+            sampler=range(self.step * world + rank, 2**31, world),
+            num_workers=self.config.workers,
+        )
+        return iter(loader)
+
+    def network(self) -> HMR:
+        """The network itself, without the wrapping for several processes."""
+        return self.accelerator.unwrap_model(self.model)
+
+    # ------------------------------------------------------------------ state
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "model": self.network(),
+            "critic": self.accelerator.unwrap_model(self.critic),
+            "optimizer": self.optimizer,
+            "critic_optimizer": self.critic_optimizer,
+        }
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            state = {name: part.state_dict() for name, part in self._parts().items()}
+            state |= {"step": self.step, "seconds": self.seconds}
+            save_checkpoint(self.config.folder, state)
+        self.accelerator.wait_for_everyone()
+
+    def _resume_or_start(self) -> None:
+        c = self.config
+        state = load_checkpoint(c.folder) if c.resume else None
+        if state is not None:
+            try:
+                for name, part in self._parts().items():
+                    part.load_state_dict(state[name])
+                self.step, self.seconds = state["step"], state["seconds"]
+            except (KeyError, RuntimeError, ValueError) as error:
+                raise DataError(
+                    f"{c.folder}: the checkpoint does not fit these options ({error})"
+                ) from None
+        elif (c.folder / "checkpoint.pt").exists():
+            raise DataError(
+                f"{c.folder} holds a run already: go on with --resume, or choose another --name"
+            )
+        if self.accelerator.is_main_process:
+            write_json(c.folder / "config.json", as_record(c))
+            write_json(c.folder / "environment.json", environment())
+
+
+def build_networks(config: TrainConfig, people: SyntheticPeople) -> tuple[HMR, Discriminator]:
+    """Network and critics as they are before training; the same for the same seed."""
+    torch.manual_seed(config.seed)
+    model = HMR(
+        image_size=config.data.image_size,
+        mean_theta=people.mean_theta(),
+        **dataclasses.asdict(config.model),
+    )
+    return model, Discriminator()
+
+
+def _hide_labels(batch: Batch, mode: str) -> Batch:
+    """Leave what the mode knows: without pairs, a picture has its 2D keypoints only."""
+    paired = mode == "paired"
+    return batch if paired else batch.without_labels(theta=True, keypoints3d=True, parts=True)
+
+
+def _precision(config: TrainConfig) -> str:
+    """bf16 where the hardware computes in it; elsewhere it is an emulation, ten times slower."""
+    if config.precision != "auto":
+        return config.precision
+    if config.device != "cpu" and torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"
