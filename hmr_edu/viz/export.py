@@ -1,0 +1,64 @@
+"""A predicted body as files for other programs: OBJ and GLB meshes, theta as JSON.
+
+Meshes are written upright: Y up, facing +Z as the camera saw it, metres, vertices in the body's
+own order, so that indices from elsewhere stay valid.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from jaxtyping import Float32
+from trimesh.visual.material import PBRMaterial
+
+from hmr_edu.files import atomic_write
+from hmr_edu.viz.palette import PREDICTION, rgb
+from hmr_edu.viz.shading import Faces, Vertices, as_array
+
+
+def upright(vertices: Vertices) -> Float32[np.ndarray, "V 3"]:
+    """Turn camera-frame vertices (y down, z away) to Y up, Z towards the viewer: Rx(pi)."""
+    return (as_array(vertices) * (1, -1, -1)).astype(np.float32)
+
+
+def write_obj(path: str | Path, vertices: Vertices, faces: Faces) -> None:
+    """Write a mesh given in the camera frame (metres) as OBJ. Raises ValueError on NaN."""
+    _write(path, _mesh(vertices, faces), "obj")
+
+
+def write_glb(path: str | Path, vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> None:
+    """Write a mesh given in the camera frame (metres) as binary glTF 2.0, with smooth normals.
+
+    Raises ValueError on NaN.
+    """
+    mesh = _mesh(vertices, faces)
+    # glTF colours are linear light.
+    base = [*(channel**2.2 for channel in rgb(colour)), 1.0]
+    material = PBRMaterial(baseColorFactor=base, metallicFactor=0.0, roughnessFactor=0.65)
+    mesh.visual = trimesh.visual.TextureVisuals(material=material)
+    _write(path, mesh, "glb", include_normals=True)
+
+
+def write_json(path: str | Path, values: dict[str, Any]) -> None:
+    """Write nested numbers as JSON. Raises ValueError on NaN, which JSON does not know."""
+    text = json.dumps(values, indent=1, allow_nan=False)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _mesh(vertices: Vertices, faces: Faces) -> trimesh.Trimesh:
+    points = upright(vertices)
+    if not np.isfinite(points).all():
+        raise ValueError("vertices are not all finite")
+    # process=False: vertices are neither merged nor reordered.
+    return trimesh.Trimesh(points, as_array(faces), process=False)
+
+
+def _write(path: str | Path, mesh: trimesh.Trimesh, kind: str, **options: Any) -> None:
+    data = mesh.export(file_type=kind, **options)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)

@@ -1,0 +1,101 @@
+"""A body to turn with the mouse: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+
+from hmr_edu.files import atomic_write
+from hmr_edu.viz import html
+from hmr_edu.viz.export import upright
+from hmr_edu.viz.palette import PREDICTION
+from hmr_edu.viz.pictures import Picture
+from hmr_edu.viz.shading import Faces, Vertices, as_array
+
+STYLE = """
+main { max-width: 1400px; }
+.side { display: grid; gap: 1.5rem; grid-template-columns: minmax(16rem, 2fr) 3fr;
+  align-items: start; }
+.side > * { min-width: 0; }
+.view { height: min(78vh, 46rem); border: 1px solid var(--line); border-radius: 12px;
+  overflow: hidden; }
+@media (max-width: 50rem) { .side { grid-template-columns: 1fr; } .view { height: 70vh; } }
+"""
+FRONT = (0.0, -1.65, 0.12)
+VIEWS = {
+    "front": FRONT,
+    "side": (1.65, 0.0, 0.12),
+    "back": (0.0, 1.65, 0.12),
+    "above": (0.0, -0.35, 1.75),
+}
+
+
+def body_figure(vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> go.Figure:
+    """Make a plotly figure of a body (camera frame, metres): equal axes, a floor, four views."""
+    x, y, z = upright(vertices).T
+    # plotly's turntable has Z up; the body keeps facing the first view.
+    points = np.stack([x, -z, y])
+    i, j, k = as_array(faces).astype(np.int32).T
+    mesh = go.Mesh3d(
+        **dict(zip("xyz", points, strict=True)),
+        **dict(zip("ijk", (i, j, k), strict=True)),
+        color=colour,
+        flatshading=False,
+        lighting={"ambient": 0.45, "diffuse": 0.75, "specular": 0.12, "roughness": 0.6},
+        lightposition={"x": -600, "y": -1200, "z": 1500},
+        hoverinfo="skip",
+    )
+    low, high = points.min(1), points.max(1)
+    middle, reach = (low + high) / 2, (high - low).max() / 2 * 1.08
+    axis = {"title": "", "showticklabels": False, "showspikes": False, "showgrid": False}
+    axis |= {"zeroline": False, "showbackground": False}
+    floor = axis | {"showbackground": True, "backgroundcolor": "#eef1f4"}
+    scene = {
+        # A cube around the body, standing on its lowest point.
+        "xaxis": axis | {"range": [middle[0] - reach, middle[0] + reach]},
+        "yaxis": axis | {"range": [middle[1] - reach, middle[1] + reach]},
+        "zaxis": floor | {"range": [low[2], low[2] + 2 * reach]},
+        "aspectmode": "cube",
+        "dragmode": "turntable",
+        "camera": _camera(FRONT),
+    }
+    buttons = [
+        {"label": name, "method": "relayout", "args": [{"scene.camera": _camera(eye)}]}
+        for name, eye in VIEWS.items()
+    ]
+    menu = {"type": "buttons", "direction": "right", "buttons": buttons, "showactive": False}
+    menu |= {"x": 0.02, "y": 0.98, "xanchor": "left", "yanchor": "top", "bgcolor": "#ffffff"}
+    layout = {"scene": scene, "updatemenus": [menu], "margin": dict.fromkeys("lrtb", 0)}
+    return go.Figure(mesh, layout | {"autosize": True})
+
+
+def write_html(
+    path: str | Path,
+    vertices: Vertices,
+    faces: Faces,
+    picture: Picture,
+    title: str,
+    colour: str = PREDICTION,
+) -> None:
+    """Write a page with the picture beside the body, which can be orbited; about 5 MB.
+
+    Nothing is loaded from elsewhere: plotly.js (most of the size) is inside.
+    """
+    view = body_figure(vertices, faces, colour).to_html(
+        full_html=False,
+        include_plotlyjs=True,
+        div_id="body",
+        default_height="100%",
+        config={"displaylogo": False, "responsive": True, "displayModeBar": False},
+    )
+    text = f"{title}, with the predicted body drawn over it"
+    body = (
+        f'<h1>{html.escape(title)}</h1><div class="side"><figure>'
+        f"{html.img(html.encode_image(picture), text)}</figure><figure>"
+        f'<div class="view">{view}</div><figcaption>Drag to turn, scroll to come nearer.'
+        "</figcaption></figure></div>"
+    )
+    with atomic_write(path) as temporary:
+        temporary.write_text(html.page(title, body, STYLE), encoding="utf-8")

@@ -1,0 +1,189 @@
+"""Pictures of people: bodies over images, skeletons, contact sheets, views from the side.
+
+All of them are RGB arrays uint8 [height, width, 3]; `save_picture` writes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from hmr_edu.files import atomic_write
+from hmr_edu.keypoints import COCOPLUS, COCOPLUS_EDGES
+from hmr_edu.viz.palette import BLACK, LEFT, MIDDLE, PREDICTION, RIGHT
+from hmr_edu.viz.shading import Camera, Faces, Vertices, as_array, composite, shade
+
+Picture = UInt8[np.ndarray, "height width 3"]
+PAPER = 246  # the grey level behind bodies that stand alone
+LABEL = 13 / 160  # height of a label's letters, as a share of a tile's width
+
+
+def overlay(
+    image: Picture,
+    vertices: Vertices,
+    faces: Faces,
+    camera: Camera,
+    alpha: float = 0.9,
+    colour: str = PREDICTION,
+    box: Sequence[float] | None = None,
+) -> Picture:
+    """Draw a body over an image.
+
+    camera: (s, tx, ty) in the [-1, 1] square of `box` = (x0, y0, side) in pixels of the image,
+    which may reach beyond it; without a box, the image itself, which is then square. Vertices in
+    the camera frame, metres. Raises ValueError when an image without a box is not square.
+    """
+    height, width = image.shape[:2]
+    if box is None and height != width:
+        raise ValueError(f"an image of {width} x {height} pixels needs the box of its camera")
+    x0, y0, side = box or (0, 0, width)
+    s, tx, ty = np.asarray(as_array(camera), np.float64)
+
+    # Render only the square around what is visible of the body: pictures may be large.
+    pixels = (s * (as_array(vertices)[:, :2] + (tx, ty)) + 1) * (side / 2) + (x0, y0)
+    low = np.clip(np.floor(pixels.min(0)) - 1, 0, (width, height)).astype(int)
+    high = np.clip(np.ceil(pixels.max(0)) + 1, 0, (width, height)).astype(int)
+    size = int((high - low).max())
+    if size <= 0 or (high <= low).any():
+        return image.copy()
+    # The same camera, told in the tile's own [-1, 1] square.
+    grow = side / size
+    shift = (np.array([x0, y0]) + side / 2 - low) * 2 / size - 1
+    tile_camera = (s * grow, tx + shift[0] / (s * grow), ty + shift[1] / (s * grow))
+    layer = shade(vertices, faces, tile_camera, size, colour)
+
+    drawn = image.copy()
+    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    drawn[window] = composite(image[window], layer[: high[1] - low[1], : high[0] - low[0]], alpha)
+    return drawn
+
+
+def draw_keypoints(
+    image: Picture,
+    keypoints2d: Float[np.ndarray, "19 2"] | Float[Tensor, "19 2"],
+    visible: Bool[np.ndarray, " 19"] | None = None,
+    width: float | None = None,
+) -> Picture:
+    """Draw the COCO+ skeleton: the person's left orange, right blue, the middle green.
+
+    keypoints2d: crop coordinates, [-1, 1] over the image's width and height. Keypoints that are
+    not `visible` or not finite, and their bones, are left out. `width` of a bone in pixels.
+    """
+    height, breadth = image.shape[:2]
+    width = width or max(1.5, breadth / 90)
+    zoom = 4  # drawn larger, then reduced: smooth lines
+    size = np.array([breadth, height])
+    points = (as_array(keypoints2d) + 1) / 2 * size * zoom
+    shown = np.isfinite(points).all(1) & (np.abs(points) < 100 * zoom * size.max()).all(1)
+    if visible is not None:
+        shown &= visible
+    layer = Image.new("RGBA", tuple(int(n) for n in size * zoom))
+    pen = ImageDraw.Draw(layer)
+    # White below colour: visible on any background.
+    for casing in (True, False):
+        grow = 1.8 if casing else 1.0
+        for a, b in COCOPLUS_EDGES:
+            if shown[a] and shown[b]:
+                ink = "#ffffff" if casing else _side_colour(COCOPLUS[a], COCOPLUS[b])
+                ends = [tuple(points[a]), tuple(points[b])]
+                pen.line(ends, fill=ink, width=round(width * grow * zoom))
+        for i, (x, y) in enumerate(points):
+            if shown[i]:
+                ink = "#ffffff" if casing else _side_colour(COCOPLUS[i], COCOPLUS[i])
+                r = width * zoom * (1.3 if casing else 0.95)
+                pen.ellipse((x - r, y - r, x + r, y + r), fill=ink)
+    small = layer.resize((breadth, height), Image.Resampling.BOX)
+    return composite(image, np.asarray(small))
+
+
+def turntable(
+    vertices: Vertices,
+    faces: Faces,
+    size: int,
+    yaws: Sequence[float] = (0, 90, 180),
+    colour: str = PREDICTION,
+) -> list[Picture]:
+    """Draw a body from several sides, all at one scale.
+
+    vertices: camera frame, metres. `yaws` in degrees: by how much the body turns about the
+    vertical; 90 turns somebody who faces the camera towards the picture's right edge.
+    """
+    points = as_array(vertices).astype(np.float64)
+    points = points - (points.max(0) + points.min(0)) / 2
+    reach = max(np.hypot(points[:, 0], points[:, 2]).max(), np.abs(points[:, 1]).max())
+    views = []
+    for yaw in np.deg2rad(yaws):
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        turn = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
+        layer = shade(points @ turn.T, faces, (0.92 / reach, 0.0, 0.0), size, colour)
+        views.append(composite(np.full((size, size, 3), PAPER, np.uint8), layer))
+    return views
+
+
+def prediction_strip(
+    image: Picture,
+    steps: Sequence[tuple[Vertices, Camera]],
+    faces: Faces,
+    size: int = 256,
+    colour: str = PREDICTION,
+) -> Picture:
+    """Draw a row: the square image, each step's body over it, the last body from the side.
+
+    steps: (vertices, camera (s, tx, ty)) of every regression step.
+    """
+    image = resize(image, size)
+    bodies = [overlay(image, vertices, faces, camera, 0.9, colour) for vertices, camera in steps]
+    side = turntable(steps[-1][0], faces, size, (90,), colour)
+    labels = ["image", *(f"step {i + 1}" for i in range(len(steps))), "from the side"]
+    return contact_sheet([image, *bodies, *side], len(labels), labels)
+
+
+def contact_sheet(
+    images: Sequence[Picture], columns: int, labels: Sequence[str] = (), gap: int = 4
+) -> Picture:
+    """Lay images of one size out in rows, each with its label below.
+
+    Raises ValueError for no images, images of different sizes, or too few labels.
+    """
+    sizes = {image.shape for image in images}
+    if len(sizes) != 1 or columns < 1:
+        raise ValueError(f"a sheet needs images of one size, got {sorted(sizes)}")
+    if labels and len(labels) != len(images):
+        raise ValueError(f"{len(images)} images need as many labels, got {len(labels)}")
+    height, width = images[0].shape[:2]
+    letters = max(10, round(LABEL * width))
+    foot = round(1.6 * letters) if labels else 0
+    rows = -(-len(images) // columns)
+    across, down = width + gap, height + foot + gap
+    sheet = Image.new("RGB", (columns * across + gap, rows * down + gap), "white")
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(letters)
+    for i, image in enumerate(images):
+        x, y = gap + i % columns * across, gap + i // columns * down
+        sheet.paste(Image.fromarray(image), (x, y))
+        if labels:
+            middle = (x + width / 2, y + height + foot / 2)
+            pen.text(middle, labels[i], fill=BLACK, font=font, anchor="mm")
+    return np.asarray(sheet)
+
+
+def resize(image: Picture, size: int) -> Picture:
+    """Scale a picture to `size` pixels of width, keeping its shape."""
+    height = max(1, round(image.shape[0] * size / image.shape[1]))
+    return np.asarray(Image.fromarray(image).resize((size, height), Image.Resampling.BICUBIC))
+
+
+def save_picture(path: str | Path, image: Picture) -> None:
+    """Write a picture; the name's ending chooses the format (png, jpg, ...)."""
+    with atomic_write(path) as temporary:
+        Image.fromarray(image).save(temporary)
+
+
+def _side_colour(*names: str) -> str:
+    sides = {name.split("_")[0] for name in names} & {"left", "right"}
+    return {"left": LEFT, "right": RIGHT}[sides.pop()] if len(sides) == 1 else MIDDLE
