@@ -122,7 +122,7 @@ def heatmap_loss(
     # sum q log q - sum q log p, with q the Gaussian, a product of its two axes.
     log_target = (x * log_x).sum(-1) + (y * log_y).sum(-1)
     log_pred = logits.flatten(-2).log_softmax(-1).view_as(logits)
-    divergence = log_target - torch.einsum("bphw,bph,bpw->bp", log_pred, y, x)
+    divergence = log_target - (log_pred * y[..., None] * x[..., None, :]).sum(dim=(-2, -1))
     return _weighted_mean(divergence, visibility * inside)
 
 

@@ -53,19 +53,19 @@ class SpatialHead(nn.Module):
     """Keypoint heat-maps, depths and body parts from three maps of the trunk, and their vector.
 
     The last three maps are added up at the resolution of the first of them, as in a feature
-    pyramid (Lin et al. 2017): stride 4 behind the "small" stem, 8 behind the "imagenet" stem.
-    The vector holds, for each keypoint, (x, y), depth and confidence, then the last map, which is
-    `last_map` cells a side, squeezed to `squeezed` channels.
+    pyramid (Lin et al. 2017) of `hidden` channels: stride 4 behind the "small" stem, 8 behind the
+    "imagenet" stem. The vector holds, for each keypoint, (x, y), depth and confidence, then the
+    last map, which is `last_map` cells a side, squeezed to `squeezed` channels.
     """
 
     def __init__(
         self,
         stage_channels: Sequence[int],
         last_map: int,
+        hidden: int = 96,
+        squeezed: int = 32,
         keypoints: int = NUM_KEYPOINTS,
         parts: int = NUM_PARTS,
-        hidden: int = 64,
-        squeezed: int = 32,
     ):
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(c, hidden, 1) for c in stage_channels[-3:])
@@ -109,8 +109,9 @@ def soft_argmax(
     An even map gives the centre, so a map must become sharp before its reading means much.
     """
     height, width = probability.shape[-2:]
-    x = probability.sum(-2) @ cell_centres(width, probability)
-    y = probability.sum(-1) @ cell_centres(height, probability)
+    # Sums, not matrix products: autocast would round those to 1/256 of the crop.
+    x = (probability.sum(-2) * cell_centres(width, probability)).sum(-1)
+    y = (probability.sum(-1) * cell_centres(height, probability)).sum(-1)
     return torch.stack((x, y), dim=-1)
 
 
