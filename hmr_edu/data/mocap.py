@@ -46,7 +46,7 @@ class Mocap:
         """Return the same motion in a mirror: left and right swapped, root included."""
         return Mocap(flip_pose(self.poses), self.clips, self.clip_names, self.fps)
 
-    def sample(self, generator: torch.Generator, n: int) -> Float32[Tensor, "n 72"]:
+    def sample(self, n: int, generator: torch.Generator) -> Float32[Tensor, "n 72"]:
         """Draw `n` poses, every frame equally often, with replacement."""
         return self.poses[torch.randint(len(self), (n,), generator=generator)]
 
@@ -87,13 +87,15 @@ def load_mocap(path: str | Path) -> Mocap:
 
 
 def find_mocap(name: str) -> Path | None:
-    """Find a mocap file ("cmu", "hdm05"): $HMR_EDU_MOCAP, then shared/mocap beside the checkout."""
+    """Find a mocap file such as "hdm05_poses.npz", or return None.
+
+    Looks in the folder $HMR_EDU_MOCAP, then in shared/mocap beside the checkout.
+    """
     repository = Path(hmr_edu.__file__).resolve().parents[1]
     folders = [repository.parent / "shared" / "mocap"]
     if os.environ.get("HMR_EDU_MOCAP"):
         folders.insert(0, Path(os.environ["HMR_EDU_MOCAP"]))
-    paths = [folder / f"{name}_poses.npz" for folder in folders]
-    return next((path for path in paths if path.is_file()), None)
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
 def split_root(
