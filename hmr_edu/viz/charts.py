@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
+from scipy.ndimage import gaussian_filter1d
 
 from hmr_edu.viz.palette import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE
 from hmr_edu.viz.records import Step
@@ -26,21 +27,19 @@ ADVERSARY_TITLES = {
     "adversary": "the network's side: mean of sum (D - 1)²",
     "discriminator": "the discriminator's side",
 }
-SPAN = 0.04  # of the run, over which a smoothed curve averages
+SMOOTHING = 0.012  # sigma of a smoothed curve, as a share of the run
 POINTS = 400  # in a curve; more cannot be seen
 
 
-def smooth(values: Float[np.ndarray, " n"], window: float) -> Float[np.ndarray, " n"]:
-    """Take an exponential mean without start-up bias; `window` in samples. NaNs are skipped."""
-    keep = np.exp(-1 / max(window, 1e-6))
-    total = weight = 0.0
-    smoothed = np.empty(len(values))
-    for i, value in enumerate(values):
-        known = np.isfinite(value)
-        total = keep * total + (value if known else 0.0)
-        weight = keep * weight + known
-        smoothed[i] = total / weight if weight else np.nan
-    return smoothed
+def smooth(values: Float[np.ndarray, " n"], sigma: float) -> Float[np.ndarray, " n"]:
+    """Average each value with its neighbours (a Gaussian, `sigma` in samples); NaNs are skipped.
+
+    Both sides count alike, so that the curve does not lag behind what it smooths.
+    """
+    known = np.isfinite(values)
+    weight = gaussian_filter1d(known.astype(float), sigma, mode="constant")
+    total = gaussian_filter1d(np.where(known, values, 0.0), sigma, mode="constant")
+    return np.where(weight > 1e-6, total / np.maximum(weight, 1e-6), np.nan)
 
 
 def loss_chart(steps: Sequence[Step]) -> str:
@@ -60,8 +59,8 @@ def loss_chart(steps: Sequence[Step]) -> str:
             axes.set_yscale("log")
         elif len(finite):
             axes.set_ylim(bottom=min(0, finite.min()))
-        if i >= len(names) - columns:
-            axes.set_xlabel("images seen")
+        if i < len(names) - columns:
+            axes.set_xlabel("")
     return _svg(figure)
 
 
@@ -87,7 +86,6 @@ def adversary_chart(steps: Sequence[Step]) -> str | None:
             fontsize=9,
             color=colour,
         )
-    axes.set_xlabel("images seen")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2)
     return _svg(figure)
@@ -100,7 +98,6 @@ def speed_chart(steps: Sequence[Step]) -> str:
     _curve(axes, _images(steps), [step.images_per_second for step in steps], GREEN)
     axes.set_ylim(bottom=0)
     axes.set_title("images a second", loc="left", fontsize=10, fontweight="bold")
-    axes.set_xlabel("images seen")
     return _svg(figure)
 
 
@@ -108,11 +105,10 @@ def rate_chart(steps: Sequence[Step]) -> str:
     """Draw the learning rate over the run."""
     figure = _figure(5.2, 2.6)
     axes = figure.add_subplot()
-    axes.plot(_images(steps), [step.learning_rate for step in steps], color=BLACK, linewidth=1.5)
+    _curve(axes, _images(steps), [step.learning_rate for step in steps], BLACK)
     axes.set_ylim(bottom=0)
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+    axes.ticklabel_format(axis="y", style="plain")
     axes.set_title("learning rate", loc="left", fontsize=10, fontweight="bold")
-    axes.set_xlabel("images seen")
     return _svg(figure)
 
 
@@ -152,7 +148,7 @@ def _curve(
 ) -> None:
     stride = max(1, len(values) // POINTS)
     raw = np.asarray(values, float)
-    smoothed = smooth(raw, SPAN * len(raw))
+    smoothed = smooth(raw, SMOOTHING * len(raw))
     axes.plot(images[::stride], raw[::stride], color=colour, alpha=0.28, linewidth=0.9)
     dot = "o" if len(values) < 3 else ""
     axes.plot(
@@ -163,6 +159,8 @@ def _curve(
         marker=dot,
         label=label or None,
     )
+    axes.set_xlabel("images seen")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -176,8 +174,6 @@ def _svg(figure: Figure) -> str:
         axes.tick_params(colors="#59636e", labelsize=9)
         axes.grid(axis="y", color="#d8dee4", linewidth=0.7)
         axes.set_axisbelow(True)
-        if axes.get_xlabel() == "images seen":
-            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     buffer = io.StringIO()
     nothing: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)

@@ -34,10 +34,11 @@ code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospac
 pre { background: var(--tint); padding: 1rem; border-radius: 8px; overflow-x: auto; margin: 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .925rem; }
-th, td { padding: .4rem .8rem; text-align: right; border-bottom: 1px solid var(--line);
+th, td { padding: .35rem .65rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th:first-child { text-align: left; padding-left: 0; }
-thead th { color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); }
+thead th { color: var(--soft); font-weight: 600; white-space: normal;
+  vertical-align: bottom; border-bottom: 2px solid var(--line); }
 tbody th { font-weight: 400; }
 tr.strong th, tr.strong td { font-weight: 650; background: #eef6fc; }
 tr.strong th { padding-left: .5rem; }

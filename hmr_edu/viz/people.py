@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Integer
 
 from hmr_edu.body import SMPL
 from hmr_edu.errors import DataError
@@ -14,108 +16,99 @@ from hmr_edu.viz.palette import BEFORE, PREDICTION, TRUTH
 from hmr_edu.viz.pictures import Picture, draw_keypoints, overlay, resize, turntable
 from hmr_edu.viz.records import Run, Samples, read_samples
 
-SIZE = 200  # pixels of a tile
+SIZE = 180  # pixels of a tile
 PEOPLE = 8
 MOMENTS = 7
+ALPHA = 0.92
+
+# Vertices, faces and camera: what `overlay` takes.
+Posed = tuple[Float[np.ndarray, "V 3"], Integer[np.ndarray, "F 3"], Float[np.ndarray, " 3"]]
 
 
-def before_and_after(run: Run, body: SMPL) -> str:
-    """Draw a row of pictures a person: input, truth, before, every step after, the side view.
+def people_section(run: Run, body: SMPL) -> str:
+    """Draw the people of a run, as markup; empty when no snapshot of them can be read.
 
     Snapshots that cannot be read are named in the run's notes.
     """
-    snapshots = _readable(run, [run.sample_files[0], run.sample_files[-1]])
+    files = run.sample_files
+    chosen = np.linspace(0, len(files) - 1, min(MOMENTS, len(files))).round().astype(int)
+    snapshots = []
+    for i in chosen:
+        try:
+            snapshots.append(read_samples(files[i]))
+        except (DataError, OSError) as error:
+            run.notes.append(f"{error}.")
     if not snapshots:
         return ""
-    first, last = snapshots[0], snapshots[-1]
+    parts = [_before_and_after(snapshots[0], snapshots[-1], body)]
+    if len(snapshots) > 2:
+        parts.append("<h3>While it learnt</h3>" + _progress(snapshots, body))
+    return "".join(parts)
+
+
+def _before_and_after(first: Samples, last: Samples, body: SMPL) -> str:
+    """Draw a row a person: input, truth, before, every step after, truth and answer sideways."""
+    n = min(PEOPLE, len(first.images), len(last.images))
+    truth = _pose(body, last.true_theta[:n])
+    before = _pose(body, first.theta[:n, -1])
     trained = last.seen > first.seen
-    T = last.theta.shape[1]
-    steps = [f"after, step {t + 1}" for t in range(T)] if trained else []
-    head = ["input", "truth", "before", *steps, "from the side"]
-    cells = [f'<div class="head">{title}</div>' for title in head]
-    side_note = "orange: truth; blue: prediction" if trained else "orange: truth; grey: before"
-    for i in range(min(PEOPLE, len(last.images), len(first.images))):
+    iterations = last.theta.shape[1] if trained else 0
+    after = [_pose(body, last.theta[:n, t]) for t in range(iterations)]
+    answer, colour, name = (
+        (after[-1], PREDICTION, "after") if trained else (before, BEFORE, "before")
+    )
+
+    head = ["input", "truth", "before", *(f"after, step {t + 1}" for t in range(iterations))]
+    head += ["truth, side view", f"{name}, side view"]
+    pictures = []
+    for i in range(n):
         image = resize(last.images[i], SIZE)
-        truth = overlay(image, *_drawn(body, last.true_theta[i]), 0.92, TRUTH)
-        row = [
+        pictures += [
             draw_keypoints(image, last.true_keypoints2d[i]),
-            truth,
-            overlay(image, *_drawn(body, first.theta[i, -1]), 0.92, BEFORE),
+            overlay(image, *truth[i], ALPHA, TRUTH),
+            overlay(image, *before[i], ALPHA, BEFORE),
+            *(overlay(image, *step[i], ALPHA, PREDICTION) for step in after),
+            *turntable(*truth[i][:2], SIZE, (90,), TRUTH),
+            *turntable(*answer[i][:2], SIZE, (90,), colour),
         ]
-        if trained:
-            row += [
-                overlay(image, *_drawn(body, theta), 0.92, PREDICTION) for theta in last.theta[i]
-            ]
-        row.append(_sides(body, last.true_theta[i], last.theta[i, -1], trained))
-        cells += [
-            html.img(html.encode_image(picture), f"person {i + 1}: {title}")
-            for picture, title in zip(row, head, strict=True)
-        ]
-    seen = f"after {last.seen:,} images" if trained else f"at {last.seen:,} images"
     return _grid(
-        cells,
-        len(head),
-        f"Held-out people, {seen}. Input with the true keypoints: the person's left orange, right "
-        f"blue. From the side: {side_note}.",
+        pictures,
+        head,
+        f"Held-out people, drawn after {last.seen:,} training images. Over the input the true "
+        "keypoints: the person's left orange, right blue. Side views turn the body by 90 degrees.",
     )
 
 
-def progress(run: Run, body: SMPL) -> str:
-    """Draw two people through the training, a picture a snapshot; nothing for fewer than 3."""
-    if len(run.sample_files) < 3:
-        return ""
-    chosen = np.linspace(0, len(run.sample_files) - 1, min(MOMENTS, len(run.sample_files)))
-    snapshots = _readable(run, [run.sample_files[int(i)] for i in chosen.round()])
-    if len(snapshots) < 3:
-        return ""
-    titles = [f"{snapshot.seen:,}" for snapshot in snapshots]
-    cells = [f'<div class="head">{title}</div>' for title in titles]
-    for i in range(min(2, *(len(snapshot.images) for snapshot in snapshots))):
-        for snapshot, title in zip(snapshots, titles, strict=True):
-            image = resize(snapshot.images[i], SIZE)
-            picture = overlay(image, *_drawn(body, snapshot.theta[i, -1]), 0.92)
-            text = f"person {i + 1} after {title} images"
-            cells.append(html.img(html.encode_image(picture), text))
-    caption = "The same two people while it learnt; above: images seen."
-    return "<h3>While it learnt</h3>" + _grid(cells, len(titles), caption)
-
-
-def _readable(run: Run, paths: list) -> list[Samples]:
-    snapshots = []
-    for path in dict.fromkeys(paths):
-        try:
-            snapshots.append(read_samples(path))
-        except (DataError, OSError) as error:
-            run.notes.append(f"{error}.")
-    return snapshots
-
-
-def _drawn(
-    body: SMPL, theta: Float32[np.ndarray, " 85"]
-) -> tuple[Float[np.ndarray, "V 3"], np.ndarray, Float[np.ndarray, " 3"]]:
-    """Vertices, faces and camera of a theta, as `overlay` takes them."""
-    with torch.no_grad():
-        camera, pose, betas = split_theta(torch.from_numpy(theta)[None])
-        vertices = body(betas, pose).vertices[0]
-    return vertices.numpy(), body.faces.numpy(), camera[0].numpy()
-
-
-def _sides(body: SMPL, truth: np.ndarray, theta: np.ndarray, trained: bool) -> Picture:
-    """Truth and prediction from the side, next to each other in one tile."""
-    views = [
-        turntable(vertices, faces, SIZE, (90,), colour)[0]
-        for (vertices, faces, _), colour in (
-            (_drawn(body, truth), TRUTH),
-            (_drawn(body, theta), PREDICTION if trained else BEFORE),
-        )
+def _progress(snapshots: Sequence[Samples], body: SMPL) -> str:
+    """Draw two people, a picture a snapshot."""
+    n = min(2, *(len(snapshot.images) for snapshot in snapshots))
+    posed = [_pose(body, snapshot.theta[:n, -1]) for snapshot in snapshots]
+    pictures = [
+        overlay(resize(snapshot.images[i], SIZE), *bodies[i], ALPHA)
+        for i in range(n)
+        for snapshot, bodies in zip(snapshots, posed, strict=True)
     ]
-    quarter = SIZE // 4
-    return np.concatenate([view[:, quarter : SIZE - quarter] for view in views], axis=1)
+    head = [f"{snapshot.seen:,} images" for snapshot in snapshots]
+    return _grid(pictures, head, "Predictions for the same people as training went on.")
 
 
-def _grid(cells: list[str], columns: int, caption: str) -> str:
+def _pose(body: SMPL, theta: Float32[np.ndarray, "n 85"]) -> list[Posed]:
+    with torch.no_grad():
+        camera, pose, betas = split_theta(torch.from_numpy(theta).clone())
+        vertices = body(betas, pose).vertices.numpy()
+    faces = body.faces.numpy()
+    return [(v, faces, c) for v, c in zip(vertices, camera.numpy(), strict=True)]
+
+
+def _grid(pictures: Sequence[Picture], head: Sequence[str], caption: str) -> str:
+    """Lay pictures out under column titles, one person a row."""
+    cells = [f'<div class="head">{title}</div>' for title in head]
+    for i, picture in enumerate(pictures):
+        person, column = divmod(i, len(head))
+        text = f"person {person + 1}: {head[column]}"
+        cells.append(html.img(html.encode_image(picture), text))
     return (
         f'<figure><div class="scroll"><div class="people" '
-        f'style="grid-template-columns: repeat({columns}, 1fr)">{"".join(cells)}</div></div>'
+        f'style="grid-template-columns: repeat({len(head)}, 1fr)">{"".join(cells)}</div></div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )

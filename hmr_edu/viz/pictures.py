@@ -36,16 +36,21 @@ def overlay(
 
     camera: (s, tx, ty) in the [-1, 1] square of `box` = (x0, y0, side) in pixels of the image,
     which may reach beyond it; without a box, the image itself, which is then square. Vertices in
-    the camera frame, metres. Raises ValueError when an image without a box is not square.
+    the camera frame, metres. Raises ValueError when an image without a box is not square, and on
+    numbers that are not finite.
     """
     height, width = image.shape[:2]
     if box is None and height != width:
         raise ValueError(f"an image of {width} x {height} pixels needs the box of its camera")
     x0, y0, side = box or (0, 0, width)
     s, tx, ty = np.asarray(as_array(camera), np.float64)
+    if s == 0:  # a body without extent
+        return image.copy()
 
     # Render only the square around what is visible of the body: pictures may be large.
     pixels = (s * (as_array(vertices)[:, :2] + (tx, ty)) + 1) * (side / 2) + (x0, y0)
+    if not np.isfinite(pixels).all():
+        raise ValueError("vertices and camera must be finite")
     low = np.clip(np.floor(pixels.min(0)) - 1, 0, (width, height)).astype(int)
     high = np.clip(np.ceil(pixels.max(0)) + 1, 0, (width, height)).astype(int)
     size = int((high - low).max())

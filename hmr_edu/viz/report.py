@@ -13,7 +13,7 @@ from hmr_edu.body import SMPL, load_body
 from hmr_edu.errors import DataError
 from hmr_edu.files import atomic_write
 from hmr_edu.viz import charts, html
-from hmr_edu.viz.people import before_and_after, progress
+from hmr_edu.viz.people import people_section
 from hmr_edu.viz.records import Run, read_run
 
 # (name in the records, title, format, what it says)
@@ -25,7 +25,7 @@ METRICS = (
     ("auc", "AUC", "%", "PCK averaged over thresholds up to 150 mm"),
     ("pck2d", "PCK 2D", "%", "keypoints near enough in the picture"),
     ("facing_wrong", "facing wrong", "%", "bodies turned by more than 90 degrees"),
-    ("distance_to_real_pose", "to a real pose", "°", "distance to the nearest recorded pose"),
+    ("distance_to_real_pose", "from a real pose", "°", "distance to the nearest recorded pose"),
 )
 HEADLINE = "pa_mpjpe"
 REFERENCE = "mean theta"  # the baseline that ratios are taken to
@@ -105,9 +105,9 @@ def _headline(run: Run) -> str:
         before = _number(rows.get("before"), HEADLINE)
         tiles.append(
             f'<div class="tile"><span class="soft">{escape(test_set)}, PA-MPJPE</span>'
-            f"<b>{after / base:.2f} &times;</b><span>the {escape(reference or '')} baseline: "
-            f"{after:.1f} mm against {base:.1f} mm "
-            f"(before training {_format(before, 'mm')} mm)</span></div>"
+            f"<b>{after / base:.2f} &times;</b><span>the error of the baseline "
+            f"&ldquo;{escape(reference or '')}&rdquo;: {after:.1f} mm against {base:.1f} mm; "
+            f"before training {_format(before, 'mm')} mm</span></div>"
         )
     return f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
 
@@ -125,11 +125,12 @@ def _table(run: Run) -> str:
             "predictor",
             *(title + (f", {unit}" if unit == "mm" else "") for _, title, unit, _ in shown),
         ]
-        caption = f"Small: ratio to the {reference}. " if reference else ""
-        caption += "; ".join(f"{title}: {meaning}" for _, title, _, meaning in shown) + "."
+        caption = f"Small: ratio to the baseline \u201c{reference}\u201d." if reference else ""
         parts.append(f"<h3>{escape(test_set)}</h3>" + html.table(header, body, caption))
     if not parts:
         return ""
+    meanings = "; ".join(f"{title}: {meaning}" for _, title, _, meaning in METRICS)
+    parts.append(f'<p class="soft">{escape(meanings)}.</p>')
     return "<h2>How good it is, on people never trained on</h2>" + "".join(parts)
 
 
@@ -154,12 +155,8 @@ def _people(run: Run) -> str:
     if not run.sample_files:
         return ""
     body = _body(run)
-    if body is None:
-        return ""
-    pictures = before_and_after(run, body) + progress(run, body)
-    if not pictures:
-        return ""
-    return "<h2>The same people, before and after</h2>" + pictures
+    pictures = people_section(run, body) if body else ""
+    return f"<h2>The same people, before and after</h2>{pictures}" if pictures else ""
 
 
 def _body(run: Run) -> SMPL | None:
