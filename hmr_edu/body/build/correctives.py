@@ -1,0 +1,78 @@
+"""Pose correctives: what dual-quaternion skinning does better than linear blend skinning.
+
+For each random pose the difference of the two is pulled back to the rest pose, and ridge
+regression explains it by vec(R - I) of the joints between those that move the vertex.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from jaxtyping import Float
+
+from hmr_edu.body.build.skinning import (
+    blend_matrices,
+    dual_quaternion_skinning,
+    dual_quaternions,
+    forward_kinematics,
+)
+from hmr_edu.keypoints import SMPL_PARENTS
+
+# Blends weaker than this bend nothing that shows.
+TOUCHES = 0.02
+RIDGE = 1e-2
+
+
+def joints_between(joints: frozenset[int]) -> list[int]:
+    """The joints whose rotation changes how the given joints stand to each other."""
+    paths = []
+    for joint in joints:
+        path = [joint]
+        while SMPL_PARENTS[path[-1]] >= 0:
+            path.append(SMPL_PARENTS[path[-1]])
+        paths.append(set(path))
+    return sorted(set.union(*paths) - set.intersection(*paths)) if paths else []
+
+
+def pulled_back(
+    rest: Float[np.ndarray, "H 3"],
+    weights: Float[np.ndarray, "H 24"],
+    joints: Float[np.ndarray, "24 3"],
+    rotations: Float[np.ndarray, "24 3 3"],
+) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "H 3"], Float[np.ndarray, "H 3 3"]]:
+    """The rest offset that makes linear blending land where dual quaternions do; also the
+    difference in the pose, and the blended matrices.
+    """
+    R, t = forward_kinematics(rotations, joints, SMPL_PARENTS)
+    goal = dual_quaternion_skinning(rest, weights, dual_quaternions(R, t, SMPL_PARENTS))
+    A, b = blend_matrices(weights, R, t)
+    difference = goal - (np.einsum("vij,vj->vi", A, rest) + b)
+    return np.linalg.solve(A, difference[..., None])[..., 0], difference, A
+
+
+def pose_features(rotations: Float[np.ndarray, "P 24 3 3"]) -> Float[np.ndarray, "P 23 9"]:
+    """vec(R - I) of the 23 joints below the root."""
+    return (rotations[:, 1:] - np.eye(3)).reshape(len(rotations), 23, 9)
+
+
+def fit_correctives(
+    weights: Float[np.ndarray, "H 24"],
+    features: Float[np.ndarray, "P 23 9"],
+    offsets: Float[np.ndarray, "P H 3"],
+) -> Float[np.ndarray, "H 3 207"]:
+    """posedirs, zero wherever a joint has no say."""
+    posedirs = np.zeros((weights.shape[0], 3, 23, 9))
+    groups = defaultdict(list)
+    for vertex, row in enumerate(weights):
+        groups[frozenset(np.flatnonzero(row > TOUCHES).tolist())].append(vertex)
+    for joints, vertices in groups.items():
+        columns = np.array(joints_between(joints), dtype=np.int64) - 1
+        if not len(columns):
+            continue
+        X = features[:, columns].reshape(len(features), -1)
+        Y = offsets[:, vertices].reshape(len(features), -1)
+        gram = X.T @ X + RIDGE * len(X) * np.eye(X.shape[1])
+        fit = np.linalg.solve(gram, X.T @ Y).reshape(len(columns), 9, len(vertices), 3)
+        posedirs[np.array(vertices)[:, None], :, columns] = fit.transpose(2, 0, 3, 1)
+    return posedirs.reshape(len(weights), 3, 207)

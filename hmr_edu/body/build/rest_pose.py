@@ -1,0 +1,154 @@
+"""From the source's A-pose with bent elbows to SMPL's T-pose, for every sampled shape.
+
+The source's own 104 bones turn, the skin follows by dual-quaternion skinning. Each bone named
+below gets a rotation in body axes; its descendants inherit it until the next named one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import sparse
+
+from hmr_edu.body.build.clean import Skin, halve
+from hmr_edu.body.build.mirror import FLIP
+from hmr_edu.body.build.skinning import dual_quaternion_skinning, dual_quaternions
+from hmr_edu.body.build.source import Source
+
+# Where the straightened limbs point (left side). Legs stay a little apart and a little bent.
+UPPER_ARM = LOWER_ARM = HAND = np.array([1.0, 0.0, 0.0])
+THIGH = np.array([-0.02, -1.0, 0.02])
+SHANK = np.array([-0.01, -1.0, -0.055])
+SHOULDER_LIFT = np.deg2rad(8)
+
+
+@dataclass(frozen=True)
+class Rig:
+    """The source's bones on symmetrised shapes: names, parents, and which rows are whose ends."""
+
+    names: list[str]
+    parents: list[int]
+    heads: sparse.csr_array
+    tails: sparse.csr_array
+    weights: sparse.csr_array
+
+    def index(self, name: str) -> int:
+        """Row of a bone."""
+        return self.names.index(name)
+
+
+def make_rig(source: Source, skin: Skin) -> Rig:
+    """Bones and the half skin's weights; both as rows over source vertices or bones."""
+    names = [bone.name for bone in source.bones]
+
+    def means(groups: list[np.ndarray]) -> sparse.csr_array:
+        rows = np.concatenate([np.full(len(g), k) for k, g in enumerate(groups)])
+        values = np.concatenate([np.full(len(g), 1 / len(g)) for g in groups])
+        shape = (len(groups), len(source.vertices))
+        return sparse.csr_array((values, (rows, np.concatenate(groups))), shape=shape)
+
+    weights = np.maximum(skin.combine @ source.weights, 0)
+    weights /= weights.sum(1, keepdims=True)
+    return Rig(
+        names,
+        [names.index(bone.parent) if bone.parent else -1 for bone in source.bones],
+        means([bone.head for bone in source.bones]),
+        means([bone.tail for bone in source.bones]),
+        sparse.csr_array(weights),
+    )
+
+
+def unit(vector: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
+    """The vector at length one."""
+    return vector / np.linalg.norm(vector)
+
+
+def frame(along: Float[np.ndarray, " 3"], side: Float[np.ndarray, " 3"]) -> np.ndarray:
+    """Orthonormal columns: first `along`, second `side` made perpendicular to it."""
+    first = unit(along)
+    second = unit(side - (side @ first) * first)
+    return np.stack([first, second, np.cross(first, second)], axis=1)
+
+
+def align(along, side, new_along, new_side) -> Float[np.ndarray, "3 3"]:
+    """Rotation that takes one direction and its side exactly, respectively nearly, to others."""
+    return frame(new_along, new_side) @ frame(along, side).T
+
+
+def turns(rig: Rig, heads: Float[np.ndarray, "B 3"]) -> dict[str, Float[np.ndarray, "3 3"]]:
+    """Rotations in body axes of the bones that straighten the left side."""
+    at = {name: heads[k] for k, name in enumerate(rig.names)}
+    down, front = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    upper = at["lowerarm01.L"] - at["upperarm01.L"]
+    lower = at["wrist.L"] - at["lowerarm01.L"]
+    hinge = np.cross(upper, lower)
+    hand = at["finger3-1.L"] - at["wrist.L"]
+    palm = np.cross(at["finger5-1.L"] - at["wrist.L"], at["finger2-1.L"] - at["wrist.L"])
+    thigh = at["lowerleg01.L"] - at["upperleg01.L"]
+    shank = at["foot.L"] - at["lowerleg01.L"]
+    c, s = np.cos(SHOULDER_LIFT), np.sin(SHOULDER_LIFT)
+    lift = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    wrist = align(hand, palm, HAND, down)
+    forearm = align(lower, hinge, LOWER_ARM, down)
+    return {
+        "shoulder01.L": lift,
+        "upperarm01.L": align(upper, hinge, UPPER_ARM, down),
+        "lowerarm01.L": forearm,
+        "wrist.L": wrist,
+        "upperleg01.L": align(thigh, front, THIGH, front),
+        "lowerleg01.L": align(shank, front, SHANK, front),
+        "foot.L": np.eye(3),
+    }
+
+
+def pose_bones(
+    rig: Rig, heads: Float[np.ndarray, "B 3"]
+) -> tuple[Float[np.ndarray, "B 3 3"], Float[np.ndarray, "B 3"]]:
+    """Each bone's motion x -> R x + t into the T-pose."""
+    left = turns(rig, heads)
+    mirror = np.diag(FLIP)
+    named = left | {n.replace(".L", ".R"): mirror @ R @ mirror for n, R in left.items()}
+    R, t = np.empty((len(heads), 3, 3)), np.empty((len(heads), 3))
+    for bone, parent in enumerate(rig.parents):
+        inherited = R[parent] if parent >= 0 else np.eye(3)
+        R[bone] = named.get(rig.names[bone], inherited)
+        place = inherited @ heads[bone] + t[parent] if parent >= 0 else heads[bone]
+        t[bone] = place - R[bone] @ heads[bone]
+    return R, t
+
+
+@dataclass(frozen=True)
+class Straightener:
+    """Shape coefficients in, half skins and bone ends in T-pose out."""
+
+    rig: Rig
+    mean_points: Float[np.ndarray, "H 3"]
+    mean_ends: Float[np.ndarray, "E 3"]
+    point_offsets: Float[np.ndarray, "T H 3"]
+    end_offsets: Float[np.ndarray, "T E 3"]
+
+    @classmethod
+    def prepare(cls, source: Source, skin: Skin, targets: list[np.ndarray]) -> Straightener:
+        """Carry base mesh and targets over to the skin and to the bones' heads and tails."""
+        rig = make_rig(source, skin)
+        ends = sparse.vstack([rig.heads, rig.tails], format="csr")
+        return cls(
+            rig,
+            halve(skin.combine, source, source.vertices),
+            halve(ends, source, source.vertices),
+            np.stack([halve(skin.combine, source, target) for target in targets]),
+            np.stack([halve(ends, source, target) for target in targets]),
+        )
+
+    def straighten(
+        self, mix: Float[np.ndarray, " T"]
+    ) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "B 3"]]:
+        """The half skin and the bones' heads of one person, in T-pose."""
+        points = self.mean_points + np.tensordot(mix, self.point_offsets, 1)
+        heads = (self.mean_ends + np.tensordot(mix, self.end_offsets, 1))[: len(self.rig.names)]
+        R, t = pose_bones(self.rig, heads)
+        motions = dual_quaternions(R, t, self.rig.parents)
+        posed = dual_quaternion_skinning(points, self.rig.weights, motions)
+        return posed, np.einsum("bij,bj->bi", R, heads) + t

