@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-# Below this t^2 (0.6 degrees) the closed forms are replaced by their series: four terms are then
+# Below this t^2 (0.6 degrees) the closed forms are replaced by their series: three terms are then
 # exact in float64 up to the second derivative, where dividing by t would cancel the digits.
 SMALL_SQUARED = 1e-4
 
@@ -31,10 +31,10 @@ def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor,
     # `where` alone would not do: the gradient of the branch not taken is NaN * 0 = NaN. So that
     # branch gets a harmless t = 1.
     t = squared.masked_fill(small, 1.0).sqrt()
-    A = torch.where(small, 1 - squared / 6 * (1 - squared / 20 * (1 - squared / 42)), t.sin() / t)
+    A = torch.where(small, 1 - squared / 6 * (1 - squared / 20), t.sin() / t)
     B = torch.where(
         small,
-        0.5 - squared / 24 * (1 - squared / 30 * (1 - squared / 56)),
+        0.5 - squared / 24 * (1 - squared / 30),
         2 * ((0.5 * t).sin() / t).square(),
     )
     # K^2 = v v^T - t^2 I, so the nine entries need no matrix product.
