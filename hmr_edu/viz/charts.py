@@ -21,12 +21,9 @@ from scipy.ndimage import gaussian_filter1d
 from hmr_edu.viz.palette import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE
 from hmr_edu.viz.records import Step
 
-# Sums over the 25 critics when every one of them says 0.5: nobody can tell real from fake.
-ADVERSARY_CHANCE = {"adversary": 6.25, "discriminator": 12.5}
-ADVERSARY_TITLES = {
-    "adversary": "the network's side: mean of sum (D - 1)²",
-    "discriminator": "the discriminator's side",
-}
+# Both sides of the adversary: what a curve is called, and what one critic adds to the loss when
+# it says 0.5 to everything, that is (D - 1)^2 for fakes, and (D - 1)^2 + D^2 on the other side.
+ADVERSARY = {"adversary": ("the network's side", 0.25), "critics": ("the critics' side", 0.5)}
 SMOOTHING = 0.012  # sigma of a smoothed curve, as a share of the run
 POINTS = 400  # in a curve; more cannot be seen
 
@@ -44,7 +41,7 @@ def smooth(values: Float[np.ndarray, " n"], sigma: float) -> Float[np.ndarray, "
 
 def loss_chart(steps: Sequence[Step]) -> str:
     """Draw every loss term over the images seen: raw pale, smoothed dark, a small chart each."""
-    names = [name for name in _terms(steps) if name not in ADVERSARY_CHANCE]
+    names = [name for name in _terms(steps) if name not in ADVERSARY]
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     figure = _figure(10.5, 2.3 * rows + 0.3)
@@ -64,17 +61,21 @@ def loss_chart(steps: Sequence[Step]) -> str:
     return _svg(figure)
 
 
-def adversary_chart(steps: Sequence[Step]) -> str | None:
-    """Draw both sides of the adversary and their levels at chance; None when it took no part."""
-    names = [name for name in _terms(steps) if name in ADVERSARY_CHANCE]
+def adversary_chart(steps: Sequence[Step], critics: int = 25) -> str | None:
+    """Draw both sides of the adversary and their levels at chance; None when it took no part.
+
+    critics: how many critics the losses sum over; 25 means 6.25 and 12.5 at chance.
+    """
+    names = [name for name in _terms(steps) if name in ADVERSARY]
     if not names:
         return None
     figure = _figure(10.5, 3.2)
     axes = figure.add_subplot()
     for name, colour in zip(names, (BLUE, ORANGE), strict=False):
         values = [step.losses.get(name, np.nan) for step in steps]
-        _curve(axes, _images(steps), values, colour, ADVERSARY_TITLES[name])
-        chance = ADVERSARY_CHANCE[name]
+        title, each = ADVERSARY[name]
+        _curve(axes, _images(steps), values, colour, title)
+        chance = critics * each
         axes.axhline(chance, color=colour, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
             f"chance {chance:g}",

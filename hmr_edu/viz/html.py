@@ -26,7 +26,7 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
 p { margin: .4rem 0; max-width: 46rem; }
 .soft, figcaption, caption { color: var(--soft); }
 figure { margin: 1rem 0; }
-figcaption, caption { font-size: .875rem; max-width: 46rem; }
+figcaption, caption, .small { font-size: .875rem; max-width: 46rem; }
 caption { caption-side: bottom; text-align: left; padding-top: .5rem; }
 img { max-width: 100%; height: auto; vertical-align: top; }
 code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;

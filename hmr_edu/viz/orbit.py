@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,11 @@ def body_figure(vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> g
     return go.Figure(mesh, layout | {"autosize": True})
 
 
+def _camera(eye: tuple[float, float, float]) -> dict[str, dict[str, float]]:
+    """Look at the middle of the scene from `eye`, from afar enough to bend little."""
+    return {"eye": dict(zip("xyz", eye, strict=True)), "up": {"x": 0, "y": 0, "z": 1}}
+
+
 def write_html(
     path: str | Path,
     vertices: Vertices,
@@ -92,7 +98,7 @@ def write_html(
     )
     text = f"{title}, with the predicted body drawn over it"
     body = (
-        f'<h1>{html.escape(title)}</h1><div class="side"><figure>'
+        f'<h1>{escape(title)}</h1><div class="side"><figure>'
         f"{html.img(html.encode_image(picture), text)}</figure><figure>"
         f'<div class="view">{view}</div><figcaption>Drag to turn, scroll to come nearer.'
         "</figcaption></figure></div>"

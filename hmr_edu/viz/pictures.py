@@ -18,7 +18,7 @@ from hmr_edu.keypoints import COCOPLUS, COCOPLUS_EDGES
 from hmr_edu.viz.palette import BLACK, LEFT, MIDDLE, PREDICTION, RIGHT
 from hmr_edu.viz.shading import Camera, Faces, Vertices, as_array, composite, shade
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]  # any height, any width
 PAPER = 246  # the grey level behind bodies that stand alone
 LABEL = 13 / 160  # height of a label's letters, as a share of a tile's width
 
@@ -30,7 +30,7 @@ def overlay(
     camera: Camera,
     alpha: float = 0.9,
     colour: str = PREDICTION,
-    box: Sequence[float] | None = None,
+    box: Sequence[float | int] | None = None,
 ) -> Picture:
     """Draw a body over an image.
 
@@ -72,7 +72,7 @@ def draw_keypoints(
     image: Picture,
     keypoints2d: Float[np.ndarray, "19 2"] | Float[Tensor, "19 2"],
     visible: Bool[np.ndarray, " 19"] | None = None,
-    width: float | None = None,
+    width: float | int | None = None,
 ) -> Picture:
     """Draw the COCO+ skeleton: the person's left orange, right blue, the middle green.
 
@@ -110,7 +110,7 @@ def turntable(
     vertices: Vertices,
     faces: Faces,
     size: int,
-    yaws: Sequence[float] = (0, 90, 180),
+    yaws: Sequence[float | int] = (0, 90, 180),
     colour: str = PREDICTION,
 ) -> list[Picture]:
     """Draw a body from several sides, all at one scale.

@@ -56,10 +56,11 @@ def _title(run: Run) -> str:
     if run.steps:
         last = run.steps[-1]
         facts += [f"{last.images:,} images", f"{last.step:,} steps", _duration(last.seconds)]
-    for key in ("finished", "date", "commit", "hardware"):
-        if isinstance(value := run.environment.get(key), str):
-            facts.append(value)
-    line = " · ".join(escape(fact) for fact in facts if fact)
+    machine = run.environment.get("gpu") or run.environment.get("cpu")
+    facts += [str(machine)] if machine else []
+    if commit := run.environment.get("commit"):
+        facts.append(f"commit {commit}")
+    line = " &middot; ".join(escape(fact) for fact in facts if fact)
     return f'<h1>{escape(_name(run))}</h1>\n<p class="soft">{line}</p>\n'
 
 
@@ -130,7 +131,7 @@ def _table(run: Run) -> str:
     if not parts:
         return ""
     meanings = "; ".join(f"{title}: {meaning}" for _, title, _, meaning in METRICS)
-    parts.append(f'<p class="soft">{escape(meanings)}.</p>')
+    parts.append(f'<p class="soft small">{escape(meanings)}.</p>')
     return "<h2>How good it is, on people never trained on</h2>" + "".join(parts)
 
 
@@ -161,21 +162,13 @@ def _people(run: Run) -> str:
 
 def _body(run: Run) -> SMPL | None:
     """Load the body the run was trained with, so that theta is drawn on the right one."""
-    names = [found for found in _find(run.config, "body") if isinstance(found, str)]
-    name = names[0] if names else "lite"
+    model = run.config.get("model")
+    name = model.get("body", "lite") if isinstance(model, dict) else "lite"
     try:
-        return load_body(name)
+        return load_body(str(name))
     except (DataError, FileNotFoundError) as error:
         run.notes.append(f"bodies are not drawn: {error}.")
         return None
-
-
-def _find(config: Any, key: str) -> list[Any]:
-    """Every value under this key at any depth, outermost first."""
-    if not isinstance(config, dict):
-        return []
-    found = [config[key]] if key in config else []
-    return found + [value for inner in config.values() for value in _find(inner, key)]
 
 
 def _curves(run: Run) -> str:
@@ -183,7 +176,7 @@ def _curves(run: Run) -> str:
         return ""
     terms = [name for step in run.steps for name in step.losses]
     parts = ["<h2>How it learnt</h2>"]
-    if any(name not in charts.ADVERSARY_CHANCE for name in terms):
+    if any(name not in charts.ADVERSARY for name in terms):
         parts.append(
             html.svg_figure(
                 charts.loss_chart(run.steps),
@@ -191,14 +184,15 @@ def _curves(run: Run) -> str:
                 "Loss terms as they enter the training; pale: every record, dark: smoothed.",
             )
         )
-    if adversary := charts.adversary_chart(run.steps):
+    critics = run.config.get("critics", 25)
+    if adversary := charts.adversary_chart(run.steps, critics):
         parts.append("<h3>The adversary</h3>")
         parts.append(
             html.svg_figure(
                 adversary,
                 "Curves of both adversarial losses with their levels at chance.",
-                "Both sides, sums over the 25 critics. At the dashed lines every critic says 0.5: "
-                "real and predicted bodies cannot be told apart.",
+                f"Both sides, summed over the {critics} critics that count. At the dashed lines "
+                "every critic says 0.5: real and predicted bodies cannot be told apart.",
             )
         )
     speed = html.svg_figure(charts.speed_chart(run.steps), "Images a second over the run.")

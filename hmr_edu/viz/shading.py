@@ -26,7 +26,7 @@ CREASE, CREASE_DEPTH, CREASE_RADIUS = 0.55, 0.12, 0.02  # strength, metres, shar
 
 Vertices = Float[np.ndarray, "V 3"] | Float[Tensor, "V 3"]
 Faces = Integer[np.ndarray, "F 3"] | Integer[Tensor, "F 3"]
-Camera = Sequence[float] | Float[np.ndarray, " 3"] | Float[Tensor, " 3"]
+Camera = Sequence[float | int] | Float[np.ndarray, " 3"] | Float[Tensor, " 3"]
 
 
 def shade(
