@@ -24,7 +24,9 @@ def read_arrays(
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: np.load leaves a path's file open when the zip in it is damaged.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path}: a single array, not an npz archive of named arrays")
             missing = [key for key in required if key not in archive]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hmr_edu.data.mocap import split_root
 from hmr_edu.data.npz import read_arrays
 from hmr_edu.errors import DataError
-from hmr_edu.keypoints import flip_pose
+from hmr_edu.keypoints import SMPL_JOINTS, flip_pose
 
 FORMAT = "hmr_edu pose prior 1"
 SHIPPED = Path(__file__).parents[1] / "assets" / "pose_prior.npz"
@@ -25,6 +25,21 @@ BODY = 69  # 23 joints besides the root
 SIZE = BODY + 2  # and the lean of the root, whose turn about Y is always zero
 # A draw that leaves the joint limits is drawn again this often; then it is clamped to them.
 ROUNDS = 30
+ALL = torch.arange(SIZE)
+# The features of the left arm and of the right arm, from collar to hand.
+ARM = ("collar", "shoulder", "elbow", "wrist", "hand")
+ARMS = tuple(
+    torch.cat(
+        [
+            ALL[3 * j - 3 : 3 * j]
+            for j, name in enumerate(SMPL_JOINTS)
+            if name.startswith(side) and name.endswith(ARM)
+        ]
+    )
+    for side in "lr"
+)
+# A reclining root leans this far from upright, in radians; 90 degrees is lying.
+LEAN = (np.pi / 4, 3 * np.pi / 4)
 
 
 def pose_to_features(pose: Float[Tensor, "*batch 72"]) -> Float[Tensor, "*batch 71"]:
@@ -94,37 +109,68 @@ class PosePrior(nn.Module):
             self.register_buffer(name, value.float(), persistent=False)
 
     def sample(
-        self, n: int, generator: torch.Generator, spread: float = 1.0
+        self,
+        n: int,
+        generator: torch.Generator,
+        spread: float = 1.0,
+        mix: float = 0.5,
+        recline: float = 0.1,
     ) -> Float32[Tensor, "n 72"]:
         """Draw `n` poses inside the joint limits, on the CPU; the root leans but has no yaw.
 
-        `spread` widens (> 1) or narrows (< 1) every component about its mean. The draws depend on
-        the generator alone. Raises ValueError when `spread` is not a finite number >= 0.
+        `spread` widens (> 1) or narrows (< 1) every component about its mean. With chance `mix`
+        each arm comes from another draw: people do with one arm what the other does not. With
+        chance `recline` the body is leant or laid down any way, which motion capture of standing
+        people lacks. `spread=1, mix=0, recline=0` draws from the density of `log_prob`, cut off
+        at the limits. The draws depend on the generator alone. Raises ValueError when an option
+        is out of range.
         """
-        if not 0 <= spread < float("inf"):
-            raise ValueError(f"spread must be a finite number >= 0, not {spread}")
+        if not (0 <= spread < float("inf") and 0 <= mix <= 1 and 0 <= recline <= 1):
+            raise ValueError(
+                "spread must be finite and >= 0, mix and recline from 0 to 1, not "
+                f"spread={spread}, mix={mix}, recline={recline}"
+            )
         kept: list[Tensor] = []
         missing = n
         for _ in range(ROUNDS):
             if missing <= 0:
                 break
-            # A third more than needed: most rounds are then the only one.
-            drawn = self._draw(missing + missing // 3 + 4, generator, spread)
+            # Some more than needed: most rounds are then the only one.
+            drawn = self._draw_mixed(missing + missing // 6 + 4, generator, spread, mix)
             body = drawn[:, :BODY]
             inside = ((body >= self.low) & (body <= self.high)).all(1)
             kept.append(drawn[inside][:missing])
             missing -= len(kept[-1])
         if missing > 0:
-            drawn = self._draw(missing, generator, spread)
+            drawn = self._draw_mixed(missing, generator, spread, mix)
             drawn[:, :BODY] = drawn[:, :BODY].clamp(self.low, self.high)
             kept.append(drawn)
-        return features_to_pose(torch.cat(kept) if kept else self.means[:0])
+        features = torch.cat(kept) if kept else self.means[:0].clone()
+        laid = torch.rand(n, generator=generator) < recline
+        features[laid, BODY:] = _any_lean(int(laid.sum()), generator)
+        return features_to_pose(features)
 
-    def _draw(self, n: int, generator: torch.Generator, spread: float) -> Float[Tensor, "n 71"]:
-        """Draw features from the mixture, limits not looked at."""
-        component = torch.multinomial(self.log_weights.exp(), n, True, generator=generator)
+    def _draw_mixed(
+        self, n: int, generator: torch.Generator, spread: float, mix: float
+    ) -> Float[Tensor, "n 71"]:
+        """Draw features, some arms from other draws; limits not looked at."""
+        features = self._draw(n, ALL, generator, spread)
+        for arm in ARMS:
+            rows = (torch.rand(n, generator=generator) < mix).nonzero()
+            features[rows, arm] = self._draw(len(rows), arm, generator, spread)
+        return features
+
+    def _draw(
+        self, n: int, columns: Tensor, generator: torch.Generator, spread: float
+    ) -> Float[Tensor, "n columns"]:
+        """Draw some columns of the features from the mixture; limits not looked at."""
+        # Inverting the cumulative weights; torch.multinomial refuses to draw nothing.
+        up_to = self.log_weights.exp().cumsum(0)
+        component = torch.searchsorted(up_to, torch.rand(n, generator=generator))
+        component.clamp_(max=len(up_to) - 1)
         noise = torch.randn(n, SIZE, 1, generator=generator) * spread
-        return self.means[component] + (self.factor[component] @ noise)[..., 0]
+        chosen = component[:, None], columns
+        return self.means[chosen] + (self.factor[chosen] @ noise)[..., 0]
 
     def log_prob(self, pose: Float[Tensor, "n 72"], root: bool = False) -> Float[Tensor, " n"]:
         """Return the log density of the 23 joint rotations, or (`root`) of these and the lean.
@@ -165,6 +211,14 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return PosePrior(*tensors)
+
+
+def _any_lean(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
+    """Return tilts (x, z) in every direction alike, as far as LEAN says."""
+    direction, angle = torch.rand(2, n, generator=generator)
+    angle = LEAN[0] + (LEAN[1] - LEAN[0]) * angle
+    direction = 2 * torch.pi * direction
+    return torch.stack([angle * direction.cos(), angle * direction.sin()], 1)
 
 
 def _check(weights: Tensor, means: Tensor, cholesky: Tensor, low: Tensor, high: Tensor) -> None:
