@@ -18,11 +18,11 @@ from hmr_edu.data.render import Renderer
 from hmr_edu.viz.palette import PREDICTION, rgb
 
 # Directions to the lights (x right, y up, z to the viewer) and what they add, linear RGB.
-KEY = (np.array([-0.5, 0.65, 0.75]), np.array([0.80, 0.77, 0.72]))
-FILL = (np.array([0.85, 0.1, 0.5]), np.array([0.20, 0.23, 0.27]))
-SKY, GROUND = np.array([0.34, 0.36, 0.40]), np.array([0.20, 0.18, 0.17])
-RIM, GLOSS = 0.35, 0.10
-CREASE, CREASE_DEPTH, CREASE_RADIUS = 0.55, 0.12, 0.02  # strength, metres, share of the picture
+KEY = (np.array([-0.75, 0.75, 0.6]), np.array([0.98, 0.95, 0.90]))
+FILL = (np.array([0.95, 0.0, 0.3]), np.array([0.16, 0.19, 0.23]))
+SKY, GROUND = np.array([0.26, 0.28, 0.32]), np.array([0.13, 0.12, 0.11])
+RIM, GLOSS, WRAP = 0.35, 0.12, 0.2
+CREASE, CREASE_DEPTH, CREASE_RADIUS = 0.7, 0.08, 0.025  # strength, metres, share of the picture
 
 Vertices = Float[np.ndarray, "V 3"] | Float[Tensor, "V 3"]
 Faces = Integer[np.ndarray, "F 3"] | Integer[Tensor, "F 3"]
@@ -58,7 +58,7 @@ def shade(
     return _shrink(rgba, supersample)
 
 
-def as_array(values: Vertices | Faces | Camera) -> np.ndarray:
+def as_array(values: np.ndarray | Tensor | Sequence[float | int]) -> np.ndarray:
     """Make a numpy array from a tensor, an array or a sequence of numbers."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
@@ -84,7 +84,7 @@ def _light(
     for direction, strength in (KEY, FILL):
         towards = direction / np.linalg.norm(direction)
         # Light that wraps a little round the body: no black side.
-        diffuse = diffuse + strength * ((n @ towards + 0.25) / 1.25).clip(0)[:, None]
+        diffuse = diffuse + strength * ((n @ towards + WRAP) / (1 + WRAP)).clip(0)[:, None]
     edge = (1 - n[:, 2:3].clip(0, 1)) ** 3
     diffuse = diffuse + RIM * edge * sky
     half = KEY[0] / np.linalg.norm(KEY[0]) + (0, 0, 1)
