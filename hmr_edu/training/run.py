@@ -1,0 +1,62 @@
+"""A complete run: train, measure before and after, leave the records for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hmr_edu.data.mocap import find_mocap
+from hmr_edu.data.synthetic import SyntheticConfig
+from hmr_edu.data.testsets import TestSet, test_set
+from hmr_edu.hmr import HMR, load_pretrained
+from hmr_edu.training.config import TrainConfig
+from hmr_edu.training.evaluation import evaluate, table
+from hmr_edu.training.loop import Trainer, build_networks
+from hmr_edu.training.records import write_json
+
+
+def run(config: TrainConfig) -> dict[str, Any] | None:
+    """Train, then evaluate before and after on the held-out sets; returns the record.
+
+    None on all processes but the first, and when `test_images` is 0.
+    """
+    trainer = Trainer(config)
+    trainer.train()
+    if not trainer.accelerator.is_main_process:
+        return None
+    if not config.test_images:
+        return {}
+    untrained, _ = build_networks(config, trainer.people)
+    sets = default_test_sets(trainer.network(), config.data, config.test_images)
+    record = evaluate(
+        {"before": untrained.to(trainer.accelerator.device), "after": trainer.network()}, sets
+    )
+    write_json(config.folder / "evaluation.json", record)
+    print(table(record))
+    return record
+
+
+def default_test_sets(model: HMR, data: SyntheticConfig, images: int) -> list[TestSet]:
+    """`test-prior`, and `test-mocap` where its motion capture is at hand."""
+    names = ["test-prior"] + ["test-mocap"] * (find_mocap("hdm05_poses.npz") is not None)
+    return [test_set(name, model.body, data, images) for name in names]
+
+
+def evaluate_weights(
+    weights: str, sets: Sequence[str], images: int, out: Path | None, threads: int
+) -> dict[str, Any]:
+    """Measure shipped or trained weights on the named sets and print the table."""
+    if threads:
+        torch.set_num_threads(threads)
+    model = load_pretrained(weights)
+    data = SyntheticConfig(image_size=model.image_size)
+    record = evaluate(
+        {"after": model}, [test_set(name, model.body, data, images) for name in sets]
+    )
+    print(table(record))
+    if out is not None:
+        write_json(out, record)
+    return record
