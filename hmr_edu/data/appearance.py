@@ -1,0 +1,267 @@
+"""From G-buffers to pictures of people: clothes, light, places, things in the way, a camera.
+
+Geometry is rendered once; everything here is drawn afresh for every batch, on the device that
+trains. Each ingredient draws its own random numbers, so that switching one off leaves the
+others as they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from hmr_edu.data import camera_effects, companions, lighting
+from hmr_edu.data.backgrounds import Backgrounds, find_photos
+from hmr_edu.data.clothing import LONG_HAIRED as LONG_HAIRED_OUTFITS
+from hmr_edu.data.clothing import body_chart, paint_outfits
+from hmr_edu.data.draws import Draws
+from hmr_edu.data.faces import LONG_HAIRED as LONG_HAIRED_HEADS
+from hmr_edu.data.faces import head_chart, paint_heads
+from hmr_edu.data.occlusion import occluders
+from hmr_edu.data.palette import palettes
+from hmr_edu.data.render import GBuffer
+from hmr_edu.data.rest_landmarks import RestBody, RestLandmarks
+from hmr_edu.keypoints import SMPL_JOINTS
+
+HEAD_PART = 1 + SMPL_JOINTS.index("head")
+STUDIO_GREY = 0.82
+# Share of people with long hair, on head and shoulders alike.
+LONG_HAIR = 0.33
+
+
+@dataclass(frozen=True)
+class AppearanceConfig:
+    """How likely (0 to 1) and how strong (1: as tuned) each ingredient is.
+
+    photos: a folder of photographs; photo_share of the backgrounds are then cut from them.
+    seed: of the banks painted at the start (outfits, heads, scenes), not of the pictures.
+    """
+
+    studio: bool = False
+    scenes: int = 160
+    outfits: int = 96
+    heads: int = 64
+    photos: str | None = None
+    photo_share: float = 0.8
+    cast_shadow: float = 0.5
+    bystander: float = 0.25
+    passer_by: float = 0.05
+    occluder: float = 0.25
+    occluder_size: float = 1.0
+    colour: float = 1.0
+    grey: float = 0.03
+    blur: float = 0.4
+    blur_size: float = 1.0
+    noise: float = 0.7
+    noise_size: float = 1.0
+    compression: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (
+            *("photo_share", "cast_shadow", "bystander", "passer_by", "occluder"),
+            *("grey", "blur", "noise", "compression"),
+        ):
+            if not 0 <= getattr(self, name) <= 1:
+                value = getattr(self, name)
+                raise ValueError(f"{name} is a probability, between 0 and 1, not {value}")
+        for name in ("occluder_size", "colour", "blur_size", "noise_size"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is a strength, 0 or more, not {getattr(self, name)}")
+        for name in ("scenes", "outfits", "heads"):
+            if getattr(self, name) < 4:
+                raise ValueError(f"{name} must be at least 4, not {getattr(self, name)}")
+
+
+# What a picture is for: training; training with nothing in the way and a perfect camera; lessons.
+_CLEAR = AppearanceConfig(
+    bystander=0, passer_by=0, occluder=0, colour=0, grey=0, blur=0, noise=0, compression=0
+)
+LEVELS = {
+    "full": AppearanceConfig(),
+    "clear": _CLEAR,
+    "plain": replace(_CLEAR, studio=True, cast_shadow=0),
+}
+
+
+class Shaded(NamedTuple):
+    """Pictures, and where something in front hides whatever is behind (people or not)."""
+
+    images: Float[Tensor, "batch 3 H W"]
+    occluded: Bool[Tensor, "batch H W"]
+
+
+class Appearance:
+    """Dresses, lights and photographs G-buffers of one body.
+
+    config: an AppearanceConfig, or the name of one of LEVELS ("full", "clear", "plain").
+    Raises ValueError for an unknown level; FileNotFoundError or DataError for a folder of
+    photographs that cannot be used.
+    """
+
+    def __init__(self, body: RestBody, config: AppearanceConfig | str = "full") -> None:
+        if isinstance(config, str):
+            if config not in LEVELS:
+                raise ValueError(f"unknown level {config!r}: choose from {', '.join(LEVELS)}")
+            config = LEVELS[config]
+        self.config = config
+        marks = RestLandmarks.of(body)
+        self._charts = body_chart(marks), head_chart(marks)
+        self._sheets = (
+            paint_outfits(marks, config.outfits, config.seed),
+            paint_heads(marks, config.heads, config.seed),
+        )
+        self._middle_z = torch.tensor([0.0, *marks.middle_z])
+        self._reel = camera_effects.noise_reel(config.seed)
+        # Scenes are painted when the first batch tells how large pictures are, and where.
+        self._backgrounds: Backgrounds | None = None
+        if config.photos is not None:
+            find_photos(config.photos)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        gbuffer: GBuffer,
+        generator: torch.Generator,
+        device: torch.device | str = "cpu",
+    ) -> Shaded:
+        """Photograph a batch on `device`. The generator alone decides what it looks like."""
+        c = self.config
+        device = torch.device(device)
+        part = torch.as_tensor(gbuffer.part, device=device)
+        batch, size = part.shape[0], part.shape[-1]
+        self._move(size, device)
+        seeds = torch.randint(
+            2**62, (8,), generator=generator, device=generator.device
+        ).tolist()
+        dress, lamp, place, shadow, company, cover, lens, sensor = (
+            Draws(batch, seed, device) for seed in seeds
+        )
+
+        lamps = lighting.studio_lamps(lamp) if c.studio else lighting.lamps(lamp)
+        people = self._people(gbuffer, part, dress, lamps)
+        alpha = torch.as_tensor(gbuffer.coverage, device=device) * (part > 0)
+        if c.studio:
+            images = torch.full_like(people, STUDIO_GREY)
+        else:
+            images = self._backgrounds.sample(place)
+        lighting.cast_shadows(images, alpha, shadow, c.cast_shadow)
+        companions.behind(images, people, alpha, company, c.bystander)
+        images = torch.lerp(images, people, alpha[:, None])
+
+        hidden = torch.zeros_like(alpha)
+        companions.in_front(images, hidden, people, alpha, company, c.passer_by)
+        self._occlude(images, hidden, cover)
+        return Shaded(self._expose(images, lens, sensor), hidden > 0.5)
+
+    def _move(self, size: int, device: torch.device) -> None:
+        """Bring the banks to the device, once; paint scenes for a new picture size."""
+        c, bank = self.config, self._backgrounds
+        if self._middle_z.device != device:
+            self._middle_z = self._middle_z.to(device)
+            self._reel = self._reel.to(device)
+            self._sheets = tuple(sheet.to(device) for sheet in self._sheets)
+        if bank is None or bank.image_size != size or bank.bank.device != device:
+            self._backgrounds = Backgrounds(
+                size, c.scenes, c.seed, c.photos, c.photo_share, device
+            )
+
+    def _people(
+        self, gbuffer: GBuffer, part: Tensor, draws: Draws, lamps: Float[Tensor, "batch 13"]
+    ) -> Float[Tensor, "batch 3 H W"]:
+        """Everybody dressed and lit, on black. Only pixels with a body cost anything."""
+        device = part.device
+        pixels_each = part[0].numel()
+        index = part.view(-1).nonzero()[:, 0]
+        sample = index // pixels_each
+        planes = torch.arange(3, device=device)[:, None] * pixels_each
+        # Place in a flattened [batch, 3, H, W] of each channel of each listed pixel.
+        spread = (index + 2 * pixels_each * sample + planes).view(-1)
+
+        def listed(values: np.ndarray | Tensor) -> Float[Tensor, "3 P"]:
+            flat = torch.as_tensor(values, device=device).reshape(-1)
+            return flat.index_select(0, spread).view(3, -1)
+
+        code = self._codes(listed(gbuffer.surface), part.view(-1)[index].long(), sample, draws)
+        shades = palettes(draws)
+        entry = code + sample * shades[0].numel()
+        channel = torch.arange(3, device=device)[:, None] * shades.shape[2]
+        albedo = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
+
+        depth = torch.as_tensor(gbuffer.depth, device=device)
+        pixels = lighting.BodyPixels(index, sample, listed(gbuffer.normal))
+        radiance = lighting.light(albedo, pixels, lamps, depth, part > 0)
+        people = torch.zeros(part.shape[0], 3, *part.shape[1:], device=device)
+        people.view(-1).index_copy_(0, spread, radiance.clamp_(0, 1).sqrt_().view(-1))
+        return people
+
+    def _codes(
+        self,
+        surface: Float[Tensor, "3 P"],
+        part: Int[Tensor, " P"],
+        sample: Int[Tensor, " P"],
+        draws: Draws,
+    ) -> Int[Tensor, " P"]:
+        """What each pixel is made of: look it up on the person's outfit sheet or head sheet."""
+        (outfits, heads), (body, head) = self._sheets, self._charts
+        long_hair = draws.chance(LONG_HAIR)
+        outfit = _choose(draws, len(outfits), long_hair, LONG_HAIRED_OUTFITS)
+        face = _choose(draws, len(heads), long_hair, LONG_HAIRED_HEADS)
+        mirrored = torch.where(draws.chance(0.5), -1.0, 1.0)
+        x, y, z = surface
+        x = x * mirrored[sample]
+        back = z < self._middle_z[part]
+        on_body = outfits.view(-1).index_select(
+            0, outfit[sample] * body.size + body.texel(x, y, back)
+        )
+        on_head = heads.view(-1).index_select(
+            0, face[sample] * head.size + head.texel(x, y, back)
+        )
+        return torch.where(part == HEAD_PART, on_head, on_body).long()
+
+    def _occlude(
+        self, images: Float[Tensor, "batch 3 H W"], hidden: Float[Tensor, "batch H W"], draws: Draws
+    ) -> None:
+        """Put things in front of some pictures, in place."""
+        rows, some = draws.some(self.config.occluder)
+        if not len(rows):
+            return
+        opacity = occluders(some, images.shape[-1], self.config.occluder_size)
+        if self.config.studio:
+            texture = torch.full_like(images[rows], STUDIO_GREY / 2)
+        else:
+            texture = self._backgrounds.sample(some)
+        images[rows] = torch.lerp(images[rows], texture, opacity[:, None])
+        hidden[rows] = torch.maximum(hidden[rows], opacity)
+
+    def _expose(
+        self, images: Float[Tensor, "batch 3 H W"], lens: Draws, sensor: Draws
+    ) -> Float[Tensor, "batch 3 H W"]:
+        """The camera: colour, then blur, then noise, then compression."""
+        c = self.config
+        if c.colour or c.grey:
+            images = camera_effects.colour(images, lens, c.colour, c.grey)
+        rows, some = lens.some(c.blur)
+        if len(rows):
+            kernels = camera_effects.blur_kernels(some, images.shape[-1], c.blur_size)
+            images[rows] = camera_effects.blur(images[rows], kernels)
+        if c.noise:
+            camera_effects.add_noise(images, sensor, self._reel, c.noise, c.noise_size)
+        rows, some = sensor.some(c.compression)
+        if len(rows):
+            images[rows] = camera_effects.compress(images[rows], some.uniform(0.2, 1))
+        return images.clamp_(0, 1)
+
+
+def _choose(
+    draws: Draws, count: int, long_haired: Bool[Tensor, " batch"], share: float
+) -> Int[Tensor, " batch"]:
+    """A sheet for each person, from the long-haired end of the pile or from the rest."""
+    long = round(share * count)
+    short = draws.integers(count - long)
+    return torch.where(long_haired, count - long + draws.integers(long), short)

@@ -1,0 +1,108 @@
+"""The bank of backgrounds: painted scenes and, if a folder is given, photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from hmr_edu.data.draws import Draws
+from hmr_edu.data.sampling import look_up
+from hmr_edu.data.scenes import paint_scenes
+from hmr_edu.errors import DataError
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def find_photos(folder: str | Path) -> list[Path]:
+    """The pictures in a folder and the folders below it, in order.
+
+    Raises FileNotFoundError when there is no such folder, DataError when it holds no picture.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder: photographs for backgrounds were expected")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
+    if not paths:
+        raise DataError(f"{folder} holds no pictures ({', '.join(sorted(PHOTO_SUFFIXES))})")
+    return paths
+
+
+def load_photos(
+    folder: str | Path, size: int, count: int, seed: int
+) -> UInt8[np.ndarray, "crops 3 size size"]:
+    """Cut about `count` random square crops, size x size pixels, from the pictures in a folder.
+
+    Every picture gives at least one crop. Raises what `find_photos` raises, and DataError for
+    a picture that cannot be read (it is named).
+    """
+    from PIL import Image
+
+    paths = find_photos(folder)
+    rng = np.random.default_rng(seed)
+    crops = []
+    for path in paths:
+        try:
+            with Image.open(path) as opened:
+                photo = opened.convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise DataError(f"{path} cannot be read as a picture: {error}") from error
+        for _ in range(max(1, round(count / len(paths)))):
+            side = max(1, round(min(photo.size) * rng.uniform(0.4, 1)))
+            left, top = (int(rng.integers(length - side + 1)) for length in photo.size)
+            box = (left, top, left + side, top + side)
+            crop = photo.resize((size, size), Image.Resampling.LANCZOS, box=box)
+            crops.append(np.asarray(crop).transpose(2, 0, 1))
+    return np.stack(crops)
+
+
+class Backgrounds:
+    """A bank of square pictures, wider than what is cut out of them."""
+
+    # A bank picture is this much wider than the crops; a crop shows 60 to 100 % of it.
+    MARGIN = 1.5
+
+    def __init__(
+        self,
+        image_size: int,
+        count: int,
+        seed: int,
+        photos: str | Path | None,
+        photo_share: float,
+        device: torch.device,
+    ) -> None:
+        side = round(self.MARGIN * image_size)
+        bank = paint_scenes(count, side, seed)
+        self.painted = len(bank)
+        self.photo_share = 0.0
+        if photos is not None:
+            bank = np.concatenate([bank, load_photos(photos, side, count, seed)])
+            self.photo_share = photo_share
+        self.bank = torch.from_numpy(bank).to(device)
+        self.image_size = image_size
+
+    def pick(self, draws: Draws) -> Int[Tensor, " batch"]:
+        """Which picture of the bank: a photograph with probability `photo_share`."""
+        painted = draws.integers(self.painted)
+        photos = len(self.bank) - self.painted
+        if not photos:
+            return painted
+        photo = self.painted + draws.integers(photos)
+        return torch.where(draws.chance(self.photo_share), photo, painted)
+
+    def sample(self, draws: Draws) -> Float[Tensor, "batch 3 size size"]:
+        """A crop for each sample: placed, enlarged, mirrored and tinted at random, in [0, 1]."""
+        size, side, n = self.image_size, self.bank.shape[-1], draws.batch
+        which = self.pick(draws)
+        extent = draws.uniform(0.6, 1.0, 1) * side
+        left, top = draws.uniform(0, 1, 2, 1).mul(side - extent[:, None]).unbind(1)
+        steps = (torch.arange(size, device=draws.device) + 0.5) / size
+        mirrored = torch.where(draws.chance(0.5, 1), 1 - steps, steps)
+        column = (left + mirrored * extent).long().clamp_(max=side - 1)
+        row = (top + steps * extent).long().clamp_(max=side - 1)
+        pictures = look_up(self.bank, which, row[:, :, None], column[:, None]).float()
+        gain = draws.uniform(0.55, 1.2, 1) * draws.uniform(0.88, 1.12, 3) / 255
+        return pictures.mul_(gain.view(n, 3, 1, 1)).clamp_(0, 1)

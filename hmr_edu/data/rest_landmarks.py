@@ -1,0 +1,82 @@
+"""Where things are on the rest body: the tailor's measurements that clothes are painted by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from hmr_edu.keypoints import SMPL_JOINTS
+
+# Share of the stature from chin to crown: close to 0.13 in adults of both sexes.
+HEAD_SHARE = 0.13
+
+
+class RestBody(Protocol):
+    """What is asked of a body: mean shape, rest joints, skinning weights."""
+
+    v_template: Float[Tensor, "V 3"]
+    J_template: Float[Tensor, "24 3"]
+    weights: Float[Tensor, "V 24"]
+
+
+@dataclass(frozen=True)
+class RestLandmarks:
+    """Heights (Y) and half-widths (|X|) on the mean shape in the rest pose, metres.
+
+    `middle_z` holds for each of the 24 parts the depth that parts its front from its back.
+    """
+
+    sole: float
+    ankle: float
+    knee: float
+    hip: float
+    waist: float
+    chest: float
+    neck: float
+    chin: float
+    crown: float
+    shoulder_x: float
+    elbow_x: float
+    wrist_x: float
+    reach_x: float
+    hip_x: float
+    middle_z: tuple[float, ...]
+
+    @property
+    def stature(self) -> float:
+        """Sole to crown."""
+        return self.crown - self.sole
+
+    @classmethod
+    def of(cls, body: RestBody) -> RestLandmarks:
+        """Measure a body. It stands in a T-pose, Y up, facing +Z."""
+        vertices = body.v_template.detach().cpu()
+        joints = body.J_template.detach().cpu()
+        owner = body.weights.detach().cpu().argmax(1)
+        x, y = joints[:, 0].abs().tolist(), joints[:, 1].tolist()
+        at = {name: index for index, name in enumerate(SMPL_JOINTS)}
+        sole, crown = vertices[:, 1].min().item(), vertices[:, 1].max().item()
+        middle = []
+        for part in range(len(SMPL_JOINTS)):
+            z = vertices[owner == part, 2]
+            middle.append((z.min() + z.max()).item() / 2 if len(z) else 0.0)
+        return cls(
+            sole=sole,
+            ankle=y[at["left_ankle"]],
+            knee=y[at["left_knee"]],
+            hip=y[at["left_hip"]],
+            waist=y[at["spine1"]],
+            chest=y[at["spine3"]],
+            neck=y[at["neck"]],
+            chin=crown - HEAD_SHARE * (crown - sole),
+            crown=crown,
+            shoulder_x=x[at["left_shoulder"]],
+            elbow_x=x[at["left_elbow"]],
+            wrist_x=x[at["left_wrist"]],
+            reach_x=vertices[:, 0].abs().max().item(),
+            hip_x=x[at["left_hip"]],
+            middle_z=tuple(middle),
+        )
