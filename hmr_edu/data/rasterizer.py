@@ -94,7 +94,8 @@ def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
 
     Once the centre of a pixel is hit, only hits of the centre compete for it. Until then the
     nearest hit of any place stands in: thin parts can pass between all the centres.
-    `winner` is the face number times 8 plus the place.
+    `winner` is the face number times 8 plus the place. A face is set up only when a sample
+    lies in its bounding box: small ones mostly fall between all samples.
     """
     size = hits.shape[0]
     for f in range(faces.shape[0]):
@@ -112,17 +113,7 @@ def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
             bx, by, cx, cy = cx, cy, bx, by
         x_min, x_max = min(ax, bx, cx), max(ax, bx, cx)
         y_min, y_max = min(ay, by, cy), max(ay, by, cy)
-        # Edge functions: twice the area of (edge, sample), positive inside. Samples exactly on
-        # an edge belong to the triangle only if the edge is a top or a left one.
-        ax_step, ay_step = by - cy, cx - bx
-        bx_step, by_step = cy - ay, ax - cx
-        cx_step, cy_step = ay - by, bx - ax
-        a_open = 0 if ax_step > 0 or (ax_step == 0 and ay_step > 0) else 1
-        b_open = 0 if bx_step > 0 or (bx_step == 0 and by_step > 0) else 1
-        c_open = 0 if cx_step > 0 or (cx_step == 0 and cy_step > 0) else 1
-        key_a = keys[i]
-        slope_b = (keys[j] - key_a) / area
-        slope_c = (keys[k] - key_a) / area
+        ready = False
         for place in range(places.shape[0]):
             px, py = places[place, 0], places[place, 1]
             first_x = max((x_min - px + ONE - 1) >> SUBPIXEL_BITS, 0)
@@ -131,35 +122,44 @@ def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
             last_y = min((y_max - py) >> SUBPIXEL_BITS, size - 1)
             if first_x > last_x or first_y > last_y:
                 continue
+            if not ready:
+                ready = True
+                # Edge functions: twice the area of (edge, sample), positive inside. A sample
+                # exactly on an edge is inside only if the edge is a left or a top one.
+                a_dx, a_dy = by - cy, cx - bx
+                b_dx, b_dy = cy - ay, ax - cx
+                c_dx, c_dy = ay - by, bx - ax
+                a_open = 0 if a_dx > 0 or (a_dx == 0 and a_dy > 0) else 1
+                b_open = 0 if b_dx > 0 or (b_dx == 0 and b_dy > 0) else 1
+                c_open = 0 if c_dx > 0 or (c_dx == 0 and c_dy > 0) else 1
+                key_a = keys[i]
+                inverse = 1.0 / area
+                slope_b = (keys[j] - key_a) * inverse
+                slope_c = (keys[k] - key_a) * inverse
             sx = (first_x << SUBPIXEL_BITS) + px
             sy = (first_y << SUBPIXEL_BITS) + py
-            row_a = (sx - bx) * ax_step + (sy - by) * ay_step - a_open
-            row_b = (sx - cx) * bx_step + (sy - cy) * by_step - b_open
-            row_c = (sx - ax) * cx_step + (sy - ay) * cy_step - c_open
+            row_a = (sx - bx) * a_dx + (sy - by) * a_dy - a_open
+            row_b = (sx - cx) * b_dx + (sy - cy) * b_dy - b_open
+            row_c = (sx - ax) * c_dx + (sy - ay) * c_dy - c_open
             bit = np.uint8(1 << place)
             for y in range(first_y, last_y + 1):
                 a, b, c = row_a, row_b, row_c
                 for x in range(first_x, last_x + 1):
-                    if (a | b | c) >= 0:
+                    if (a | b | c) >= 0:  # no sign bit set
                         hit = hits[y, x]
-                        contest = hit != 0
-                        if hit & 1:
-                            open_to = place == 0
-                        else:
-                            open_to = True
-                            contest = contest and place != 0
-                        if open_to:
+                        hits[y, x] = hit | bit
+                        if place == 0 or not hit & 1:
+                            rivals = hit & 1 if place == 0 else hit
                             key = np.float32(key_a + b * slope_b + c * slope_c)
-                            if not contest or key < nearest[y, x]:
+                            if not rivals or key < nearest[y, x]:
                                 nearest[y, x] = key
                                 winner[y, x] = (f << 3) | place
-                        hits[y, x] = hit | bit
-                    a += ax_step << SUBPIXEL_BITS
-                    b += bx_step << SUBPIXEL_BITS
-                    c += cx_step << SUBPIXEL_BITS
-                row_a += ay_step << SUBPIXEL_BITS
-                row_b += by_step << SUBPIXEL_BITS
-                row_c += cy_step << SUBPIXEL_BITS
+                    a += a_dx << SUBPIXEL_BITS
+                    b += b_dx << SUBPIXEL_BITS
+                    c += c_dx << SUBPIXEL_BITS
+                row_a += a_dy << SUBPIXEL_BITS
+                row_b += b_dy << SUBPIXEL_BITS
+                row_c += c_dy << SUBPIXEL_BITS
 
 
 @njit(**_options)
@@ -203,9 +203,9 @@ def _resolve(
             cx, cy = corners[k, 0] - ax, corners[k, 1] - ay
             sx = (x << SUBPIXEL_BITS) + places[place, 0] - ax
             sy = (y << SUBPIXEL_BITS) + places[place, 1] - ay
-            area = np.float64(bx * cy - by * cx)
-            b = (sx * cy - sy * cx) / area
-            c = (bx * sy - by * sx) / area
+            inverse = 1.0 / (bx * cy - by * cx)
+            b = (sx * cy - sy * cx) * inverse
+            c = (bx * sy - by * sx) * inverse
             a = 1.0 - b - c
             key = a * keys[i] + b * keys[j] + c * keys[k]
             if perspective:  # screen barycentrics to those of the surface
@@ -217,10 +217,10 @@ def _resolve(
             nx = a * normals[i, 0] + b * normals[j, 0] + c * normals[k, 0]
             ny = a * normals[i, 1] + b * normals[j, 1] + c * normals[k, 1]
             nz = a * normals[i, 2] + b * normals[j, 2] + c * normals[k, 2]
-            length = max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
-            normal[0, y, x] = nx / length
-            normal[1, y, x] = ny / length
-            normal[2, y, x] = nz / length
+            inverse = 1.0 / max(np.sqrt(nx * nx + ny * ny + nz * nz), 1e-12)
+            normal[0, y, x] = nx * inverse
+            normal[1, y, x] = ny * inverse
+            normal[2, y, x] = nz * inverse
             for axis in range(3):
                 surface[axis, y, x] = a * rest[i, axis] + b * rest[j, axis] + c * rest[k, axis]
             main = i if a >= b and a >= c else (j if b >= c else k)

@@ -41,7 +41,8 @@ def vertex_normals(
     They point out of a mesh whose faces run counter-clockwise seen from outside. A vertex
     without a face, or with faces of no area only, gets zeros.
     """
-    vertices, faces = _array(vertices, np.float32), _array(faces, np.int32)
+    vertices = _array(vertices, np.float32)
+    faces = _faces(faces, vertices.shape[1])
     normals = np.empty_like(vertices)
     for sample, out in zip(vertices, normals, strict=True):
         rasterizer.accumulate_normals(sample, faces, out)
@@ -72,14 +73,16 @@ class Renderer:
             raise ValueError(f"samples must be 1 or 4, not {samples}")
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
-        self.faces = _array(faces, np.int32)
         self.rest_vertices = _array(rest_vertices, np.float32)
-        self.vertex_parts = _array(vertex_parts, np.uint8)
-        n_vertices = len(self.rest_vertices)
-        if self.faces.size and not 0 <= self.faces.min() <= self.faces.max() < n_vertices:
+        parts = _array(vertex_parts, np.int64)
+        if parts.size and not 0 <= parts.min() <= parts.max() <= 254:
+            raise ValueError(f"vertex_parts must lie in 0..254, not {parts.min()}..{parts.max()}")
+        self.vertex_parts = parts.astype(np.uint8)
+        self.faces = _faces(faces, len(self.rest_vertices))
+        if len(self.vertex_parts) != len(self.rest_vertices):
             raise ValueError(
-                f"faces use vertices {self.faces.min()} to {self.faces.max()}, "
-                f"but there are {n_vertices} vertices"
+                f"{len(self.vertex_parts)} vertex_parts do not fit "
+                f"{len(self.rest_vertices)} rest_vertices"
             )
         self.places = rasterizer.CENTRE if samples == 1 else rasterizer.ROTATED_GRID
         self.cull = cull
@@ -122,8 +125,10 @@ class Renderer:
             scale, shift = _array(focal, np.float64), _array(translation, np.float64)
         else:
             camera = _array(camera, np.float64)
-            scale, shift = np.ascontiguousarray(camera[:, 0]), np.zeros((batch, 3))
-            shift[:, :2] = camera[:, 1:]
+            scale = np.ascontiguousarray(camera[:, 0])
+            shift = np.column_stack([camera[:, 1:], np.zeros(len(camera))])
+        if scale.shape != (batch,) or shift.shape != (batch, 3):
+            raise ValueError(f"one camera per sample is needed: {batch} samples")
         _require_finite("vertices", vertices)
         _require_finite("camera", np.column_stack([scale, shift]))
 
@@ -170,8 +175,18 @@ def _array(values: np.ndarray | Tensor, dtype: type) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=dtype)
 
 
+def _faces(faces: np.ndarray | Tensor, n_vertices: int) -> np.ndarray:
+    """Return faces as the kernels want them; unsigned, because they check no index."""
+    faces = _array(faces, np.int64)
+    if faces.size and not 0 <= faces.min() <= faces.max() < n_vertices:
+        raise ValueError(
+            f"faces use vertices {faces.min()} to {faces.max()}, but there are {n_vertices}"
+        )
+    return faces.astype(np.uint32)
+
+
 def _require_finite(name: str, values: np.ndarray) -> None:
-    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
     if not finite.all():
         bad = int(np.flatnonzero(~finite)[0])
         raise ValueError(f"{name} of sample {bad} are not all finite")
