@@ -187,7 +187,7 @@ def lsgan_discriminator_loss(
     )
 
 
-def step_weights(steps: str | Sequence[float], iterations: int) -> list[float]:
+def step_weights(steps: str | Sequence[float | int], iterations: int) -> list[float]:
     """Return what each regression step counts in the loss.
 
     "all": 1 / iterations each, so the total does not grow with the number of steps. "last": only
@@ -209,7 +209,9 @@ def step_weights(steps: str | Sequence[float], iterations: int) -> list[float]:
     return weights
 
 
-def per_step(losses: Sequence[Float[Tensor, ""]], weights: Sequence[float]) -> Float[Tensor, ""]:
+def per_step(
+    losses: Sequence[Float[Tensor, ""]], weights: Sequence[float | int]
+) -> Float[Tensor, ""]:
     """Return the weighted sum of one loss term over the regression steps.
 
     Steps of weight 0 are left out, not multiplied: 0 times inf would be NaN. Raises ValueError
