@@ -1,0 +1,230 @@
+"""Cameras: weak and full perspective, what divides them, and the way from a crop to its picture.
+
+Points are in the camera frame, metres: x right, y down, z away from the camera. Image points are
+in crop coordinates: [-1, 1] over the square crop, x right, y down. One half-crop is 1 in these
+units, and focal lengths are given in them too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def weak_perspective(
+    points: Float[Tensor, "*batch N 3"], camera: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch N 2"]:
+    """Project points [..., N, 3] with cameras (s, tx, ty): x = s (X_xy + t).
+
+    s is in half-crops a metre, t in metres. Depth is ignored. Source: HMR, section 3.1.
+    """
+    return camera[..., None, :1] * (points[..., :2] + camera[..., None, 1:])
+
+
+def perspective(
+    points: Float[Tensor, "*batch N 3"],
+    translation: Float[Tensor, "*#batch 3"],
+    focal: Float[Tensor, "*#batch"],
+) -> Float[Tensor, "*batch N 2"]:
+    """Project points [..., N, 3] through a pinhole: x = f (X + tx) / (Z + tz), y likewise.
+
+    `translation` (metres) moves the points into the frame of the pinhole, `focal` is in
+    half-crops. Raises ValueError when a point is not in front of the pinhole.
+    """
+    moved = points + translation[..., None, :]
+    depth = moved[..., 2:]
+    if (depth <= 0).any():
+        raise ValueError(
+            f"{int((depth <= 0).sum())} points lie behind the camera (nearest depth "
+            f"{float(depth.min()):.3g} m): move the body away with translation z"
+        )
+    return focal[..., None, None] * moved[..., :2] / depth
+
+
+def translation_from_weak(
+    camera: Float[Tensor, "*batch 3"], focal: Float[Tensor, "*#batch"]
+) -> Float[Tensor, "*batch 3"]:
+    """Return where a pinhole of this focal length sees what a weak camera (s, tx, ty) sees.
+
+    (tx, ty, f / s): points at the body's own depth, Z = 0, land in the same place. Raises
+    ValueError when a scale is not positive. Source: SPIN, whose f / (res / 2) is our f.
+    """
+    scale, xy = camera[..., :1], camera[..., 1:]
+    if not (scale > 0).all():
+        raise ValueError(f"a camera needs a positive scale, got {float(scale.min()):.3g}")
+    return torch.cat((xy, focal.expand(camera.shape[:-1])[..., None] / scale), dim=-1)
+
+
+def weak_from_perspective(
+    translation: Float[Tensor, "*batch 3"], focal: Float[Tensor, "*#batch"]
+) -> Float[Tensor, "*batch 3"]:
+    """Return the weak camera (f / tz, tx, ty); undoes `translation_from_weak`.
+
+    Raises ValueError when a body's origin is not in front of the pinhole.
+    """
+    xy, depth = translation[..., :2], translation[..., 2:]
+    if not (depth > 0).all():
+        raise ValueError(f"translation z must be positive, got {float(depth.min()):.3g} m")
+    return torch.cat((focal.expand(translation.shape[:-1])[..., None] / depth, xy), dim=-1)
+
+
+def fit_weak_perspective(
+    points3d: Float[Tensor, "*batch N 3"],
+    keypoints2d: Float[Tensor, "*batch N 2"],
+    visibility: Float[Tensor, "*batch N"] | None = None,
+) -> Float[Tensor, "*batch 3"]:
+    """Return the camera (s, tx, ty) that best explains keypoints2d, in closed form.
+
+    Minimises sum_i v_i |s (X_i + t) - x_i|^2 with v the visibility (all ones by default): a
+    straight line through centred points. Raises ValueError where no camera exists: fewer than two
+    different visible points, or keypoints so unlike the points that the best scale is not positive.
+    """
+    v = torch.ones_like(points3d[..., 0]) if visibility is None else visibility
+    # A hidden keypoint's coordinates may be anything, NaN included; zero times NaN is NaN.
+    seen = (v > 0)[..., None]
+    X, x = points3d[..., :2].where(seen, 0.0), keypoints2d.where(seen, 0.0)
+    v = v[..., None]
+    total = v.sum(-2).clamp_min(torch.finfo(v.dtype).tiny)
+    X_mean, x_mean = (v * X).sum(-2) / total, (v * x).sum(-2) / total
+    dX, dx = X - X_mean[..., None, :], x - x_mean[..., None, :]
+    spread = (v * dX * dX).sum((-2, -1))
+    fit = (v * dX * dx).sum((-2, -1))
+    bad = ~((spread > 0) & (fit > 0))
+    if bad.any():
+        first = bad.flatten().nonzero()[0].item()
+        raise ValueError(
+            f"no weak-perspective camera explains sample {first}: it needs two different visible "
+            "points, and keypoints that are not a mirror image or upside down (y points down)"
+        )
+    s = (fit / spread)[..., None]
+    return torch.cat((s, x_mean / s - X_mean), dim=-1)
+
+
+def weak_perspective_error(
+    points: Float[Tensor, "N 3"],
+    distances: Float[Tensor, " D"],
+    focal: int | float | Float[Tensor, " D"],
+) -> Float[Tensor, " D"]:
+    """Return what weak perspective costs when points [N, 3] are photographed from each distance.
+
+    The points' origin is put on the optical axis at each distance (metres) and seen by a pinhole;
+    the result is the mean distance, in half-crops, between that image and the best that any weak
+    camera can do: HMR's unavoidable error. `focal` is in half-crops: a number for a fixed lens, or
+    `scale * distances` for a crop that follows the person, as HMR's crops do. Divided by the scale
+    (focal / distance) the error is in metres at the body. Raises ValueError when a point would lie
+    behind the camera.
+    """
+    focal = torch.as_tensor(focal, dtype=distances.dtype, device=distances.device).expand_as(
+        distances
+    )
+    translation = torch.nn.functional.pad(distances[:, None], (2, 0))
+    points = points.to(distances).expand(len(distances), -1, -1)
+    image = perspective(points, translation, focal)
+    camera = fit_weak_perspective(points, image)
+    return (weak_perspective(points, camera) - image).norm(dim=-1).mean(-1)
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """A square cut out of a picture: centre and side, in pixels of the picture.
+
+    Pixels are counted from 0 at their centres, so the picture's left edge is at x = -0.5. The box
+    may be fractional and may reach beyond the picture. Raises ValueError unless the side is
+    positive and all is finite.
+    """
+
+    x: int | float
+    y: int | float
+    size: int | float
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.x, self.y, self.size))) or self.size <= 0:
+            raise ValueError(f"not a box: centre ({self.x}, {self.y}), side {self.size}")
+
+    @classmethod
+    def around_box(
+        cls,
+        x0: int | float,
+        y0: int | float,
+        x1: int | float,
+        y1: int | float,
+        padding: int | float = 1.0,
+    ) -> CropBox:
+        """Return the square around a rectangle, `padding` times its longer side.
+
+        The rectangle runs between pixel edges: (0, 0, W, H) is the whole picture. Raises
+        ValueError unless x0 < x1 and y0 < y1.
+        """
+        if not (x0 < x1 and y0 < y1):
+            raise ValueError(f"a box needs x0 < x1 and y0 < y1, got {(x0, y0, x1, y1)}")
+        side = padding * max(x1 - x0, y1 - y0)
+        return cls((x0 + x1) / 2 - 0.5, (y0 + y1) / 2 - 0.5, side)
+
+    @classmethod
+    def around_keypoints(
+        cls,
+        keypoints: Float[Tensor, "N 2"],
+        visibility: Float[Tensor, " N"] | None = None,
+        padding: int | float = 1.2,
+    ) -> CropBox:
+        """Return the square around the visible keypoints (pixels), `padding` times their extent.
+
+        Raises ValueError when fewer than two different keypoints are visible.
+        """
+        if visibility is not None:
+            keypoints = keypoints[visibility > 0]
+        if len(keypoints) == 0:
+            raise ValueError("no keypoint is visible, so there is nothing to put a box around")
+        low, high = keypoints.amin(0), keypoints.amax(0)
+        x, y = ((low + high) / 2).tolist()
+        return cls(x, y, padding * float((high - low).max()))
+
+    def to_crop(self, pixels: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
+        """Turn pixels of the picture into crop coordinates [-1, 1]."""
+        return (pixels - pixels.new_tensor((self.x, self.y))) * (2 / self.size)
+
+    def to_image(self, crop: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
+        """Turn crop coordinates into pixels of the picture; undoes `to_crop`."""
+        return crop * (self.size / 2) + crop.new_tensor((self.x, self.y))
+
+    def full_camera(
+        self, camera: Float[Tensor, "*batch 3"], width: int, height: int
+    ) -> Float[Tensor, "*batch 4"]:
+        """Turn cameras of the crop into (sx, sy, tx, ty) of the whole picture.
+
+        X lands at (sx (X + tx), sy (Y + ty)) in [-1, 1] over the width and the height. The same
+        pixel as through the crop, exactly. Source: VIBE, `convert_crop_cam_to_orig_img`.
+        """
+        picture = camera.new_tensor((width, height))
+        scale = camera[..., :1] * self.size / picture
+        return torch.cat((scale, camera[..., 1:] + self._offset(picture) / scale), dim=-1)
+
+    def full_translation(
+        self,
+        camera: Float[Tensor, "*batch 3"],
+        width: int,
+        height: int,
+        focal: int | float | Float[Tensor, "*#batch"],
+    ) -> Float[Tensor, "*batch 3"]:
+        """Return the translation (metres) that puts the body before the whole picture's pinhole.
+
+        `focal` is that of the picture, in pixels; its axis passes the picture's centre. The body's
+        origin lands on the same pixel at the same scale as through the crop's camera; the rest of
+        the body gets its perspective. The rotation stays: near the border of a wide picture the
+        crop sees the body turned a little, which this ignores (CLIFF is about that). Raises
+        ValueError when a scale is not positive. Source: SPIN and 4D-Humans, `cam_crop_to_full`.
+        """
+        focal = torch.as_tensor(focal, dtype=camera.dtype, device=camera.device)
+        translation = translation_from_weak(camera, focal / (self.size / 2))
+        # From the crop's axis to the picture's, at the body's depth.
+        picture = camera.new_tensor((width, height))
+        metres = self._offset(picture) * picture / (self.size * camera[..., :1])
+        return torch.cat((translation[..., :2] + metres, translation[..., 2:]), dim=-1)
+
+    def _offset(self, picture: Float[Tensor, " 2"]) -> Float[Tensor, " 2"]:
+        """Return the box's centre in [-1, 1] over the width and the height of the picture."""
+        return (2 * picture.new_tensor((self.x, self.y)) + 1) / picture - 1

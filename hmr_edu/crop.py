@@ -1,0 +1,59 @@
+"""The pixels of a crop: cutting a square out of a picture at any size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from hmr_edu.camera import CropBox
+
+
+def crop_image(
+    image: UInt8[np.ndarray, "H W 3"] | Float[Tensor, "3 H W"], box: CropBox, size: int
+) -> UInt8[np.ndarray, "size size 3"] | Float[Tensor, "3 size size"]:
+    """Cut `box` out of a picture and resample it to `size` x `size` pixels.
+
+    A triangle filter as wide as a pixel of the result (antialiased; Pillow's BILINEAR), in the
+    pixel-centre convention of `CropBox`, so keypoints and picture stay together exactly. What lies
+    outside the picture is black. A uint8 array comes back as one, a tensor as a tensor with
+    gradients. Raises ValueError when the box does not touch the picture.
+    """
+    if isinstance(image, np.ndarray):
+        tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()
+        cropped = crop_image(tensor, box, size).round().clamp(0, 255).byte()
+        return cropped.permute(1, 2, 0).numpy()
+    if size < 1:
+        raise ValueError(f"the crop's side must be at least one pixel, got {size}")
+    _, height, width = image.shape
+    columns, left = _resampling(box.x, box.size, size, width)
+    rows, top = _resampling(box.y, box.size, size, height)
+    if columns.shape[1] == 0 or rows.shape[1] == 0:
+        raise ValueError(f"{box} does not touch a picture of {width} x {height} pixels")
+    part = image[:, top : top + rows.shape[1], left : left + columns.shape[1]]
+    return rows.to(part) @ part @ columns.to(part).T
+
+
+def _resampling(
+    centre: int | float, side: int | float, size: int, length: int
+) -> tuple[Tensor, int]:
+    """Return weights [size, n] of the pixels start ... start + n - 1 of one axis, and start."""
+    step = side / size
+    reach = max(step, 1.0)
+    wanted = centre + step * (torch.arange(size, dtype=torch.float64) - (size - 1) / 2)
+    start = max(math.ceil(float(wanted[0]) - reach), 0)
+    stop = min(math.floor(float(wanted[-1]) + reach) + 1, length)
+    pixels = torch.arange(start, max(start, stop), dtype=torch.float64)
+    weights = (1 - (wanted[:, None] - pixels).abs() / reach).clamp_min(0)
+
+    # Normalised over all pixels, also those outside the picture: they are black, not absent.
+    # The pixels on one side lie at distances d, d + 1, ..., d + n - 1 <= reach.
+    def one_side(d: Tensor) -> Tensor:
+        n = (reach - d).floor() + 1
+        return n - n * (d + (n - 1) / 2) / reach
+
+    fraction = wanted - wanted.floor()
+    return weights / (one_side(fraction) + one_side(1 - fraction))[:, None], start

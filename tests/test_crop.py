@@ -1,0 +1,125 @@
+"""crop.py against Pillow, torch's own resampling and pictures made by formula."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hmr_edu.camera import CropBox
+from hmr_edu.crop import crop_image
+
+
+def noise(height=60, width=80):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def ramp(height, width):
+    """Red is the pixel's x, green its y: a picture that says where it was sampled."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([x, y, torch.ones_like(x)]).double()
+
+
+def test_whole_picture_at_its_own_size_is_untouched():
+    image = noise(64, 64)
+    assert np.array_equal(crop_image(image, CropBox.around_box(0, 0, 64, 64), 64), image)
+
+
+def test_whole_pixels_are_a_slice():
+    image = noise()
+    cropped = crop_image(image, CropBox.around_box(10, 20, 42, 52), 32)
+    assert np.array_equal(cropped, image[20:52, 10:42])
+
+
+@pytest.mark.parametrize(
+    ("corner", "side", "size"),
+    [((20, 15), 32, 8), ((20.3, 14.6), 31.7, 12), ((22, 18), 20, 50), ((21.1, 17.2), 20.5, 21)],
+)
+def test_inside_the_picture_it_is_pillows_bilinear(corner, side, size):
+    image, (x, y) = noise(), corner
+    edges = (x, y, x + side, y + side)
+    ours = crop_image(image, CropBox.around_box(*edges), size)
+    peer = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR, box=edges)
+    assert np.abs(ours.astype(int) - np.asarray(peer)).max() <= 1
+
+
+def test_whole_picture_smaller_is_torchs_antialiased_bilinear():
+    image = torch.rand(3, 64, 64, dtype=torch.float64)
+    ours = crop_image(image, CropBox.around_box(0, 0, 64, 64), 16)
+    peer = torch.nn.functional.interpolate(
+        image[None], size=16, mode="bilinear", antialias=True, align_corners=False
+    )[0]
+    # At the border ours blends in the black outside, torch's reweights the pixels it has.
+    torch.testing.assert_close(ours[:, 1:-1, 1:-1], peer[:, 1:-1, 1:-1])
+
+
+boxes = st.builds(CropBox, st.floats(35, 45), st.floats(27, 32), st.floats(4, 40))
+
+
+@settings(deadline=None)
+@given(boxes, st.integers(4, 50))
+def test_a_pixel_shows_the_place_that_its_crop_coordinates_say(box, size):
+    cropped = crop_image(ramp(60, 80), box, size)
+    centres = 2 * (torch.arange(size, dtype=torch.float64) + 0.5) / size - 1
+    expected = box.to_image(torch.stack([centres, centres], 1))
+    # A triangle that covers a fraction of pixels is not quite balanced about its centre.
+    tolerance = 0.1 * max(1, box.size / size)
+    assert (cropped[0] - expected[:, 0]).abs().max() < tolerance
+    assert (cropped[1] - expected[:, 1, None]).abs().max() < tolerance
+    torch.testing.assert_close(cropped[2], torch.ones(size, size, dtype=torch.float64))
+
+
+@settings(deadline=None)
+@given(st.floats(-50, 90), st.floats(-50, 70), st.floats(1, 300), st.integers(1, 40))
+def test_outside_is_black_and_inside_is_not(x, y, side, size):
+    picture = torch.ones(3, 40, 60, dtype=torch.float64)
+    box = CropBox(x, y, side)
+    reach = side / 2 + max(side / size, 1)
+    touches = -reach < x < 59 + reach and -reach < y < 39 + reach
+    if not touches:
+        with pytest.raises(ValueError, match="does not touch"):
+            crop_image(picture, box, size)
+        return
+    try:
+        cropped = crop_image(picture, box, size)
+    except ValueError:
+        assert abs(x - 29.5) > 29.5 or abs(y - 19.5) > 19.5  # between the last pixel and its reach
+        return
+    assert cropped.min() >= 0
+    assert cropped.max() <= 1 + 1e-12
+    centres = 2 * (torch.arange(size, dtype=torch.float64) + 0.5) / size - 1
+    column, row = box.to_image(torch.stack([centres, centres], 1)).T
+    step = max(side / size, 1)
+    deep = lambda p, n: (p > step) & (p < n - 1 - step)  # noqa: E731
+    far = lambda p, n: (p < -step) | (p > n - 1 + step)  # noqa: E731
+    inside = deep(row, 40)[:, None] & deep(column, 60)
+    outside = far(row, 40)[:, None] | far(column, 60)
+    torch.testing.assert_close(cropped[0][inside], torch.ones(int(inside.sum())).double())
+    assert (cropped[0][outside] == 0).all()
+
+
+def test_fine_stripes_turn_grey():
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::2] = 254
+    grey = crop_image(stripes, CropBox.around_box(0, 0, 256, 256), 17)
+    assert np.abs(grey[2:-2, 2:-2].astype(int) - 127).max() <= 2
+
+
+def test_a_huge_box_costs_no_memory():
+    cropped = crop_image(noise(), CropBox.around_box(-1e9, -1e9, 1e9, 1e9), 32)
+    assert cropped.max() == 0  # the picture is far smaller than a pixel of it
+
+
+def test_gradients_pass_and_dtype_stays():
+    image = torch.rand(3, 12, 10, dtype=torch.float64, requires_grad=True)
+    box = CropBox(4.3, 5.2, 14)
+    assert torch.autograd.gradcheck(lambda x: crop_image(x, box, 5), image)
+    assert crop_image(image.detach().float(), box, 5).dtype == torch.float32
+
+
+def test_what_cannot_be_cropped():
+    with pytest.raises(ValueError, match=r"does not touch a picture of 80 x 60"):
+        crop_image(noise(), CropBox(500, 30, 20), 32)
+    with pytest.raises(ValueError, match="at least one pixel"):
+        crop_image(noise(), CropBox(40, 30, 20), 0)
