@@ -113,7 +113,7 @@ class PosePrior(nn.Module):
         n: int,
         generator: torch.Generator,
         spread: float = 1.0,
-        mix: float = 0.5,
+        mix: float = 0.25,
         recline: float = 0.1,
     ) -> Float32[Tensor, "n 72"]:
         """Draw `n` poses inside the joint limits, on the CPU; the root leans but has no yaw.
