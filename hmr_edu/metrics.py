@@ -1,0 +1,223 @@
+"""How far a predicted body is from the true one: the field's measures, batch by batch.
+
+3D points are [batch, N, 3] in metres and results [batch] in metres. Points of COCO+ and LSP are
+centred on the middle of the hips first, as in the field's tables: HMR knows nothing about where
+in the room a person stands. Other sets name their own hips (SMPL's joints: `hips=(1, 2)`);
+`hips=None` compares the points as they are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from hmr_edu.keypoints import COCOPLUS
+
+# Right and left hip in COCO+ and LSP.
+HIPS = (COCOPLUS.index("right_hip"), COCOPLUS.index("left_hip"))
+HEAD = (COCOPLUS.index("head_top"), COCOPLUS.index("neck"))
+TORSO = (COCOPLUS.index("left_shoulder"), COCOPLUS.index("right_hip"))
+# Horizontal part of a direction 15 degrees from the vertical.
+STEEP = math.sin(math.radians(15))
+
+Hips = tuple[int, int] | None
+
+
+def align_root(
+    points: Float[Tensor, "*batch N D"], hips: tuple[int, int] = HIPS
+) -> Float[Tensor, "*batch N D"]:
+    """Move the middle of the two hips to the origin.
+
+    Raises ValueError when there are too few points to have those hips.
+    """
+    if max(hips) >= points.shape[-2]:
+        raise ValueError(
+            f"{points.shape[-2]} points have no hips at {hips}: name this set's own, or hips=None"
+        )
+    return points - points[..., hips, :].mean(-2, keepdim=True)
+
+
+def per_joint_error(
+    pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"], hips: Hips = HIPS
+) -> Float[Tensor, "*batch N"]:
+    """Distance of each joint from its target, both bodies centred on their hips; metres.
+
+    Raises ValueError on shapes that do not match, and on NaN or infinite points.
+    """
+    _check(pred, target, 3)
+    if hips is not None:
+        pred, target = align_root(pred, hips), align_root(target, hips)
+    return (pred - target).norm(dim=-1)
+
+
+def mpjpe(
+    pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"], hips: Hips = HIPS
+) -> Float[Tensor, "*batch"]:
+    """Mean per-joint position error, metres, hips aligned. The tables use the 14 joints of LSP.
+
+    Raises ValueError as `per_joint_error`. Source: HMR, section 4.2.
+    """
+    return per_joint_error(pred, target, hips).mean(-1)
+
+
+def similarity_align(
+    pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"]
+) -> Float[Tensor, "*batch N 3"]:
+    """Lay `pred` on `target` with the rotation, scale and shift that leave least squared error.
+
+    A mirror image is no rotation, and is not laid on its original. Predicted points that all
+    coincide land on the middle of the target. Raises ValueError as `per_joint_error`.
+
+    With the covariance U S V^T of centred target and pred: R = U diag(1, 1, d) V^T, where
+    d = det(U V^T) turns the *last* axis, the one that fits worst, when the best orthogonal matrix
+    is a reflection. Source: Umeyama 1991, eq. 40-43. Not for training: the gradient of the
+    decomposition is infinite where singular values coincide.
+    """
+    _check(pred, target, 3)
+    middle = target.mean(-2, keepdim=True)
+    X, Y = pred - pred.mean(-2, keepdim=True), target - middle
+    U, S, Vt = torch.linalg.svd(Y.mT @ X)
+    sign = torch.ones_like(S)
+    sign[..., 2] = torch.linalg.det(U @ Vt).sign()
+    R = (U * sign[..., None, :]) @ Vt
+    spread = X.square().sum((-2, -1))
+    # Centring leaves rounding of the size of the points themselves: no shape to blow up.
+    rounding = 4 * torch.finfo(X.dtype).eps * pred.abs().amax((-2, -1))
+    flat = spread <= X.shape[-2] * rounding.square()
+    scale = torch.where(flat, 0.0, (S * sign).sum(-1) / spread.masked_fill(flat, 1.0))
+    return scale[..., None, None] * (X @ R.mT) + middle
+
+
+def pa_mpjpe(
+    pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"]
+) -> Float[Tensor, "*batch"]:
+    """MPJPE after `similarity_align`: what is wrong with the pose alone; metres.
+
+    Raises ValueError as `per_joint_error`. Source: HMR, section 4.2 ("reconstruction error").
+    """
+    return mpjpe(similarity_align(pred, target), target, hips=None)
+
+
+def pve(
+    pred: Float[Tensor, "*batch V 3"], target: Float[Tensor, "*batch V 3"]
+) -> Float[Tensor, "*batch"]:
+    """Per-vertex error, metres: mean distance of vertices of one topology.
+
+    Vertices have no hips, so nothing is aligned here; subtract each body's pelvis first
+    (`vertices - joints[:, :1]`). Raises ValueError as `per_joint_error`.
+    """
+    return mpjpe(pred, target, hips=None)
+
+
+def pck(
+    pred: Float[Tensor, "*batch N 3"],
+    target: Float[Tensor, "*batch N 3"],
+    threshold: float = 0.15,
+    hips: Hips = HIPS,
+) -> Float[Tensor, "*batch"]:
+    """3DPCK: share of joints within `threshold` metres of their target, hips aligned.
+
+    Raises ValueError as `per_joint_error`. Source: Mehta et al., MPI-INF-3DHP (2017).
+    """
+    near = per_joint_error(pred, target, hips) <= threshold
+    return near.to(pred.dtype).mean(-1)
+
+
+def auc(
+    pred: Float[Tensor, "*batch N 3"],
+    target: Float[Tensor, "*batch N 3"],
+    largest: float = 0.15,
+    hips: Hips = HIPS,
+) -> Float[Tensor, "*batch"]:
+    """Area under the curve of 3DPCK: its mean over 31 thresholds, 0 to `largest` metres.
+
+    Raises ValueError as `per_joint_error`. Source: Mehta et al., MPI-INF-3DHP (2017).
+    """
+    errors = per_joint_error(pred, target, hips)
+    thresholds = torch.linspace(0, largest, 31, dtype=errors.dtype, device=errors.device)
+    return (errors[..., None] <= thresholds).to(pred.dtype).mean((-2, -1))
+
+
+def pck2d(
+    pred: Float[Tensor, "*batch N 2"],
+    target: Float[Tensor, "*batch N 2"],
+    threshold: float | Float[Tensor, "*batch"],
+    visibility: Float[Tensor, "*batch N"] | None = None,
+) -> Float[Tensor, "*batch"]:
+    """2D PCK: share of visible keypoints within `threshold` of their target, nothing aligned.
+
+    The threshold is in the keypoints' units, one for all or one for each sample: PCKh@0.5 is
+    `0.5 * head_size(target)`, PCK@0.2 is `0.2 * torso_size(target)`. Raises ValueError on shapes
+    that do not match, on NaN among the visible, and for a sample with nothing visible.
+    """
+    if visibility is None:
+        visibility = torch.ones_like(target[..., 0])
+    if not pred.shape[:-1] == target.shape[:-1] == visibility.shape:
+        raise ValueError(
+            f"predicted {list(pred.shape)}, target {list(target.shape)} and visibility "
+            f"{list(visibility.shape)} do not belong together"
+        )
+    seen = visibility > 0
+    if not seen.any(-1).all():
+        raise ValueError("PCK of a sample without a visible keypoint; leave such samples out")
+    pred, target = pred.where(seen[..., None], 0.0), target.where(seen[..., None], 0.0)
+    _check(pred, target, 2)
+    limit = torch.as_tensor(threshold, dtype=pred.dtype, device=pred.device)
+    near = ((pred - target).norm(dim=-1) <= limit[..., None]) & seen
+    return near.sum(-1) / seen.sum(-1).to(pred.dtype)
+
+
+def head_size(keypoints: Float[Tensor, "*batch N D"]) -> Float[Tensor, "*batch"]:
+    """Distance from neck to top of the head, in COCO+ or LSP order (MPII's PCKh)."""
+    return _length(keypoints, HEAD)
+
+
+def torso_size(keypoints: Float[Tensor, "*batch N D"]) -> Float[Tensor, "*batch"]:
+    """Distance from left shoulder to right hip, in COCO+ or LSP order (LSP's PCK)."""
+    return _length(keypoints, TORSO)
+
+
+def facing_error(
+    root_pred: Float[Tensor, "*batch 3 3"], root_true: Float[Tensor, "*batch 3 3"]
+) -> Float[Tensor, "*batch"]:
+    """Angle in radians, 0 to pi, between the directions that two bodies face, seen from above.
+
+    A body faces along the third column of its root rotation, the image of its +Z axis in the
+    camera frame. Only the horizontal part of it counts, (x, z) in a camera held level: leaning is
+    not turning. Where one of the two faces within 15 degrees of straight up or down (somebody
+    lying), the horizontal part means nothing, and the angle between the whole directions is
+    returned.
+    """
+    pred, true = root_pred[..., 2], root_true[..., 2]
+    level_pred, level_true = pred[..., ::2], true[..., ::2]
+    steep = torch.minimum(level_pred.norm(dim=-1), level_true.norm(dim=-1)) < STEEP
+    return torch.where(steep, _angle(pred, true), _angle(level_pred, level_true))
+
+
+def _angle(a: Float[Tensor, "*batch D"], b: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch"]:
+    """Angle between two vectors of any length and dimension, accurate from 0 to pi (Kahan)."""
+    a, b = normalize(a, dim=-1), normalize(b, dim=-1)
+    return 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))
+
+
+def _length(
+    keypoints: Float[Tensor, "*batch N D"], ends: tuple[int, int]
+) -> Float[Tensor, "*batch"]:
+    return (keypoints[..., ends[0], :] - keypoints[..., ends[1], :]).norm(dim=-1)
+
+
+def _check(pred: Tensor, target: Tensor, dimensions: int) -> None:
+    """Refuse what would give a wrong or meaningless number."""
+    wanted = f"both must be [batch, points, {dimensions}]"
+    if pred.shape != target.shape or pred.ndim < 2 or pred.shape[-1] != dimensions:
+        raise ValueError(f"predicted {list(pred.shape)} against {list(target.shape)}: {wanted}")
+    if pred.shape[-2] == 0:
+        raise ValueError(f"there is not a single point in {list(pred.shape)}: {wanted}")
+    for name, points in (("predicted", pred), ("target", target)):
+        bad = int((~torch.isfinite(points)).sum())
+        if bad:
+            raise ValueError(f"{bad} of {points.numel()} {name} coordinates are NaN or infinite")
