@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmr_edu import keypoints as kp
+from hmr_edu.body import load_body
 from hmr_edu.body.smpl import forward_kinematics
 from hmr_edu.camera import weak_perspective
 from hmr_edu.rotations import axis_angle_to_matrix
+from hmr_edu.theta import split_theta
 
 SETS = {"SMPL": kp.SMPL_JOINTS, "COCO+": kp.COCOPLUS, "LSP": kp.LSP, "COCO": kp.COCO17}
 FLIPS = {
@@ -152,6 +154,20 @@ def test_flipped_picture_with_flipped_labels_is_the_same_example():
     torch.testing.assert_close(
         flipped3d, kp.flip_keypoints(points3d, kp.SMPL_JOINTS), rtol=1e-4, atol=1e-5
     )
+
+
+def test_the_shipped_body_in_the_mirror_is_itself():
+    body, theta = load_body("lite"), random_theta(torch.Generator().manual_seed(1), 6)
+
+    def project(theta):
+        camera, pose, betas = split_theta(theta)
+        output = body(betas, pose, vertices=False)
+        return weak_perspective(output.keypoints, camera), output.keypoints
+
+    (points2d, points3d), (flipped2d, flipped3d) = project(theta), project(kp.flip_theta(theta))
+    torch.testing.assert_close(flipped3d, kp.flip_keypoints(points3d), rtol=0, atol=1e-4)
+    scale = theta[:, :1].max()
+    torch.testing.assert_close(flipped2d, kp.flip_keypoints(points2d), rtol=0, atol=1e-4 * scale)
 
 
 def test_flipping_pose_and_matrices_agree():
