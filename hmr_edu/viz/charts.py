@@ -28,7 +28,7 @@ SMOOTHING = 0.012  # sigma of a smoothed curve, as a share of the run
 POINTS = 400  # in a curve; more cannot be seen
 
 
-def smooth(values: Float[np.ndarray, " n"], sigma: float) -> Float[np.ndarray, " n"]:
+def smooth(values: Float[np.ndarray, " n"], sigma: float | int) -> Float[np.ndarray, " n"]:
     """Average each value with its neighbours (a Gaussian, `sigma` in samples); NaNs are skipped.
 
     Both sides count alike, so that the curve does not lag behind what it smooths.

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from hmr_edu.camera import CropBox
 from hmr_edu.files import atomic_write
 from hmr_edu.keypoints import COCOPLUS, COCOPLUS_EDGES
 from hmr_edu.viz.palette import BLACK, LEFT, MIDDLE, PREDICTION, RIGHT
@@ -30,25 +31,28 @@ def overlay(
     camera: Camera,
     alpha: float = 0.9,
     colour: str = PREDICTION,
-    box: Sequence[float | int] | None = None,
+    box: CropBox | None = None,
 ) -> Picture:
     """Draw a body over an image.
 
-    camera: (s, tx, ty) in the [-1, 1] square of `box` = (x0, y0, side) in pixels of the image,
-    which may reach beyond it; without a box, the image itself, which is then square. Vertices in
-    the camera frame, metres. Raises ValueError when an image without a box is not square, and on
-    numbers that are not finite.
+    camera: (s, tx, ty) of the crop `box`; without a box the image itself is the crop, and must be
+    square. The body is drawn beyond the box too. Vertices in the camera frame, metres. Raises
+    ValueError when an image without a box is not square, and on numbers that are not finite.
     """
     height, width = image.shape[:2]
-    if box is None and height != width:
-        raise ValueError(f"an image of {width} x {height} pixels needs the box of its camera")
-    x0, y0, side = box or (0, 0, width)
+    if box is None:
+        if height != width:
+            raise ValueError(f"an image of {width} x {height} pixels needs the box of its camera")
+        box = CropBox.around_box(0, 0, width, height)
+    # In pixels from the picture's edge; a CropBox counts from the first pixel's centre.
+    centre = np.array([box.x, box.y]) + 0.5
     s, tx, ty = np.asarray(as_array(camera), np.float64)
     if s == 0:  # a body without extent
         return image.copy()
 
     # Render only the square around what is visible of the body: pictures may be large.
-    pixels = (s * (as_array(vertices)[:, :2] + (tx, ty)) + 1) * (side / 2) + (x0, y0)
+    corner = centre - box.size / 2
+    pixels = (s * (as_array(vertices)[:, :2] + (tx, ty)) + 1) * (box.size / 2) + corner
     if not np.isfinite(pixels).all():
         raise ValueError("vertices and camera must be finite")
     low = np.clip(np.floor(pixels.min(0)) - 1, 0, (width, height)).astype(int)
@@ -57,8 +61,8 @@ def overlay(
     if size <= 0 or (high <= low).any():
         return image.copy()
     # The same camera, told in the tile's own [-1, 1] square.
-    grow = side / size
-    shift = (np.array([x0, y0]) + side / 2 - low) * 2 / size - 1
+    grow = box.size / size
+    shift = (centre - low) * 2 / size - 1
     tile_camera = (s * grow, tx + shift[0] / (s * grow), ty + shift[1] / (s * grow))
     layer = shade(vertices, faces, tile_camera, size, colour)
 

@@ -100,18 +100,18 @@ def read_samples(path: Path) -> Samples:
     return Samples(int(path.stem), images, *numbers)
 
 
-def _read_text(run: Run, name: str) -> str:
+def _read_text(run: Run, name: str) -> str | None:
     try:
         return (run.path / name).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         reason = "missing" if isinstance(error, FileNotFoundError) else f"unreadable ({error})"
         run.notes.append(f"{name} is {reason}: {MISSING[name]}.")
-        return ""
+        return None
 
 
 def _read_object(run: Run, name: str) -> dict[str, Any]:
     text = _read_text(run, name)
-    if not text:
+    if text is None:
         return {}
     try:
         value = json.loads(text)
@@ -125,9 +125,10 @@ def _read_object(run: Run, name: str) -> dict[str, Any]:
 
 
 def _read_steps(run: Run) -> list[Step]:
+    lines = _read_text(run, "metrics.jsonl") or ""
     steps: list[Step] = []
     damaged: list[int] = []
-    for number, line in enumerate(_read_text(run, "metrics.jsonl").splitlines(), start=1):
+    for number, line in enumerate(lines.splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -140,9 +141,9 @@ def _read_steps(run: Run) -> list[Step]:
             steps.pop()
         steps.append(step)
     if damaged:
-        lines = ", ".join(map(str, damaged[:10])) + (", ..." if len(damaged) > 10 else "")
+        numbers = ", ".join(map(str, damaged[:10])) + (", ..." if len(damaged) > 10 else "")
         plural = "lines" if len(damaged) > 1 else "line"
-        run.notes.append(f"metrics.jsonl: {plural} {lines} damaged and left out.")
+        run.notes.append(f"metrics.jsonl: {plural} {numbers} damaged and left out.")
     return steps
 
 

@@ -1,0 +1,144 @@
+"""From any picture to a body: overlay, the regression's steps, meshes, a 3D page, the numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+
+from hmr_edu.camera import CropBox
+from hmr_edu.crop import crop_image
+from hmr_edu.errors import DataError
+from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.keypoints import COCOPLUS
+from hmr_edu.viz.export import write_glb, write_json, write_obj
+from hmr_edu.viz.orbit import write_html
+from hmr_edu.viz.photo import read_photo
+from hmr_edu.viz.pictures import overlay, prediction_strip, save_picture
+
+PADDING = 1.2  # side of the crop over the longer side of the person's box, as in SPIN
+LARGEST = 1600  # pixels of an overlay's longer side
+TILE = 256  # pixels of a tile in the steps
+
+
+def run_demo(
+    image_path: str | Path,
+    out_dir: str | Path,
+    model: HMR,
+    box: Sequence[float | int] | None = None,
+    weights: str | None = None,
+) -> dict[str, Path]:
+    """Recover the body in a picture and write what was found; returns the paths by kind.
+
+    box: the person as (x0, y0, x1, y1) in pixels of the upright picture, edges counted from 0;
+    it may reach beyond the picture. Without one the person is taken to fill the whole picture.
+    weights: their name, for the record. Raises FileNotFoundError when there is no picture,
+    DataError when it is unreadable or the box is not usable.
+    """
+    photo = read_photo(image_path)
+    crop = _crop_box(photo, box)
+    steps = _predict(model, crop_image(photo, crop, model.image_size))
+    faces, last = model.body.faces, steps[-1]
+
+    shown, shown_crop = _fit(photo, crop)
+    drawn = overlay(shown, last.vertices[0], faces, last.camera[0], box=shown_crop)
+    bodies = [(step.vertices[0], step.camera[0]) for step in steps]
+    strip = prediction_strip(crop_image(photo, crop, TILE), bodies, faces, TILE)
+
+    name, folder = Path(image_path).stem, Path(out_dir)
+    paths = {
+        "overlay": folder / f"{name}_overlay.png",
+        "steps": folder / f"{name}_steps.png",
+        "obj": folder / f"{name}.obj",
+        "glb": folder / f"{name}.glb",
+        "html": folder / f"{name}.html",
+        "theta": folder / f"{name}_theta.json",
+    }
+    save_picture(paths["overlay"], drawn)
+    save_picture(paths["steps"], strip)
+    write_obj(paths["obj"], last.vertices[0], faces)
+    write_glb(paths["glb"], last.vertices[0], faces)
+    write_html(paths["html"], last.vertices[0], faces, drawn, Path(image_path).name)
+    height, width = photo.shape[:2]
+    record = {"picture": Path(image_path).name, "size": [width, height]}
+    record |= {"box": None if box is None else [float(edge) for edge in box]}
+    record |= {"weights": weights, "network": model.options}
+    write_json(paths["theta"], record | _numbers(steps, crop, width, height))
+    return paths
+
+
+def _crop_box(
+    photo: UInt8[np.ndarray, "height width 3"], box: Sequence[float | int] | None
+) -> CropBox:
+    """Return the square that the network is shown. Raises DataError on an unusable box."""
+    height, width = photo.shape[:2]
+    if box is None:
+        return CropBox.around_box(0, 0, width, height)
+    if len(box) != 4 or not all(map(math.isfinite, box)):
+        raise DataError(f"a box is four finite numbers x0 y0 x1 y1, got {list(box)}")
+    x0, y0, x1, y1 = map(float, box)
+    if not (x0 < x1 and y0 < y1):
+        raise DataError(f"a box needs x0 < x1 and y0 < y1, got {x0:g} {y0:g} {x1:g} {y1:g}")
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        raise DataError(
+            f"the box {x0:g} {y0:g} {x1:g} {y1:g} lies outside the picture, "
+            f"which is {width} x {height} pixels"
+        )
+    return CropBox.around_box(x0, y0, x1, y1, padding=PADDING)
+
+
+def _predict(model: HMR, crop: UInt8[np.ndarray, "size size 3"]) -> list[Prediction]:
+    """Run the network on one crop; predictions on the CPU. Raises DataError on NaN."""
+    image = torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        steps = model(image.to(model.body.faces.device))
+    steps = [Prediction(*(part.cpu() for part in step)) for step in steps]
+    if not all(torch.isfinite(step.theta).all() for step in steps):
+        raise DataError("the network's answer is not finite: its weights are damaged")
+    return steps
+
+
+def _fit(
+    photo: UInt8[np.ndarray, "height width 3"], crop: CropBox
+) -> tuple[UInt8[np.ndarray, "_ _ 3"], CropBox]:
+    """Reduce a large picture, and the box with it, to a size that is quick to draw on."""
+    height, width = photo.shape[:2]
+    ratio = min(1.0, LARGEST / max(height, width))
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    small = np.array(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
+    # Pixel centres: the left edge is at -0.5 in both.
+    x, y = (crop.x + 0.5) * ratio - 0.5, (crop.y + 0.5) * ratio - 0.5
+    return small, CropBox(x, y, crop.size * ratio)
+
+
+def _numbers(steps: list[Prediction], crop: CropBox, width: int, height: int) -> dict[str, Any]:
+    """Everything predicted, in words and units that need no source code to be read."""
+    last = steps[-1]
+    points = crop.to_image(last.keypoints2d[0]).tolist()
+    joints = last.keypoints3d[0].tolist()
+    camera = pinhole = None
+    if last.camera[0, 0] > 0:  # a body in front of the camera, with some extent
+        values = crop.full_camera(last.camera[0], width, height).tolist()
+        camera = dict(zip(("sx", "sy", "tx", "ty"), values, strict=True))
+        # A photograph's own focal length is rarely known; its diagonal is the usual guess.
+        focal = math.hypot(width, height)
+        translation = crop.full_translation(last.camera[0], width, height, focal)
+        pinhole = {"focal_pixels": focal, "translation_metres": translation.tolist()}
+    return {
+        "crop": {"centre_x": crop.x, "centre_y": crop.y, "side": crop.size},
+        "theta_of_each_step": [step.theta[0].tolist() for step in steps],
+        "theta_order": "camera (s, tx, ty), 72 axis-angle numbers of 24 joints, 10 betas",
+        "camera_in_crop": dict(zip(("s", "tx", "ty"), last.camera[0].tolist(), strict=True)),
+        "camera_in_picture": camera,
+        "pinhole_in_picture": pinhole,
+        "keypoints2d_pixels": dict(zip(COCOPLUS, points, strict=True)),
+        "keypoints3d_metres": dict(zip(COCOPLUS, joints, strict=True)),
+        "frames": "keypoints3d and pinhole: x right, y down, z away; OBJ and GLB: y up; "
+        "pixels: centres, from 0",
+    }
