@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -75,7 +75,7 @@ def weak_from_perspective(
 def fit_weak_perspective(
     points3d: Float[Tensor, "*batch N 3"],
     keypoints2d: Float[Tensor, "*batch N 2"],
-    visibility: Float[Tensor, "*batch N"] | None = None,
+    visibility: Float[Tensor, "*batch N"] | Bool[Tensor, "*batch N"] | None = None,
 ) -> Float[Tensor, "*batch 3"]:
     """Return the camera (s, tx, ty) that best explains keypoints2d, in closed form.
 
@@ -83,7 +83,7 @@ def fit_weak_perspective(
     straight line through centred points. Raises ValueError where no camera exists: fewer than two
     different visible points, or keypoints so unlike the points that the best scale is not positive.
     """
-    v = torch.ones_like(points3d[..., 0]) if visibility is None else visibility
+    v = torch.ones_like(points3d[..., 0]) if visibility is None else visibility.to(points3d.dtype)
     # A hidden keypoint's coordinates may be anything, NaN included; zero times NaN is NaN.
     seen = (v > 0)[..., None]
     X, x = points3d[..., :2].where(seen, 0.0), keypoints2d.where(seen, 0.0)
@@ -118,12 +118,10 @@ def weak_perspective_error(
     (focal / distance) the error is in metres at the body. Raises ValueError when a point would lie
     behind the camera.
     """
-    focal = torch.as_tensor(focal, dtype=distances.dtype, device=distances.device).expand_as(
-        distances
-    )
+    focal = torch.as_tensor(focal, dtype=distances.dtype, device=distances.device)
     translation = torch.nn.functional.pad(distances[:, None], (2, 0))
     points = points.to(distances).expand(len(distances), -1, -1)
-    image = perspective(points, translation, focal)
+    image = perspective(points, translation, focal.expand_as(distances))
     camera = fit_weak_perspective(points, image)
     return (weak_perspective(points, camera) - image).norm(dim=-1).mean(-1)
 
@@ -168,7 +166,7 @@ class CropBox:
     def around_keypoints(
         cls,
         keypoints: Float[Tensor, "N 2"],
-        visibility: Float[Tensor, " N"] | None = None,
+        visibility: Float[Tensor, " N"] | Bool[Tensor, " N"] | None = None,
         padding: int | float = 1.2,
     ) -> CropBox:
         """Return the square around the visible keypoints (pixels), `padding` times their extent.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -146,7 +146,7 @@ def pck2d(
     pred: Float[Tensor, "*batch N 2"],
     target: Float[Tensor, "*batch N 2"],
     threshold: float | Float[Tensor, "*batch"],
-    visibility: Float[Tensor, "*batch N"] | None = None,
+    visibility: Float[Tensor, "*batch N"] | Bool[Tensor, "*batch N"] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """2D PCK: share of visible keypoints within `threshold` of their target, nothing aligned.
 

@@ -125,7 +125,8 @@ def test_fit_does_not_look_at_hidden_keypoints():
     visibility = torch.ones(4, 19, dtype=DOUBLE)
     visibility[:, 5:] = 0
     image[:, 5:] = math.nan
-    torch.testing.assert_close(fit_weak_perspective(points, image, visibility), camera)
+    for v in (visibility, visibility.bool()):
+        torch.testing.assert_close(fit_weak_perspective(points, image, v), camera)
 
 
 def test_fit_refuses_what_no_camera_explains():

@@ -191,7 +191,8 @@ def test_pck2d_by_hand():
     visibility = torch.zeros(2, 19)
     visibility[:, 3:6] = 1
     pred[:, head] = math.nan  # not visible, so not looked at
-    assert metrics.pck2d(pred, target, 0.2, visibility).tolist() == pytest.approx([2 / 3] * 2)
+    for v in (visibility, visibility.bool()):
+        assert metrics.pck2d(pred, target, 0.2, v).tolist() == pytest.approx([2 / 3] * 2)
     # A head of no size lets through only exact hits, and divides by nothing.
     assert metrics.pck2d(target, target, torch.zeros(2)).tolist() == [1, 1]
 
