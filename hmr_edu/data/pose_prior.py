@@ -25,6 +25,7 @@ BODY = 69  # 23 joints besides the root
 SIZE = BODY + 2  # and the lean of the root, whose turn about Y is always zero
 # A draw that leaves the joint limits is drawn again this often; then it is clamped to them.
 ROUNDS = 30
+BLOCK = 2048
 ALL = torch.arange(SIZE)
 # The features of the left arm and of the right arm, from collar to hand.
 ARM = ("collar", "shoulder", "elbow", "wrist", "hand")
@@ -169,8 +170,13 @@ class PosePrior(nn.Module):
         component = torch.searchsorted(up_to, torch.rand(n, generator=generator))
         component.clamp_(max=len(up_to) - 1)
         noise = torch.randn(n, SIZE, 1, generator=generator) * spread
-        chosen = component[:, None], columns
-        return self.means[chosen] + (self.factor[chosen] @ noise)[..., 0]
+        # In blocks: every draw holds a copy of its component's factor.
+        return torch.cat(
+            [
+                self.means[c[:, None], columns] + (self.factor[c[:, None], columns] @ z)[..., 0]
+                for c, z in zip(component.split(BLOCK), noise.split(BLOCK), strict=True)
+            ]
+        )
 
     def log_prob(self, pose: Float[Tensor, "n 72"], root: bool = False) -> Float[Tensor, " n"]:
         """Return the log density of the 23 joint rotations, or (`root`) of these and the lean.
