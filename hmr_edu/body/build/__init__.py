@@ -1,1 +1,6 @@
 """Building the free body from CC0 data; needs the package's `build` extra."""
+
+from hmr_edu.body.build.measure import measure
+from hmr_edu.body.build.pipeline import build_body
+
+__all__ = ["build_body", "measure"]

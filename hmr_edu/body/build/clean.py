@@ -18,8 +18,8 @@ from hmr_edu.errors import DataError
 
 # The visible eye: rings around the gaze, (radius in mm, how deep it is carved in mm). The iris
 # is carved as in a marble head, for a body without texture looks blind otherwise.
-EYE_RINGS = ((10.0, 0.0), (5.6, 0.0), (5.0, 0.7), (2.2, 1.3))
-PUPIL_DEPTH = 2.2e-3
+EYE_RINGS = ((9.0, 0.0), (5.4, 0.0), (4.8, 1.5), (2.6, 1.3), (2.0, 4.0))
+PUPIL_DEPTH = 4.5e-3
 MOUTH_DEPTH = 3e-3
 
 
@@ -101,7 +101,7 @@ def eye_rows(source: Source, loop: list[int]) -> tuple[np.ndarray, list[tuple[in
     new, faces, outer = [], [], list(loop)
     for step, (size, depth) in enumerate(EYE_RINGS):
         # The lids cover part of each circle: stop short of the rim, each ring a bit further in.
-        length = np.minimum(size * 1e-3, reach * (0.93 - 0.10 * step))
+        length = np.minimum(size * 1e-3, reach * (0.94 - 0.08 * step))
         flat = gaze + spokes * (length / reach)[:, None]
         inside = np.maximum(radius**2 - ((flat - centre[:2]) ** 2).sum(1), 0)
         ring = np.column_stack([flat, centre[2] + np.sqrt(inside) - depth * 1e-3])

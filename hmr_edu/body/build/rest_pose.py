@@ -16,23 +16,29 @@ from hmr_edu.body.build.clean import Skin, halve
 from hmr_edu.body.build.mirror import FLIP
 from hmr_edu.body.build.skinning import dual_quaternion_skinning, dual_quaternions
 from hmr_edu.body.build.source import Source
+from hmr_edu.body.build.weights import smooth
 
 # Where the straightened limbs point (left side). Legs stay a little apart and a little bent.
 UPPER_ARM = LOWER_ARM = HAND = np.array([1.0, 0.0, 0.0])
 THIGH = np.array([-0.02, -1.0, 0.02])
 SHANK = np.array([-0.01, -1.0, -0.055])
+# Rounds of weight smoothing while straightening: 50 degrees at the shoulder and elbow are a lot.
+SOFTENING = 6
 SHOULDER_LIFT = np.deg2rad(8)
 
 
 @dataclass(frozen=True)
 class Rig:
-    """The source's bones on symmetrised shapes: names, parents, and which rows are whose ends."""
+    """The source's bones: names, parents, and the rows that give their heads from the source mesh.
+
+    `weights` are the source's skin weights, `soft_weights` the same smoothed for straightening.
+    """
 
     names: list[str]
     parents: list[int]
     heads: sparse.csr_array
-    tails: sparse.csr_array
-    weights: sparse.csr_array
+    weights: Float[np.ndarray, "H B"]
+    soft_weights: sparse.csr_array
 
     def index(self, name: str) -> int:
         """Row of a bone."""
@@ -51,12 +57,15 @@ def make_rig(source: Source, skin: Skin) -> Rig:
 
     weights = np.maximum(skin.combine @ source.weights, 0)
     weights /= weights.sum(1, keepdims=True)
+    swap = str.maketrans("LR", "RL")
+    partners = [names.index(n[:-1] + n[-1].translate(swap) if n[-2] == "." else n) for n in names]
+    soft = smooth(skin.half, weights, np.array(partners), SOFTENING)
     return Rig(
         names,
         [names.index(bone.parent) if bone.parent else -1 for bone in source.bones],
         means([bone.head for bone in source.bones]),
-        means([bone.tail for bone in source.bones]),
-        sparse.csr_array(weights),
+        weights,
+        sparse.csr_array(soft),
     )
 
 
@@ -121,25 +130,24 @@ def pose_bones(
 
 @dataclass(frozen=True)
 class Straightener:
-    """Shape coefficients in, half skins and bone ends in T-pose out."""
+    """Shape coefficients in, half skins and bone heads in T-pose out."""
 
     rig: Rig
     mean_points: Float[np.ndarray, "H 3"]
-    mean_ends: Float[np.ndarray, "E 3"]
+    mean_heads: Float[np.ndarray, "B 3"]
     point_offsets: Float[np.ndarray, "T H 3"]
-    end_offsets: Float[np.ndarray, "T E 3"]
+    head_offsets: Float[np.ndarray, "T B 3"]
 
     @classmethod
     def prepare(cls, source: Source, skin: Skin, targets: list[np.ndarray]) -> Straightener:
-        """Carry base mesh and targets over to the skin and to the bones' heads and tails."""
+        """Carry base mesh and targets over to the skin and to the bones' heads."""
         rig = make_rig(source, skin)
-        ends = sparse.vstack([rig.heads, rig.tails], format="csr")
         return cls(
             rig,
             halve(skin.combine, source, source.vertices),
-            halve(ends, source, source.vertices),
+            halve(rig.heads, source, source.vertices),
             np.stack([halve(skin.combine, source, target) for target in targets]),
-            np.stack([halve(ends, source, target) for target in targets]),
+            np.stack([halve(rig.heads, source, target) for target in targets]),
         )
 
     def straighten(
@@ -147,8 +155,8 @@ class Straightener:
     ) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "B 3"]]:
         """The half skin and the bones' heads of one person, in T-pose."""
         points = self.mean_points + np.tensordot(mix, self.point_offsets, 1)
-        heads = (self.mean_ends + np.tensordot(mix, self.end_offsets, 1))[: len(self.rig.names)]
+        heads = self.mean_heads + np.tensordot(mix, self.head_offsets, 1)
         R, t = pose_bones(self.rig, heads)
         motions = dual_quaternions(R, t, self.rig.parents)
-        posed = dual_quaternion_skinning(points, self.rig.weights, motions)
+        posed = dual_quaternion_skinning(points, self.rig.soft_weights, motions)
         return posed, np.einsum("bij,bj->bi", R, heads) + t

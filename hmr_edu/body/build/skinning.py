@@ -6,6 +6,8 @@ is the pair (q, q') with q the rotation and q' = t q / 2; pairs blend linearly a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -28,7 +30,7 @@ def rotation_quaternion(R: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n
 
 
 def dual_quaternions(
-    R: Float[np.ndarray, "J 3 3"], t: Float[np.ndarray, "J 3"], parents: list[int]
+    R: Float[np.ndarray, "J 3 3"], t: Float[np.ndarray, "J 3"], parents: Sequence[int]
 ) -> Float[np.ndarray, "J 8"]:
     """Dual quaternion of each bone's motion, signs chosen so that a child is near its parent.
 
@@ -64,7 +66,7 @@ def blend_matrices(
 
 
 def forward_kinematics(
-    rotations: Float[np.ndarray, "J 3 3"], joints: Float[np.ndarray, "J 3"], parents: list[int]
+    rotations: Float[np.ndarray, "J 3 3"], joints: Float[np.ndarray, "J 3"], parents: Sequence[int]
 ) -> tuple[Float[np.ndarray, "J 3 3"], Float[np.ndarray, "J 3"]]:
     """Each joint's motion x -> R x + t from rest, given rotations relative to the parent."""
     R, t = np.empty_like(rotations), np.empty_like(joints)

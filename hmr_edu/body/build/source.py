@@ -81,12 +81,11 @@ class Archive:
 
 @dataclass(frozen=True)
 class Bone:
-    """One bone: its parent's name ("" at the root) and the mesh vertices whose means are its ends."""
+    """One bone: its parent's name ("" at the root) and the mesh vertices whose mean is its head."""
 
     name: str
     parent: str
     head: Int[np.ndarray, " h"]
-    tail: Int[np.ndarray, " t"]
 
 
 @dataclass(frozen=True)
@@ -140,14 +139,14 @@ def parse_target(text: str, count: int, name: str) -> Float[np.ndarray, "N 3"]:
 def _bones(rig: dict, groups: dict[str, np.ndarray]) -> list[Bone]:
     """The rig's bones, parents before children."""
 
-    def ends(spot: dict) -> np.ndarray:
+    def spot_vertices(spot: dict) -> np.ndarray:
         if spot["strategy"] == "CUBE":
             return groups[spot["cube_name"]]
         if spot["strategy"] == "VERTEX":
             return np.array([spot["vertex_index"]])
         return np.array(spot["vertex_indices"])
 
-    waiting = {name: Bone(name, b["parent"], ends(b["head"]), ends(b["tail"])) for name, b in rig.items()}
+    waiting = {name: Bone(name, b["parent"], spot_vertices(b["head"])) for name, b in rig.items()}
     ordered: dict[str, Bone] = {}
     while waiting:
         ready = [n for n, b in sorted(waiting.items()) if not b.parent or b.parent in ordered]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import sparse
 
 from hmr_edu.body.build.mirror import Half
@@ -57,11 +57,17 @@ def neighbour_mean(faces: np.ndarray, count: int) -> sparse.csr_array:
 
 
 def smooth(
-    half: Half, weights: Float[np.ndarray, "H 24"], rounds: int
-) -> Float[np.ndarray, "H 24"]:
-    """Weights averaged over neighbouring vertices, so that creases open into folds."""
+    half: Half,
+    weights: Float[np.ndarray, "H B"],
+    column_mirror: Int[np.ndarray, " B"],
+    rounds: int,
+) -> Float[np.ndarray, "H B"]:
+    """Weights averaged over neighbouring vertices, so that creases open into folds.
+
+    `column_mirror` exchanges the columns of left and right.
+    """
     mean = neighbour_mean(half.whole_faces(), half.size)
-    whole = half.weights(weights)
+    whole = half.whole(weights, weights[:, column_mirror])
     for _ in range(rounds):
         whole = (whole + mean @ whole) / 2
     return whole[: len(weights)]
