@@ -88,7 +88,10 @@ class SpatialHead(nn.Module):
             lateral(stage) for lateral, stage in zip(self.lateral, stages[-3:], strict=True)
         )
         pyramid = fine + _resize_like(middle + _resize_like(coarse, middle), fine)
-        heatmaps, depth_maps, parts = self.maps(self.mix(pyramid)).split(self.map_channels, dim=1)
+        maps = self.maps(self.mix(pyramid))
+        # Under autocast half precision would round places to 1/256 of the crop.
+        maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        heatmaps, depth_maps, parts = maps.split(self.map_channels, dim=1)
 
         probability = heatmaps.flatten(2).softmax(-1).view_as(heatmaps)
         coordinates = soft_argmax(probability)
@@ -109,7 +112,7 @@ def soft_argmax(
     An even map gives the centre, so a map must become sharp before its reading means much.
     """
     height, width = probability.shape[-2:]
-    # Sums, not matrix products: autocast would round those to 1/256 of the crop.
+    # Sums and no matrix products: autocast would take those to half precision.
     x = (probability.sum(-2) * cell_centres(width, probability)).sum(-1)
     y = (probability.sum(-1) * cell_centres(height, probability)).sum(-1)
     return torch.stack((x, y), dim=-1)

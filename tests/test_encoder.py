@@ -335,6 +335,19 @@ def test_heatmaps_learn_where_a_dot_is():
     assert sum(errors[-5:]) / 5 < 0.06  # half a cell of 16
 
 
+def test_places_keep_their_precision_under_autocast():
+    torch.manual_seed(1)
+    encoder = Encoder("resnet18", width=8, stem="small", pooling="spatial", image_size=64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        features = encoder(torch.rand(2, 3, 64, 64))
+    outputs = vars(features).values()
+    assert all(output.dtype == torch.float32 for output in outputs)
+    probability = features.heatmaps.double().flatten(2).softmax(2).view_as(features.heatmaps)
+    torch.testing.assert_close(
+        features.coordinates.double(), soft_argmax(probability), rtol=0, atol=1e-6
+    )
+
+
 def test_wrong_images_are_named(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
     encoder = Encoder("resnet18", width=8, image_size=64).eval()
