@@ -21,13 +21,13 @@ from hmr_edu.training.scores import Truth, score, score_joints
 REFERENCE = "mean theta"
 # (metric, title, unit, factor); "ratio" is PA-MPJPE over the reference's.
 COLUMNS = (
-    ("mpjpe", "MPJPE", "mm", 1),
-    ("pa_mpjpe", "PA-MPJPE", "mm", 1),
-    ("ratio", "PA ratio", "", 1),
-    ("pve", "PVE", "mm", 1),
-    ("facing_wrong", "facing wrong", "%", 100),
-    ("distance_to_real_pose", "to a real pose", "deg", 1),
-    ("pck2d", "PCK 2D", "%", 100),
+    ("mpjpe", "MPJPE", "mm", 1.0),
+    ("pa_mpjpe", "PA-MPJPE", "mm", 1.0),
+    ("ratio", "PA ratio", "", 1.0),
+    ("pve", "PVE", "mm", 1.0),
+    ("facing_wrong", "facing wrong", "%", 100.0),
+    ("distance_to_real_pose", "to a real pose", "deg", 1.0),
+    ("pck2d", "PCK 2D", "%", 100.0),
 )
 
 

@@ -20,7 +20,7 @@ from hmr_edu.hmr import Prediction
 from hmr_edu.keypoints import LSP
 
 MM = 1000
-# Nearer than a tenth of the crop's side, which is 2 wide in crop coordinates.
+# A tenth of the crop's side, which is 2 wide in crop coordinates.
 NEAR_2D = 0.2
 # Meshes that are in memory at once.
 CHUNK = 100
@@ -42,8 +42,8 @@ def score(predicted: Prediction, truth: Truth, body: SMPL, real_poses: RealPoses
 
     Besides the joint errors of `score_joints`:
     `pve`: mean distance of vertices, pelvis on pelvis.
-    `pck2d`: share of visible keypoints nearer than a tenth of the crop's side; None when
-    nothing is visible.
+    `pck2d`: share of visible keypoints within a tenth of the crop's side; None when nothing
+    is visible.
     `facing_median`, `facing_wrong`: angle between the directions that predicted and true body
     face, and the share of bodies where it exceeds 90 degrees.
     `distance_to_real_pose`: see `RealPoses.distance`; what counts is not the true pose but any.
@@ -73,13 +73,13 @@ def score_joints(keypoints3d: Float[Tensor, "batch 19 3"], truth: Truth) -> dict
     """
     _check(keypoints3d)
     joints, target = keypoints3d[:, : len(LSP)], truth.keypoints3d[:, : len(LSP)]
-    distance = (metrics.align_root(joints) - metrics.align_root(target)).norm(dim=-1)
+    per_joint = metrics.per_joint_error(joints, target).mean(0)
     return {
-        "mpjpe": MM * float(metrics.mpjpe(joints, target).mean()),
+        "mpjpe": MM * float(per_joint.mean()),
         "pa_mpjpe": MM * float(metrics.pa_mpjpe(joints, target).mean()),
         "pck": float(metrics.pck(joints, target).mean()),
         "auc": float(metrics.auc(joints, target).mean()),
-        "per_joint": dict(zip(LSP, (MM * distance.mean(0)).tolist(), strict=True)),
+        "per_joint": dict(zip(LSP, (MM * per_joint).tolist(), strict=True)),
     }
 
 
@@ -97,9 +97,11 @@ def _vertex_error(predicted: Prediction, truth: Truth, body: SMPL) -> float:
 
 
 def _pck2d(keypoints2d: Float[Tensor, "batch 19 2"], truth: Truth) -> float | None:
-    near = (keypoints2d - truth.keypoints2d).norm(dim=-1) < NEAR_2D
-    visible = truth.visible > 0
-    return float(near[visible].float().mean()) if visible.any() else None
+    some = (truth.visible > 0).any(1)
+    if not some.any():
+        return None
+    found = metrics.pck2d(keypoints2d[some], truth.keypoints2d[some], NEAR_2D, truth.visible[some])
+    return float(found.mean())
 
 
 def _check(keypoints3d: Tensor) -> None:
