@@ -276,7 +276,8 @@ def test_html_page_needs_no_network(tmp_path, image):
 def test_3d_figure_keeps_proportions_and_stands():
     mesh = lying_box()
     figure = body_figure(mesh.vertices, mesh.faces)
-    (trace,) = figure.data
+    trace, floor = figure.data
+    assert max(floor.z) == min(trace.z)
     extent = [np.ptp(np.asarray(getattr(trace, axis))) for axis in "xyz"]
     np.testing.assert_allclose(extent, (0.4, 0.2, 1.8), atol=1e-6)  # Z up
     scene = figure.layout.scene

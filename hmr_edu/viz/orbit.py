@@ -19,17 +19,20 @@ STYLE = """
 main { max-width: 1400px; }
 .side { display: grid; gap: 1.5rem; grid-template-columns: minmax(16rem, 2fr) 3fr;
   align-items: start; }
-.side > * { min-width: 0; }
+.side > * { min-width: 0; margin: 0; }
 .view { height: min(78vh, 46rem); border: 1px solid var(--line); border-radius: 12px;
   overflow: hidden; }
 @media (max-width: 50rem) { .side { grid-template-columns: 1fr; } .view { height: 70vh; } }
 """
-FRONT = (0.0, -1.65, 0.12)
+FRONT = (0.0, -1.4, 0.15)
+# The epsilons are for triangles of millimetres: by default plotly takes them for empty.
+LIGHTING = {"ambient": 0.42, "diffuse": 0.85, "specular": 0.1, "roughness": 0.7, "fresnel": 0.1}
+LIGHTING |= {"vertexnormalsepsilon": 0.0, "facenormalsepsilon": 0.0}
 VIEWS = {
     "front": FRONT,
-    "side": (1.65, 0.0, 0.12),
-    "back": (0.0, 1.65, 0.12),
-    "above": (0.0, -0.35, 1.75),
+    "side": (1.4, 0.0, 0.15),
+    "back": (0.0, 1.4, 0.15),
+    "above": (0.0, -0.6, 1.35),
 }
 
 
@@ -44,20 +47,29 @@ def body_figure(vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> g
         **dict(zip("ijk", (i, j, k), strict=True)),
         color=colour,
         flatshading=False,
-        lighting={"ambient": 0.45, "diffuse": 0.75, "specular": 0.12, "roughness": 0.6},
-        lightposition={"x": -600, "y": -1200, "z": 1500},
+        lighting=LIGHTING,
+        lightposition={"x": -4000, "y": -3000, "z": 5000},
         hoverinfo="skip",
     )
     low, high = points.min(1), points.max(1)
     middle, reach = (low + high) / 2, (high - low).max() / 2 * 1.08
-    axis = {"title": "", "showticklabels": False, "showspikes": False, "showgrid": False}
-    axis |= {"zeroline": False, "showbackground": False}
-    floor = axis | {"showbackground": True, "backgroundcolor": "#eef1f4"}
+    # A floor of our own: plotly's background moves to the far side, whichever that is.
+    corner = 0.98 * reach * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1], [0, 0, 0, 0]])
+    floor = go.Mesh3d(
+        **dict(zip("xyz", corner + np.append(middle[:2], low[2])[:, None], strict=True)),
+        i=[0, 0],
+        j=[1, 2],
+        k=[2, 3],
+        color="#e4e9ee",
+        lighting={"ambient": 1.0, "diffuse": 0.0, "specular": 0.0},
+        hoverinfo="skip",
+    )
+    axis = {"visible": False}
     scene = {
-        # A cube around the body, standing on its lowest point.
+        # A cube around the body and the floor, which must not lie in the cube's own faces.
         "xaxis": axis | {"range": [middle[0] - reach, middle[0] + reach]},
         "yaxis": axis | {"range": [middle[1] - reach, middle[1] + reach]},
-        "zaxis": floor | {"range": [low[2], low[2] + 2 * reach]},
+        "zaxis": axis | {"range": [low[2] - 0.02 * reach, low[2] + 1.98 * reach]},
         "aspectmode": "cube",
         "dragmode": "turntable",
         "camera": _camera(FRONT),
@@ -69,7 +81,7 @@ def body_figure(vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> g
     menu = {"type": "buttons", "direction": "right", "buttons": buttons, "showactive": False}
     menu |= {"x": 0.02, "y": 0.98, "xanchor": "left", "yanchor": "top", "bgcolor": "#ffffff"}
     layout = {"scene": scene, "updatemenus": [menu], "margin": dict.fromkeys("lrtb", 0)}
-    return go.Figure(mesh, layout | {"autosize": True})
+    return go.Figure([mesh, floor], layout | {"autosize": True})
 
 
 def _camera(eye: tuple[float, float, float]) -> dict[str, dict[str, float]]:
