@@ -18,6 +18,7 @@ and forked data-loader workers find no thread pool to trip over.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import no_type_check
 
 import numpy as np
@@ -33,11 +34,20 @@ OUTSIDE = np.int32(-(1 << 31))  # marks a vertex too near or too far out to be p
 CENTRE = np.array([[4, 4]], np.int64) * (ONE // 8)
 ROTATED_GRID = np.array([[4, 4], [3, 1], [7, 3], [1, 5], [5, 7]], np.int64) * (ONE // 8)
 
-# `no_type_check`: numba compiles the plain function, so run-time type checkers keep off it.
-_options = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+def _compiled(function: Callable) -> Callable:
+    """Compile on first use; keep the machine code beside this file or in the user's cache.
+
+    Put `no_type_check` under it, so that run-time type checkers leave the function plain.
+    """
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(function, cache=True, **options)
+    except RuntimeError:  # no folder to keep it in: every process compiles for itself
+        return njit(function, **options)
 
 
-@njit(**_options)
+@_compiled
 @no_type_check
 def accumulate_normals(vertices, faces, normals):
     """Write unit vertex normals [V, 3]: the area-weighted mean of the faces around a vertex."""
@@ -61,7 +71,7 @@ def accumulate_normals(vertices, faces, normals):
             normals[v, 2] = z / length
 
 
-@njit(**_options)
+@_compiled
 @no_type_check
 def _project(vertices, scale, shift, perspective, near, size, corners, keys):
     """Snap vertices to the pixel grid; write what the z-buffer compares (smaller is nearer).
@@ -87,7 +97,7 @@ def _project(vertices, scale, shift, perspective, near, size, corners, keys):
             corners[v, 1] = np.int32(np.floor(y + 0.5))
 
 
-@njit(**_options)
+@_compiled
 @no_type_check
 def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
     """Fill `hits` (a bit per sample place), and for each pixel the nearest key and its face.
@@ -162,7 +172,7 @@ def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
                 row_c += c_dy << SUBPIXEL_BITS
 
 
-@njit(**_options)
+@_compiled
 @no_type_check
 def _resolve(
     corners,
@@ -227,7 +237,7 @@ def _resolve(
             part[y, x] = parts[main] + 1
 
 
-@njit(**_options)
+@_compiled
 @no_type_check
 def render_images(
     vertices,
