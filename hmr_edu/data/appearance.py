@@ -30,6 +30,13 @@ from hmr_edu.keypoints import SMPL_JOINTS
 
 HEAD_PART = 1 + SMPL_JOINTS.index("head")
 STUDIO_GREY = 0.82
+# Pixels a side; the reel of noise holds no more.
+LARGEST = 1024
+# Each draws from a seed of its own, in this order.
+INGREDIENTS = (
+    *("clothes", "lamp", "place", "shadow", "bystander", "passer_by", "occluder"),
+    *("colour", "blur", "noise", "compression"),
+)
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -44,8 +51,8 @@ class AppearanceConfig:
 
     studio: bool = False
     scenes: int = 160
-    outfits: int = 96
-    heads: int = 64
+    outfits: int = 64
+    heads: int = 48
     photos: str | None = None
     photo_share: float = 0.8
     cast_shadow: float = 0.5
@@ -80,12 +87,13 @@ class AppearanceConfig:
 
 # What a picture is for: training; training with nothing in the way and a perfect camera; lessons.
 _CLEAR = AppearanceConfig(
-    bystander=0, passer_by=0, occluder=0, colour=0, grey=0, blur=0, noise=0, compression=0
+    **dict.fromkeys(("bystander", "passer_by", "occluder"), 0.0),
+    **dict.fromkeys(("colour", "grey", "blur", "noise", "compression"), 0.0),
 )
 LEVELS = {
     "full": AppearanceConfig(),
     "clear": _CLEAR,
-    "plain": replace(_CLEAR, studio=True, cast_shadow=0),
+    "plain": replace(_CLEAR, studio=True, cast_shadow=0.0),
 }
 
 
@@ -130,34 +138,40 @@ class Appearance:
         generator: torch.Generator,
         device: torch.device | str = "cpu",
     ) -> Shaded:
-        """Photograph a batch on `device`. The generator alone decides what it looks like."""
+        """Photograph a batch on `device`. The generator alone decides what it looks like.
+
+        Raises ValueError for pictures of more than 1024 x 1024 pixels.
+        """
         c = self.config
-        device = torch.device(device)
         part = torch.as_tensor(gbuffer.part, device=device)
         batch, size = part.shape[0], part.shape[-1]
+        if size > LARGEST:
+            raise ValueError(f"pictures of {size} pixels are too large: {LARGEST} at most")
+        # "cuda" becomes "cuda:0" here, so that devices can be compared.
+        device = part.device
         self._move(size, device)
         seeds = torch.randint(
-            2**62, (8,), generator=generator, device=generator.device
+            2**62, (len(INGREDIENTS),), generator=generator, device=generator.device
         ).tolist()
-        dress, lamp, place, shadow, company, cover, lens, sensor = (
-            Draws(batch, seed, device) for seed in seeds
-        )
+        draws = {
+            name: Draws(batch, seed, device) for name, seed in zip(INGREDIENTS, seeds, strict=True)
+        }
 
-        lamps = lighting.studio_lamps(lamp) if c.studio else lighting.lamps(lamp)
-        people = self._people(gbuffer, part, dress, lamps)
+        light = lighting.studio_lamps if c.studio else lighting.lamps
+        people = self._people(gbuffer, part, draws["clothes"], light(draws["lamp"]))
         alpha = torch.as_tensor(gbuffer.coverage, device=device) * (part > 0)
         if c.studio:
             images = torch.full_like(people, STUDIO_GREY)
         else:
-            images = self._backgrounds.sample(place)
-        lighting.cast_shadows(images, alpha, shadow, c.cast_shadow)
-        companions.behind(images, people, alpha, company, c.bystander)
+            images = self._backgrounds.sample(draws["place"])
+        lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
+        companions.behind(images, people, alpha, draws["bystander"], c.bystander)
         images = torch.lerp(images, people, alpha[:, None])
 
         hidden = torch.zeros_like(alpha)
-        companions.in_front(images, hidden, people, alpha, company, c.passer_by)
-        self._occlude(images, hidden, cover)
-        return Shaded(self._expose(images, lens, sensor), hidden > 0.5)
+        companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
+        self._occlude(images, hidden, draws["occluder"])
+        return Shaded(self._expose(images, draws), hidden > 0.5)
 
     def _move(self, size: int, device: torch.device) -> None:
         """Bring the banks to the device, once; paint scenes for a new picture size."""
@@ -166,15 +180,15 @@ class Appearance:
             self._middle_z = self._middle_z.to(device)
             self._reel = self._reel.to(device)
             self._sheets = tuple(sheet.to(device) for sheet in self._sheets)
+        if c.studio:
+            return
         if bank is None or bank.image_size != size or bank.bank.device != device:
-            self._backgrounds = Backgrounds(
-                size, c.scenes, c.seed, c.photos, c.photo_share, device
-            )
+            self._backgrounds = Backgrounds(size, c.scenes, c.seed, c.photos, c.photo_share, device)
 
     def _people(
         self, gbuffer: GBuffer, part: Tensor, draws: Draws, lamps: Float[Tensor, "batch 13"]
     ) -> Float[Tensor, "batch 3 H W"]:
-        """Everybody dressed and lit, on black. Only pixels with a body cost anything."""
+        """Dress and light everybody, on black. Only pixels with a body cost anything."""
         device = part.device
         pixels_each = part[0].numel()
         index = part.view(-1).nonzero()[:, 0]
@@ -207,7 +221,7 @@ class Appearance:
         sample: Int[Tensor, " P"],
         draws: Draws,
     ) -> Int[Tensor, " P"]:
-        """What each pixel is made of: look it up on the person's outfit sheet or head sheet."""
+        """Look up what each pixel is made of, on the person's outfit sheet or head sheet."""
         (outfits, heads), (body, head) = self._sheets, self._charts
         long_hair = draws.chance(LONG_HAIR)
         outfit = _choose(draws, len(outfits), long_hair, LONG_HAIRED_OUTFITS)
@@ -219,9 +233,7 @@ class Appearance:
         on_body = outfits.view(-1).index_select(
             0, outfit[sample] * body.size + body.texel(x, y, back)
         )
-        on_head = heads.view(-1).index_select(
-            0, face[sample] * head.size + head.texel(x, y, back)
-        )
+        on_head = heads.view(-1).index_select(0, face[sample] * head.size + head.texel(x, y, back))
         return torch.where(part == HEAD_PART, on_head, on_body).long()
 
     def _occlude(
@@ -240,28 +252,28 @@ class Appearance:
         hidden[rows] = torch.maximum(hidden[rows], opacity)
 
     def _expose(
-        self, images: Float[Tensor, "batch 3 H W"], lens: Draws, sensor: Draws
+        self, images: Float[Tensor, "batch 3 H W"], draws: dict[str, Draws]
     ) -> Float[Tensor, "batch 3 H W"]:
-        """The camera: colour, then blur, then noise, then compression."""
+        """Take the photograph: colour, then blur, then noise, then compression."""
         c = self.config
         if c.colour or c.grey:
-            images = camera_effects.colour(images, lens, c.colour, c.grey)
-        rows, some = lens.some(c.blur)
+            images = camera_effects.colour(images, draws["colour"], c.colour, c.grey)
+        rows, some = draws["blur"].some(c.blur)
         if len(rows):
             kernels = camera_effects.blur_kernels(some, images.shape[-1], c.blur_size)
             images[rows] = camera_effects.blur(images[rows], kernels)
         if c.noise:
-            camera_effects.add_noise(images, sensor, self._reel, c.noise, c.noise_size)
-        rows, some = sensor.some(c.compression)
+            camera_effects.add_noise(images, draws["noise"], self._reel, c.noise, c.noise_size)
+        rows, some = draws["compression"].some(c.compression)
         if len(rows):
-            images[rows] = camera_effects.compress(images[rows], some.uniform(0.2, 1))
+            images[rows] = camera_effects.compress(images[rows], some.uniform(0.2, 1.0))
         return images.clamp_(0, 1)
 
 
 def _choose(
     draws: Draws, count: int, long_haired: Bool[Tensor, " batch"], share: float
 ) -> Int[Tensor, " batch"]:
-    """A sheet for each person, from the long-haired end of the pile or from the rest."""
+    """Choose a sheet for each person, from the long-haired end of the pile or from the rest."""
     long = round(share * count)
     short = draws.integers(count - long)
     return torch.where(long_haired, count - long + draws.integers(long), short)

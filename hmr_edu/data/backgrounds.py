@@ -18,7 +18,7 @@ PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 def find_photos(folder: str | Path) -> list[Path]:
-    """The pictures in a folder and the folders below it, in order.
+    """List the pictures in a folder and the folders below it, in order.
 
     Raises FileNotFoundError when there is no such folder, DataError when it holds no picture.
     """
@@ -51,7 +51,7 @@ def load_photos(
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(f"{path} cannot be read as a picture: {error}") from error
         for _ in range(max(1, round(count / len(paths)))):
-            side = max(1, round(min(photo.size) * rng.uniform(0.4, 1)))
+            side = max(1, round(min(photo.size) * rng.uniform(0.4, 1.0)))
             left, top = (int(rng.integers(length - side + 1)) for length in photo.size)
             box = (left, top, left + side, top + side)
             crop = photo.resize((size, size), Image.Resampling.LANCZOS, box=box)
@@ -85,7 +85,7 @@ class Backgrounds:
         self.image_size = image_size
 
     def pick(self, draws: Draws) -> Int[Tensor, " batch"]:
-        """Which picture of the bank: a photograph with probability `photo_share`."""
+        """Choose pictures of the bank: a photograph with probability `photo_share`."""
         painted = draws.integers(self.painted)
         photos = len(self.bank) - self.painted
         if not photos:
@@ -94,15 +94,15 @@ class Backgrounds:
         return torch.where(draws.chance(self.photo_share), photo, painted)
 
     def sample(self, draws: Draws) -> Float[Tensor, "batch 3 size size"]:
-        """A crop for each sample: placed, enlarged, mirrored and tinted at random, in [0, 1]."""
+        """Cut a crop for each sample, placed, enlarged, mirrored, tinted at random; in [0, 1]."""
         size, side, n = self.image_size, self.bank.shape[-1], draws.batch
         which = self.pick(draws)
         extent = draws.uniform(0.6, 1.0, 1) * side
-        left, top = draws.uniform(0, 1, 2, 1).mul(side - extent[:, None]).unbind(1)
+        left, top = draws.uniform(0.0, 1.0, 2, 1).mul(side - extent[:, None]).unbind(1)
         steps = (torch.arange(size, device=draws.device) + 0.5) / size
         mirrored = torch.where(draws.chance(0.5, 1), 1 - steps, steps)
         column = (left + mirrored * extent).long().clamp_(max=side - 1)
         row = (top + steps * extent).long().clamp_(max=side - 1)
         pictures = look_up(self.bank, which, row[:, :, None], column[:, None]).float()
-        gain = draws.uniform(0.55, 1.2, 1) * draws.uniform(0.88, 1.12, 3) / 255
+        gain = draws.uniform(0.65, 1.3, 1) * draws.uniform(0.88, 1.12, 3) / 255
         return pictures.mul_(gain.view(n, 3, 1, 1)).clamp_(0, 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from hmr_edu.data.draws import Draws
 
 BLOCK = 8
-# Length of the reel of noise that every picture cuts its own piece from; a picture must fit.
+# Length of the reel of noise that every picture cuts its own piece from.
 NOISE_REEL = 1 << 20
 LUMA = (0.299, 0.587, 0.114)
 
@@ -17,15 +17,15 @@ LUMA = (0.299, 0.587, 0.114)
 def colour(
     images: Float[Tensor, "batch 3 H W"], draws: Draws, strength: float, grey: float
 ) -> Float[Tensor, "batch 3 H W"]:
-    """Exposure, contrast, white balance, saturation and uneven light; some pictures turn grey."""
+    """Vary exposure, contrast, white balance, saturation, evenness; some pictures turn grey."""
     b, size = draws.batch, images.shape[-1]
-    contrast = 1 + strength * draws.uniform(-0.3, 0.3, 1)
+    contrast = 1 + strength * draws.uniform(-0.25, 0.35, 1)
     balance = 1 + strength * draws.uniform(-0.15, 0.15, 3)
     offset = strength * draws.uniform(-0.12, 0.12, 1)
     saturation = 1 + strength * draws.uniform(-0.6, 0.4)
     saturation = torch.where(draws.chance(grey), 0.0, saturation).view(b, 1, 1, 1)
     gain = (contrast * balance).view(b, 3, 1, 1)
-    images = images * gain + (0.5 + offset.view(b, 1, 1, 1) - 0.5 * gain)
+    images = torch.addcmul(0.5 + offset.view(b, 1, 1, 1) - 0.5 * gain, images, gain)
     luma = images[:, :1] * LUMA[0] + images[:, 1:2] * LUMA[1] + images[:, 2:] * LUMA[2]
     images = torch.lerp(luma, images, saturation)
     across = torch.linspace(-1, 1, size, device=images.device)
@@ -35,14 +35,14 @@ def colour(
 
 
 def blur_kernels(draws: Draws, size: int, strength: float) -> Float[Tensor, "batch k k"]:
-    """A Gaussian for each picture: round for a lens out of focus, long and thin for motion."""
+    """Draw a Gaussian a picture: round for a lens out of focus, long and thin for motion."""
     reach = max(2, size // 32)
     widest = strength * size / 64
     along = draws.uniform(0.25, 0.75, 1, 1) * widest
     motion = draws.chance(0.4, 1, 1)
     across = torch.where(motion, 0.3, along)
     along = torch.where(motion, along * 2.0, along)
-    angle = draws.uniform(0, torch.pi, 1, 1)
+    angle = draws.uniform(0.0, torch.pi, 1, 1)
     x = torch.arange(-reach, reach + 1, device=draws.device, dtype=torch.float32)
     u = angle.cos() * x + angle.sin() * x[:, None]
     v = angle.cos() * x[:, None] - angle.sin() * x
@@ -63,7 +63,7 @@ def blur(
 
 
 def noise_reel(seed: int) -> Float[Tensor, " reel"]:
-    """A long strip of white normal noise."""
+    """Draw a long strip of white normal noise."""
     return torch.randn(NOISE_REEL, generator=torch.Generator().manual_seed(seed))
 
 
@@ -77,9 +77,14 @@ def add_noise(
     """Add sensor noise in place: each picture has its own piece of the reel."""
     b, _, height, width = images.shape
     # Squared: most cameras are good. The three colours take their share of one grain.
-    sigma = 0.05 * strength * draws.uniform(0, 1, 1, 1, 1).square() * draws.uniform(0.6, 1, 3, 1, 1)
+    sigma = (
+        0.045
+        * strength
+        * draws.uniform(0.0, 1.0, 1, 1, 1).square()
+        * draws.uniform(0.6, 1.0, 3, 1, 1)
+    )
     sigma *= draws.chance(share, 1, 1, 1)
-    start = draws.integers(len(reel) - height * width, 1)
+    start = draws.integers(len(reel) - height * width + 1, 1)
     index = start + torch.arange(height * width, device=images.device)
     grain = reel.index_select(0, index.view(-1)).view(b, 1, height, width)
     images.addcmul_(grain, sigma)
@@ -118,7 +123,7 @@ _YCC = torch.tensor([LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.0813
 
 
 def _dct() -> Float[Tensor, "8 8"]:
-    """The orthonormal DCT-II matrix."""
+    """Return the orthonormal DCT-II matrix."""
     k = torch.arange(BLOCK, dtype=torch.float32)
     matrix = torch.cos(torch.pi / BLOCK * (k + 0.5) * k[:, None]) * (2 / BLOCK) ** 0.5
     matrix[0] /= 2**0.5

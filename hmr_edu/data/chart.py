@@ -21,17 +21,17 @@ class Chart:
 
     @property
     def rows(self) -> int:
-        """Texels from top to bottom."""
+        """Number of texels from top to bottom."""
         return math.ceil((self.top - self.bottom) / self.pitch)
 
     @property
     def columns(self) -> int:
-        """Texels from -half_width to half_width."""
+        """Number of texels from -half_width to half_width."""
         return math.ceil(2 * self.half_width / self.pitch)
 
     @property
     def size(self) -> int:
-        """Texels in both pictures."""
+        """Number of texels in both pictures."""
         return 2 * self.rows * self.columns
 
     def grid(
@@ -39,15 +39,16 @@ class Chart:
     ) -> tuple[
         Float[Tensor, "1 1 1 columns"], Float[Tensor, "1 1 rows 1"], Bool[Tensor, "1 2 1 1"]
     ]:
-        """Coordinates x, y of the texel centres, and which picture is the front."""
+        """Return coordinates x, y of the texel centres, and which picture is the front."""
         x = (torch.arange(self.columns) + 0.5) * self.pitch - self.half_width
         y = self.top - (torch.arange(self.rows) + 0.5) * self.pitch
-        return x.view(1, 1, 1, -1), y.view(1, 1, -1, 1), torch.tensor([True, False]).view(1, 2, 1, 1)
+        front = torch.tensor([True, False]).view(1, 2, 1, 1)
+        return x.view(1, 1, 1, -1), y.view(1, 1, -1, 1), front
 
     def texel(
         self, x: Float[Tensor, " P"], y: Float[Tensor, " P"], back: Bool[Tensor, " P"]
     ) -> Int[Tensor, " P"]:
-        """Flat index of the texel under each surface point; points outside take the border's."""
+        """Find the texel under each surface point (flat index); outside, the border's."""
         column = ((x + self.half_width) / self.pitch).long().clamp_(0, self.columns - 1)
         row = ((self.top - y) / self.pitch).long().clamp_(0, self.rows - 1)
         return (row + back * self.rows) * self.columns + column

@@ -17,22 +17,22 @@ from hmr_edu.data.rest_landmarks import RestLandmarks
 
 # Share of the outfits with hair falling over the shoulders; they come last among the sheets.
 LONG_HAIRED = 0.25
+# How many different patterns of folds there are.
+RELIEFS = 8
 # Tops: short sleeves, long sleeves, none, bare chest, open jacket, dress.
 TOPS = (0.32, 0.26, 0.1, 0.06, 0.16, 0.1)
 # Bottoms: long, shorts, skirt, briefs.
 BOTTOMS = (0.62, 0.22, 0.1, 0.06)
 # Patterns: plain, rings, stripes along the body, checks, yoke, other sleeves, blotches.
-PATTERNS = (0.46, 0.12, 0.06, 0.1, 0.08, 0.1, 0.08)
+PATTERNS = (0.5, 0.12, 0.06, 0.09, 0.08, 0.1, 0.05)
 
 
 def body_chart(landmarks: RestLandmarks) -> Chart:
-    """The chart of the whole body, one texel a centimetre."""
-    return Chart(landmarks.reach_x + 0.01, landmarks.crown, landmarks.sole - 0.01, pitch=0.01)
+    """Return the chart of the whole body, one texel seven millimetres: a pixel at 224 pixels."""
+    return Chart(landmarks.reach_x + 0.01, landmarks.crown, landmarks.sole - 0.01, pitch=0.007)
 
 
-def paint_outfits(
-    landmarks: RestLandmarks, count: int, seed: int
-) -> UInt8[Tensor, "count texels"]:
+def paint_outfits(landmarks: RestLandmarks, count: int, seed: int) -> UInt8[Tensor, "count texels"]:
     """Paint `count` outfits on the body chart; the last LONG_HAIRED of them with long hair."""
     tailor = _Tailor(landmarks, count, seed)
     tailor.bare_body()
@@ -54,10 +54,13 @@ class _Tailor:
         self.away = self.x.abs()
         self.draws = Draws(count, seed)
         self.sheets = Sheets(count, 2, chart.rows, chart.columns)
-        shape = (count, 2, chart.rows, chart.columns)
-        folds = smooth_noise(shape, (chart.rows // 14, chart.columns // 6), seed + 1)
-        self.folds = folds + 0.5 * torch.randn(shape, generator=self.draws._generator)
-        self.blotches = smooth_noise(shape, (chart.rows // 9, chart.columns // 9), seed + 2)
+        # A few reliefs shared by all outfits: cloth looks alike, and noise is slow to draw.
+        size, which = (chart.rows, chart.columns), torch.arange(count) % RELIEFS
+        folds = smooth_noise(RELIEFS, size, (chart.rows // 20, chart.columns // 9), seed + 1)
+        weave = torch.randn(folds.shape, generator=torch.Generator().manual_seed(seed + 2))
+        self.folds = (1.3 * folds + 0.5 * weave).round().to(torch.int8)[which]
+        blots = smooth_noise(RELIEFS, size, (chart.rows // 13, chart.columns // 13), seed + 3)
+        self.blotches = (blots > 0.4)[which]
         # Along the arm where there is an arm, down the body elsewhere: rings go round both.
         self.along = torch.where(self.away > landmarks.shoulder_x, self.away, self.y)
 
@@ -71,17 +74,17 @@ class _Tailor:
         return self.draws.choice(weights, 1, 1, 1)
 
     def bare_body(self) -> None:
-        """What shows of the body itself: spine, chest, navel, knees, elbows."""
+        """Hint at the body itself: spine, chest, navel, knees, elbows."""
         m, s = self.marks, self.sheets
         torso = (self.y < m.neck) & (self.y > m.hip)
         s.darken(torso & ~self.front & (self.away < 0.012), 3)
-        s.darken(self.front & ((self.y - m.chest + 0.03).abs() < 0.01) & (self.away < 0.13), 2.5)
+        s.darken(self.front & ((self.y - m.chest + 0.03).abs() < 0.01) & (self.away < 0.13), 2)
         s.darken(self.front & ((self.y - m.waist).abs() < 0.015) & (self.away < 0.012), 4)
-        s.darken(self.front & ((self.y - m.knee).abs() < 0.03), 1.5)
-        s.darken(~self.front & ((self.away - m.elbow_x).abs() < 0.02), 1.5)
+        s.darken(self.front & ((self.y - m.knee).abs() < 0.03), 1)
+        s.darken(~self.front & ((self.away - m.elbow_x).abs() < 0.02), 2)
 
     def bottom(self) -> None:
-        """Trousers, shorts, skirts and briefs, with belts and patterns."""
+        """Paint trousers, shorts, skirts and briefs, with belts and patterns."""
         m, s = self.marks, self.sheets
         kind = self._kind(BOTTOMS)
         ends = torch.stack(
@@ -96,12 +99,12 @@ class _Tailor:
         self.waist = self._u(m.waist - 0.05, m.waist + 0.03)
         legs = (self.y < self.waist) & (self.y > self.leg_end)
         s.paint(legs, Region.BOTTOM)
-        s.darken(legs, self.folds * 1.1)
+        s.crumple(legs, self.folds)
         s.darken(legs & (self.away < 0.035) & (self.y < m.hip), 3)
-        pattern = self._kind((0.7, 0.14, 0.08, 0.08))
-        seam = (pattern == 1) & (self.away > m.hip_x + 0.055)
+        pattern = self._kind((0.76, 0.14, 0.06, 0.04))
+        seam = (pattern == 1) & (self.away > m.hip_x + 0.07)
         checks = self._rings(self.y, 0.06, 0.12) ^ self._rings(self.x, 0.06, 0.12)
-        marked = seam | ((pattern == 2) & checks) | ((pattern == 3) & (self.blotches > 0.5))
+        marked = seam | ((pattern == 2) & checks) | ((pattern == 3) & self.blotches)
         s.paint(legs & marked, Region.BOTTOM_PATTERN)
         # Back pockets and the fly.
         pocket = ((self.y - m.hip + 0.01).abs() < 0.05) & ((self.away - 0.08).abs() < 0.045)
@@ -111,7 +114,7 @@ class _Tailor:
         s.paint(belted, Region.BELT)
 
     def top(self) -> None:
-        """Shirts, jackets, dresses: hem, sleeves and neckline first, then the pattern."""
+        """Paint shirts, jackets, dresses: hem, sleeves and neckline first, then the pattern."""
         m, s = self.marks, self.sheets
         kind = self._kind(TOPS)
         short = m.shoulder_x + self._u(0.35, 0.85) * (m.elbow_x - m.shoulder_x)
@@ -135,9 +138,9 @@ class _Tailor:
         cloth = (self.y > hem) & (self.away < sleeve) & ((self.y < collar) | (self.away > 0.09))
         cloth = cloth & ~scoop & ~(vee & (kind != 4))
         s.paint(cloth, Region.TOP)
-        s.darken(cloth, self.folds * 1.2)
+        s.crumple(cloth, self.folds)
         s.darken(cloth & ((self.y - hem).abs() < 0.012), 2)
-        s.darken(cloth & ((self.away - m.shoulder_x).abs() < 0.03) & (self.y < m.chest), 2.5)
+        s.darken(cloth & ((self.away - m.shoulder_x).abs() < 0.03) & (self.y < m.chest), 2)
         s.darken(cloth & (self.away > sleeve - 0.015), 2)
         s.paint(cloth & self._pattern(), Region.TOP_PATTERN)
         self._badges(cloth)
@@ -154,7 +157,7 @@ class _Tailor:
         return torch.frac(along / self._u(low, high) + 64) < self._u(0.3, 0.6)
 
     def _pattern(self) -> Bool[Tensor, "count 2 rows columns"]:
-        """Where the second colour of the top goes."""
+        """Choose where the second colour of the top goes."""
         m, kind = self.marks, self._kind(PATTERNS)
         rings = self._rings(self.along, 0.05, 0.16)
         bars = self._rings(self.x, 0.05, 0.12)
@@ -165,10 +168,10 @@ class _Tailor:
         pattern |= (kind == 3) & (self._rings(self.y, 0.05, 0.1) ^ self._rings(self.x, 0.05, 0.1))
         pattern |= (kind == 4) & yoke
         pattern |= (kind == 5) & sleeves
-        return pattern | ((kind == 6) & (self.blotches > 0.4))
+        return pattern | ((kind == 6) & self.blotches)
 
     def _badges(self, cloth: Tensor) -> None:
-        """A picture or a few letters on the chest; something else on the back."""
+        """Print a few letters on the chest, something else on the back."""
         m, s = self.marks, self.sheets
         for side, likely, height in ((self.front, 0.45, 0.05), (~self.front, 0.3, 0.14)):
             half_w, half_h = self._u(0.06, 0.13), self._u(0.02, height)
@@ -183,7 +186,7 @@ class _Tailor:
             s.paint(cloth & side & inside & inked & self._chance(likely), Region.ACCENT)
 
     def feet(self) -> None:
-        """Socks, shoes, boots; some go barefoot."""
+        """Paint socks, shoes, boots; some go barefoot."""
         m, s = self.marks, self.sheets
         shod = self._chance(0.9)
         height = torch.where(self._chance(0.15), self._u(0.1, 0.3), self._u(-0.03, 0.03))
@@ -195,7 +198,7 @@ class _Tailor:
         s.paint(shod & (self.y < m.sole + self._u(0.015, 0.035)), Region.SOLE)
 
     def extras(self) -> None:
-        """Gloves, a watch, and rucksacks: two straps in front, the bag behind."""
+        """Add gloves, a watch, and rucksacks: two straps in front, the bag behind."""
         m, s = self.marks, self.sheets
         s.paint(self._chance(0.04) & (self.away > m.wrist_x), Region.HEADWEAR)
         watch = (self.x - m.wrist_x + 0.03).abs() < 0.018
@@ -206,7 +209,7 @@ class _Tailor:
         s.paint(self._chance(0.08) & (straps | bag), Region.BELT)
 
     def long_hair(self, first: int) -> None:
-        """Hair over neck, shoulders and back for the sheets from `first` on."""
+        """Let hair fall over neck, shoulders and back for the sheets from `first` on."""
         m, s = self.marks, self.sheets
         length = self._u(m.chest - 0.1, m.neck)
         ragged = length + 0.03 * self.blotches
@@ -215,4 +218,4 @@ class _Tailor:
         hair = strands | (locks & self._chance(0.5))
         hair[:first] = False
         s.paint(hair, Region.HAIR)
-        s.darken(hair, self.folds)
+        s.crumple(hair, self.folds)

@@ -50,7 +50,7 @@ def _pasted(
     aside: Float[Tensor, " n"],
     draws: Draws,
 ) -> tuple[Float[Tensor, "n 3 H W"], Float[Tensor, "n 1 H W"]]:
-    """Another person of the batch, moved `aside` half-crops left or right and scaled."""
+    """Take another person of the batch, moved `aside` half-crops left or right and scaled."""
     size = people.shape[-1]
     other = (rows + 1 + draws.integers(max(len(people) - 1, 1))) % len(people)
     centre = torch.stack([aside * torch.where(draws.chance(0.5), -1, 1), draws.uniform(-0.3, 0.3)])
@@ -61,7 +61,7 @@ def _pasted(
     # Mirrored and in another light: nobody meets a copy of himself.
     column = torch.where(draws.chance(0.5, 1), size - 1 - column, column)
     look = look_up(people, other, row[:, :, None], column[:, None])
-    look *= draws.uniform(0.6, 1.15, 3, 1, 1)
+    look *= draws.uniform(0.6, 1.1, 1, 1, 1) * draws.uniform(0.92, 1.08, 3, 1, 1)
     opacity = look_up(alpha[:, None], other, row[:, :, None], column[:, None])
     seen = inside[0][:, None, None] & inside[1][:, None, :, None]
     return look.clamp_(max=1), opacity * seen

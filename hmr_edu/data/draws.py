@@ -22,31 +22,33 @@ class Draws:
         self._generator = torch.Generator().manual_seed(seed)
 
     def uniform(self, low: float, high: float, *shape: int) -> Float[Tensor, "batch ..."]:
-        """Numbers in [low, high), of shape [batch, *shape]."""
+        """Draw numbers in [low, high), of shape [batch, *shape]."""
         numbers = torch.rand(self.batch, *shape, generator=self._generator)
         return numbers.mul_(high - low).add_(low).to(self.device)
 
     def normal(self, *shape: int) -> Float[Tensor, "batch ..."]:
-        """Standard normal numbers, of shape [batch, *shape]."""
+        """Draw standard normal numbers, of shape [batch, *shape]."""
         return torch.randn(self.batch, *shape, generator=self._generator).to(self.device)
 
     def integers(self, count: int, *shape: int) -> Int[Tensor, "batch ..."]:
-        """Integers in [0, count), of shape [batch, *shape]."""
+        """Draw integers in [0, count), of shape [batch, *shape]."""
         shape = (self.batch, *shape)
         return torch.randint(count, shape, generator=self._generator).to(self.device)
 
     def chance(self, probability: float, *shape: int) -> Bool[Tensor, "batch ..."]:
-        """True with the given probability, never at 0, always at 1; shape [batch, *shape]."""
-        return self.uniform(0, 1, *shape) < probability
+        """Say True with the given probability: never at 0, always at 1; shape [batch, *shape]."""
+        return self.uniform(0.0, 1.0, *shape) < probability
 
-    def choice(self, weights: Sequence[float], *shape: int) -> Int[Tensor, "batch ..."]:
-        """An index into `weights`, likely in proportion to its weight; shape [batch, *shape]."""
+    def choice(
+        self, weights: Sequence[float] | Sequence[int], *shape: int
+    ) -> Int[Tensor, "batch ..."]:
+        """Draw indices into `weights`, in proportion to the weights; shape [batch, *shape]."""
         edges = torch.tensor(weights, dtype=torch.float64).cumsum(0)
         edges = (edges / edges[-1])[:-1].to(self.device, torch.float32)
-        return torch.searchsorted(edges, self.uniform(0, 1, *shape), right=True)
+        return torch.searchsorted(edges, self.uniform(0.0, 1.0, *shape), right=True)
 
     def some(self, probability: float) -> tuple[Int[Tensor, " rows"], Draws]:
-        """The samples that an ingredient befalls, and the draws for these alone."""
+        """Choose the samples that an ingredient befalls, and give draws for these alone."""
         rows = (torch.rand(self.batch, generator=self._generator) < probability).nonzero()[:, 0]
         chosen = Draws.__new__(Draws)
         chosen.batch, chosen.device, chosen._generator = len(rows), self.device, self._generator

@@ -20,7 +20,7 @@ LONG_HAIRED = 0.3
 
 
 def head_chart(landmarks: RestLandmarks) -> Chart:
-    """The chart of the head and upper neck, one texel three millimetres."""
+    """Return the chart of the head and upper neck, one texel three millimetres."""
     half_width = 0.08 * landmarks.stature
     return Chart(half_width, landmarks.crown, landmarks.chin - 0.1, pitch=0.003)
 
@@ -49,9 +49,10 @@ class _Barber:
         self.away = self.u.abs()
         self.draws = Draws(count, seed)
         self.sheets = Sheets(count, 2, chart.rows, chart.columns)
-        shape = (count, 2, chart.rows, chart.columns)
-        self.ragged = smooth_noise(shape, (9, 13), seed + 1)
-        self.strands = smooth_noise(shape, (8, chart.columns // 3), seed + 2)
+        size = (chart.rows, chart.columns)
+        self.ragged = smooth_noise(count, size, (9, 13), seed + 1)
+        strands = smooth_noise(count, size, (8, chart.columns // 3), seed + 2)
+        self.strands = (1.6 * strands).round().to(torch.int8)
 
     def _u(self, low: float, high: float) -> Float[Tensor, "count 1 1 1"]:
         return self.draws.uniform(low, high, 1, 1, 1)
@@ -59,15 +60,17 @@ class _Barber:
     def _chance(self, probability: float) -> Bool[Tensor, "count 1 1 1"]:
         return self.draws.chance(probability, 1, 1, 1)
 
-    def _spot(self, u: Tensor | float, v: Tensor | float, wide: Tensor | float, high: Tensor | float):
-        """An ellipse on each half of the face."""
+    def _spot(
+        self, u: Tensor | float, v: Tensor | float, wide: Tensor | float, high: Tensor | float
+    ) -> Bool[Tensor, "count_or_1 2 rows columns"]:
+        """Mark an ellipse on each half of the face."""
         return self.front & (((self.away - u) / wide) ** 2 + ((self.v - v) / high) ** 2 < 1)
 
     def face(self) -> None:
-        """Eyes, brows, nose, mouth and the shadows that make them a face."""
+        """Paint eyes, brows, nose, mouth and the shadows that make them a face."""
         s, apart, level = self.sheets, self._u(0.34, 0.4), self._u(0.46, 0.5)
         s.darken(self._spot(apart, level + 0.01, 0.26, 0.07), 3)
-        s.darken(self._spot(0.0, 0.36, 0.12, 0.14), -1.5)
+        s.darken(self._spot(0.0, 0.36, 0.12, 0.14), -1)
         s.darken(self._spot(0.1, 0.28, 0.12, 0.025), 4)
         s.darken(self._spot(0.0, 0.09, 0.3, 0.03), 2)
         s.darken(self.front & (self.v < 0.0), 3)
@@ -81,7 +84,7 @@ class _Barber:
         s.paint(self._spot(0.0, mouth, 0.22, 0.008), Region.DARK)
 
     def beard(self) -> None:
-        """Stubble, moustaches and full beards."""
+        """Paint stubble, moustaches and full beards."""
         s = self.sheets
         kind = self.draws.choice((0.72, 0.13, 0.08, 0.07), 1, 1, 1)
         jaw = self.front & (self.v < 0.25 + 0.25 * (self.away > 0.75)) & (self.v > -0.12)
@@ -91,9 +94,9 @@ class _Barber:
         s.paint((kind >= 2) & self._spot(0.0, 0.235, 0.36, 0.03), Region.HAIR)
 
     def hair(self, first_long: int) -> None:
-        """Hairline, sides and neck; bald heads keep a dark fringe at most."""
+        """Paint hairline, sides and neck; bald heads keep a dark fringe at most."""
         s = self.sheets
-        hairline = self._u(0.68, 0.82) + 0.03 * self.ragged - self._u(0, 0.15) * self.away**2
+        hairline = self._u(0.68, 0.82) + 0.03 * self.ragged - self._u(0.0, 0.15) * self.away**2
         sides = (self.away > self._u(0.72, 0.9)) & (self.v > self._u(0.3, 0.5))
         fringe = self._chance(0.25) & (self.v > self._u(0.58, 0.66) + 0.03 * self.ragged)
         in_front = (self.v > hairline) | sides | fringe
@@ -106,12 +109,12 @@ class _Barber:
         long = ~self.front | in_front | (self.away > self._u(0.62, 0.8))
         hair[first_long:] = long[first_long:]
         s.paint(hair, Region.HAIR)
-        s.darken(hair, 1.6 * self.strands)
+        s.crumple(hair, self.strands)
         # Light from above leaves a band of gloss on most hair.
-        s.darken(hair & ((self.v - 0.85).abs() < 0.06), -1.5)
+        s.darken(hair & ((self.v - 0.85).abs() < 0.06), -2)
 
     def things_worn(self) -> None:
-        """Caps, beanies, hoods, glasses and a mask now and then."""
+        """Add caps, beanies, hoods, glasses and a mask now and then."""
         s = self.sheets
         kind = self.draws.choice((0.8, 0.09, 0.07, 0.04), 1, 1, 1)
         cap = (kind == 1) & (self.v > self._u(0.68, 0.76))

@@ -1,4 +1,4 @@
-"""Light on the body: a lamp, the sky and the floor, gloss, and shadows the body throws on itself."""
+"""Light on the body: a lamp, sky and floor, gloss, and the shadows that the body throws."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BodyPixels:
 
 
 def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
-    """A light for each picture: direction to the lamp 3, its colour 3, sky 3, floor 3, gloss."""
+    """Draw a light a picture: direction to the lamp 3, its colour 3, sky 3, floor 3, gloss 1."""
     towards = draws.normal(3)
     # Lamps hang above more often than not, and rarely right behind the person.
     towards[:, 1] = -towards[:, 1].abs() - 0.2
@@ -41,7 +41,7 @@ def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
     towards = torch.nn.functional.normalize(towards, dim=1)
     tint = draws.uniform(0.82, 1.12, 3, 3)
     strength = draws.uniform(0.15, 1.25, 1)
-    sky = draws.uniform(0.35, 0.75, 1)
+    sky = draws.uniform(0.4, 0.85, 1)
     floor = sky * draws.uniform(0.35, 0.8, 1)
     gloss = draws.uniform(0.0, 0.12, 1)
     return torch.cat(
@@ -50,7 +50,7 @@ def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
 
 
 def studio_lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
-    """The same white light from above the camera for every picture."""
+    """Give every picture the same white light from above the camera."""
     light = [-0.4, -0.6, -0.7, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.42, 0.42, 0.42, 0.03]
     return torch.tensor(light, device=draws.device).expand(draws.batch, 13)
 
@@ -81,7 +81,7 @@ def _unshadowed(
     depth: Float[Tensor, "batch H W"],
     inside: Bool[Tensor, "batch H W"],
 ) -> Float[Tensor, " P"]:
-    """How much of the lamp a pixel sees: a short march towards it through the depth picture."""
+    """Tell how much of the lamp a pixel sees, by a short march towards it through the depth."""
     size = depth.shape[-1]
     scale = size / CROP_METRES
     margin = math.ceil(SHADOW_STEPS[-1] * scale) + 1
@@ -127,7 +127,7 @@ def cast_shadows(
     line = torch.arange(0.5, size, 2, device=images.device)
     lowest = (outline.amax(2) * torch.arange(1, size + 1, device=images.device)).amax(1)[:, None]
     wall = some.chance(0.3, 1)
-    squash = some.uniform(1.5, 4, 1) * torch.where(some.chance(0.5, 1), -1, 1)
+    squash = some.uniform(1.5, 4.0, 1) * torch.where(some.chance(0.5, 1), -1, 1)
     squash = torch.where(wall, 1.0, squash)
     slide = torch.where(wall, some.uniform(-0.12, 0.12, 2) * size, 0.0)
     slant = torch.where(wall, 0.0, some.uniform(-2.5, 2.5, 1))

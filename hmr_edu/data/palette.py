@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from hmr_edu.data.draws import Draws
@@ -53,56 +53,52 @@ BOTTOM_SHARES = (20, 12, 7, 2, 4, 16, 20, 8, 8, 5, 5, 4, 1)
 
 
 def linear(srgb: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """sRGB in [0, 1] to linear light, by the square: close enough, and its inverse is cheap."""
+    """Turn sRGB in [0, 1] into linear light by the square: near enough, its inverse is cheap."""
     return srgb.square()
 
 
 def from_hue(
-    hue: Float[Tensor, "*shape"], saturation: Float[Tensor, "*shape"], value: Float[Tensor, "*shape"]
+    hue: Float[Tensor, "*shape"],
+    saturation: Float[Tensor, "*shape"],
+    value: Float[Tensor, "*shape"],
 ) -> Float[Tensor, "*shape 3"]:
-    """Hue, saturation and value in [0, 1] to RGB."""
+    """Turn hue, saturation and value in [0, 1] into RGB."""
     turns = hue[..., None] * 6 + torch.tensor([5.0, 3.0, 1.0], device=hue.device)
     wave = torch.remainder(turns, 6)
     strength = torch.minimum(wave, 4 - wave).clamp(0, 1)
     return value[..., None] * (1 - saturation[..., None] * strength)
 
 
-def _listed(colours: tuple[tuple[int, int, int], ...], draws: Draws) -> Float[Tensor, "n 3"]:
-    return torch.tensor(colours, device=draws.device) / 255
+def _pick(
+    colours: tuple[tuple[int, int, int], ...], index: Int[Tensor, "*shape"]
+) -> Float[Tensor, "*shape 3"]:
+    return (torch.tensor(colours, device=index.device) / 255)[index]
 
 
 def _clothes(
     draws: Draws, shares: tuple[int, ...], bright: float, pieces: int
 ) -> Float[Tensor, "batch pieces 3"]:
-    """Half of the clothes come from the common colours, the others from the whole wheel."""
-    common = _listed(COMMON, draws)[draws.choice(shares, pieces)]
-    any_hue = from_hue(
-        draws.uniform(0, 1, pieces), draws.uniform(0.35, 0.95, pieces), draws.uniform(0.3, 1, pieces)
-    )
-    return torch.where(draws.chance(bright, pieces)[..., None], any_hue, common)
+    """Draw common colours, or with probability `bright` any on the colour wheel."""
+    common = _pick(COMMON, draws.choice(shares, pieces))
+    hue, saturation, value = draws.uniform(0.0, 1.0, 3, pieces).unbind(1)
+    any_hue = from_hue(hue, 0.25 + 0.65 * saturation, 0.25 + 0.7 * value)
+    return torch.where(draws.chance(bright, pieces, 1), any_hue, common)
 
 
 def palettes(draws: Draws) -> Float[Tensor, "batch 3 256"]:
-    """Linear RGB of every code (region and shade) for each person."""
-    colours = torch.empty(draws.batch, len(Region), 3, device=draws.device)
-
-    tones = _listed(SKIN, draws)
-    place = draws.uniform(0, len(SKIN) - 1.001)
+    """Draw for each person the linear RGB of every code (region and shade)."""
+    place = draws.uniform(0.0, len(SKIN) - 1.001)
     lower = place.long()
-    skin = torch.lerp(tones[lower], tones[lower + 1], place.frac()[:, None])
-    colours[:, Region.SKIN] = skin
-    colours[:, Region.LIPS] = skin * torch.tensor([0.86, 0.58, 0.6], device=draws.device)
-    colours[:, Region.HAIR] = _listed(HAIR, draws)[draws.choice(HAIR_SHARES)]
-    colours[:, Region.EYE_WHITE] = 0.88
-    colours[:, Region.DARK] = _listed(HAIR[:3], draws)[draws.integers(3)]
+    skin = torch.lerp(_pick(SKIN, lower), _pick(SKIN, lower + 1), place.frac()[:, None])
+    lips = skin * torch.tensor([0.86, 0.58, 0.6], device=draws.device)
+    hair = _pick(HAIR, draws.choice(HAIR_SHARES))
+    dark = _pick(HAIR, draws.integers(3))
+    pale = draws.uniform(0.7, 1.0, 3, 1).expand(-1, 3, 3)
+    # In the order of Region.
+    body = torch.stack([skin, lips, hair, dark], dim=1)
+    tops, bottoms = _clothes(draws, TOP_SHARES, 0.4, 5), _clothes(draws, BOTTOM_SHARES, 0.15, 4)
+    colours = torch.cat([body, pale, tops, bottoms], dim=1)
+    colours = colours * draws.uniform(0.92, 1.06, len(Region), 3)
 
-    tops = [Region.TOP, Region.TOP_PATTERN, Region.ACCENT, Region.SOCK, Region.HEADWEAR]
-    colours[:, tops] = _clothes(draws, TOP_SHARES, 0.45, len(tops))
-    bottoms = [Region.BOTTOM, Region.BOTTOM_PATTERN, Region.SHOE, Region.BELT]
-    colours[:, bottoms] = _clothes(draws, BOTTOM_SHARES, 0.2, len(bottoms))
-    pale = draws.uniform(0.7, 1.0, 2, 1)
-    colours[:, [Region.INNER, Region.SOLE]] = pale
-    colours *= draws.uniform(0.92, 1.06, len(Region), 3)
-
-    shades = linear(colours.clamp_(0.01, 1))[..., None] * shade_factors().to(draws.device)
-    return shades.permute(0, 2, 1, 3).flatten(2).contiguous()
+    regions = linear(colours.clamp_(0.01, 1)).transpose(1, 2)
+    return (regions[..., None] * shade_factors().to(draws.device)).flatten(2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int8, UInt8
 from torch import Tensor
 
 SHADES = 16
@@ -21,57 +21,56 @@ class Region(IntEnum):
     """Everything that has one colour on one person."""
 
     SKIN = 0
-    HAIR = 1
-    LIPS = 2
-    EYE_WHITE = 3
-    DARK = 4
-    TOP = 5
-    TOP_PATTERN = 6
-    INNER = 7
-    ACCENT = 8
-    BOTTOM = 9
-    BOTTOM_PATTERN = 10
-    BELT = 11
-    SOCK = 12
-    SHOE = 13
-    SOLE = 14
-    HEADWEAR = 15
+    LIPS = 1
+    HAIR = 2
+    DARK = 3
+    EYE_WHITE = 4
+    INNER = 5
+    SOLE = 6
+    TOP = 7
+    TOP_PATTERN = 8
+    ACCENT = 9
+    SOCK = 10
+    HEADWEAR = 11
+    BOTTOM = 12
+    BOTTOM_PATTERN = 13
+    SHOE = 14
+    BELT = 15
 
 
 class Sheets:
-    """Sheets being painted: every stroke says where, and what."""
+    """Sheets being painted: every stroke says where, and what. Bytes throughout, for speed."""
 
     def __init__(self, *shape: int) -> None:
         self.region = torch.zeros(shape, dtype=torch.uint8)
-        self.shade = torch.full(shape, float(NEUTRAL))
+        self.shade = torch.full(shape, NEUTRAL, dtype=torch.int8)
 
     def paint(self, where: Bool[Tensor, "*#shape"], region: Region) -> None:
         """Cover texels with a material."""
         self.region.masked_fill_(where, int(region))
 
-    def darken(self, where: Bool[Tensor, "*#shape"] | Float[Tensor, "*#shape"], steps: float) -> None:
+    def darken(self, where: Bool[Tensor, "*#shape"], steps: int) -> None:
         """Lower the shade by so many of the 16 steps (negative: a highlight)."""
-        self.shade.sub_(where * steps)
+        self.shade.sub_(where.to(torch.int8), alpha=steps)
+
+    def crumple(self, where: Bool[Tensor, "*#shape"], folds: Int8[Tensor, "*#shape"]) -> None:
+        """Lower the shade by what a relief says, texel by texel."""
+        self.shade.sub_(where * folds)
 
     def codes(self) -> UInt8[Tensor, "sheets texels"]:
-        """The bytes, one flat row a sheet."""
-        shade = self.shade.round_().clamp_(0, SHADES - 1).to(torch.uint8)
+        """Write down all sheets, one flat row each."""
+        shade = self.shade.clamp_(0, SHADES - 1).to(torch.uint8)
         return (self.region * SHADES + shade).flatten(1)
 
 
 def shade_factors() -> Float[Tensor, " 16"]:
-    """How bright each shade is, in linear light: 1 at NEUTRAL."""
+    """Return how bright each shade is, in linear light: 1 at NEUTRAL."""
     return ((torch.arange(SHADES) + 6) / (NEUTRAL + 6)) ** 2
 
 
 def smooth_noise(
-    shape: tuple[int, ...], cells: tuple[int, int], seed: int
-) -> Float[Tensor, "*shape"]:
-    """Normal noise on a grid of `cells`, smoothly enlarged to the last two axes of `shape`."""
-    generator = torch.Generator().manual_seed(seed)
-    lead = tuple(shape[:-2])
-    noise = torch.randn(*lead, *cells, generator=generator)
-    enlarged = torch.nn.functional.interpolate(
-        noise.view(1, -1, *cells), size=tuple(shape[-2:]), mode="bicubic", align_corners=True
-    )
-    return enlarged.view(*shape)
+    sheets: int, size: tuple[int, int], cells: tuple[int, int], seed: int
+) -> Float[Tensor, "sheets 2 rows columns"]:
+    """Draw normal noise on a grid of `cells` and enlarge it smoothly to the size of sheets."""
+    noise = torch.randn(sheets, 2, *cells, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(noise, size=size, mode="bilinear", align_corners=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,6 +14,7 @@ from hmr_edu.keypoints import SMPL_JOINTS
 HEAD_SHARE = 0.13
 
 
+@runtime_checkable
 class RestBody(Protocol):
     """What is asked of a body: mean shape, rest joints, skinning weights."""
 
@@ -47,7 +48,7 @@ class RestLandmarks:
 
     @property
     def stature(self) -> float:
-        """Sole to crown."""
+        """Height from sole to crown."""
         return self.crown - self.sole
 
     @classmethod

@@ -1,0 +1,358 @@
+import functools
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import scipy.fft
+import scipy.ndimage
+import torch
+from PIL import Image
+
+from hmr_edu.body import load_body
+from hmr_edu.data import camera_effects, lighting
+from hmr_edu.data.appearance import LEVELS, Appearance, AppearanceConfig
+from hmr_edu.data.backgrounds import load_photos
+from hmr_edu.data.chart import Chart
+from hmr_edu.data.draws import Draws
+from hmr_edu.data.faces import paint_heads
+from hmr_edu.data.palette import from_hue, palettes
+from hmr_edu.data.regions import NEUTRAL, SHADES, Region
+from hmr_edu.data.render import GBuffer, Renderer
+from hmr_edu.data.rest_landmarks import RestLandmarks
+from hmr_edu.data.sampling import look_up
+from hmr_edu.data.scenes import paint_scenes
+from hmr_edu.errors import DataError
+
+SIZE = 48
+# Small banks: the tests look at rules, not at variety.
+SMALL = {"scenes": 8, "outfits": 8, "heads": 8}
+CLEAR = replace(LEVELS["clear"], **SMALL, cast_shadow=0.0)
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body("lite")
+
+
+@pytest.fixture(scope="module")
+def gbuffer(body):
+    """Six people in the rest pose, seen from six sides."""
+    angle = torch.arange(6) * torch.pi / 3
+    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros(6), torch.ones(6)
+    yaw = torch.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], 1).view(6, 3, 3)
+    upright = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    vertices = (upright @ yaw @ body.v_template.T).transpose(1, 2)
+    camera = torch.tensor([[0.95, 0.0, -0.35]]).expand(6, 3)
+    renderer = Renderer(body.faces, body.v_template, body.weights.argmax(1))
+    return renderer(vertices, SIZE, camera=camera)
+
+
+@functools.cache
+def appearance_of(body, config):
+    return Appearance(body, config)
+
+
+def shade(body, gbuffer, config, seed=0):
+    return appearance_of(body, config)(gbuffer, torch.Generator().manual_seed(seed))
+
+
+def emptied(gbuffer):
+    return GBuffer(**{f.name: np.zeros_like(getattr(gbuffer, f.name)) for f in fields(gbuffer)})
+
+
+def test_same_seed_same_picture(body, gbuffer):
+    config = AppearanceConfig(**SMALL)
+    before = torch.random.get_rng_state()
+    first, second, other = (shade(body, gbuffer, config, seed) for seed in (3, 3, 4))
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.occluded, second.occluded)
+    assert not torch.equal(first.images, other.images)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_second_call_continues_the_generator(body, gbuffer):
+    appearance, generator = Appearance(body, CLEAR), torch.Generator().manual_seed(0)
+    first, second = (appearance(gbuffer, generator).images for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+def test_every_sample_has_its_own_looks(body, gbuffer):
+    same = GBuffer(**{f.name: getattr(gbuffer, f.name)[[0] * 6] for f in fields(gbuffer)})
+    images = shade(body, same, CLEAR).images.flatten(1)
+    distance = torch.cdist(images, images) + torch.eye(6) * 9
+    assert distance.min() > 2
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_pictures_are_finite_and_in_range(body, gbuffer, level):
+    config = replace(LEVELS[level], **SMALL)
+    for people in (gbuffer, emptied(gbuffer)):
+        images, occluded = shade(body, people, config)
+        assert images.shape == (6, 3, SIZE, SIZE)
+        assert images.dtype == torch.float32
+        assert occluded.dtype == torch.bool
+        assert images.isfinite().all()
+        assert images.min() >= 0
+        assert images.max() <= 1
+
+
+def test_no_coverage_no_body(body, gbuffer):
+    config = replace(CLEAR, cast_shadow=1.0, bystander=1.0, passer_by=1.0)
+    ghost = replace(gbuffer, coverage=np.zeros_like(gbuffer.coverage))
+    nobody = shade(body, emptied(gbuffer), config)
+    assert torch.equal(shade(body, ghost, config).images, nobody.images)
+
+
+def test_body_pixels_are_the_only_ones_that_change(body, gbuffer):
+    with_people = shade(body, gbuffer, CLEAR).images
+    without = shade(body, emptied(gbuffer), CLEAR).images
+    changed = (with_people != without).any(1)
+    covered = torch.from_numpy(gbuffer.coverage) > 0
+    assert not changed[~covered].any()
+    assert changed[covered].float().mean() > 0.95
+
+
+def test_occluders_hide_what_the_mask_says(body, gbuffer):
+    config = replace(CLEAR, occluder=1.0)
+    images, occluded = shade(body, gbuffer, config)
+    assert occluded.flatten(1).any(1).all()
+    free = shade(body, gbuffer, CLEAR).images
+    behind = shade(body, emptied(gbuffer), config).images
+    # A pixel from the edge on, a hidden pixel shows nothing of the body, a free one no occluder.
+    inside = -torch.nn.functional.max_pool2d(-occluded[:, None].float(), 3, 1, 1)[:, 0] == 1
+    outside = torch.nn.functional.max_pool2d(occluded[:, None].float(), 3, 1, 1)[:, 0] == 0
+    assert inside.any()
+    assert torch.equal(images.movedim(1, -1)[inside], behind.movedim(1, -1)[inside])
+    assert torch.equal(images.movedim(1, -1)[outside], free.movedim(1, -1)[outside])
+    body_hidden = inside & (torch.from_numpy(gbuffer.coverage) > 0.9)
+    replaced = (images != free).any(1)
+    assert replaced[body_hidden].float().mean() > 0.95
+
+
+def test_passers_by_hide_and_bystanders_do_not(body, gbuffer):
+    assert shade(body, gbuffer, replace(CLEAR, passer_by=1.0)).occluded.any()
+    images, occluded = shade(body, gbuffer, replace(CLEAR, bystander=1.0))
+    assert not occluded.any()
+    alone = shade(body, gbuffer, CLEAR).images
+    full = torch.from_numpy(gbuffer.coverage) == 1
+    # Bystanders change the background, never the person.
+    assert torch.equal(images.movedim(1, -1)[full], alone.movedim(1, -1)[full])
+    assert not torch.equal(images, alone)
+
+
+def test_shadows_fall_on_the_background_only(body, gbuffer):
+    lit, shadowed = (
+        shade(body, gbuffer, replace(CLEAR, cast_shadow=share)).images for share in (0.0, 1.0)
+    )
+    full = torch.from_numpy(gbuffer.coverage) == 1
+    assert torch.equal(lit.movedim(1, -1)[full], shadowed.movedim(1, -1)[full])
+    assert (shadowed <= lit).all()
+    assert (shadowed < lit).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize("name", ["blur", "noise", "compression"])
+def test_camera_effects_obey_their_probability(body, gbuffer, name):
+    never, always = (
+        shade(body, gbuffer, replace(CLEAR, **{name: p})).images.flatten(1) for p in (0.0, 1.0)
+    )
+    assert torch.equal(never, shade(body, gbuffer, CLEAR).images.flatten(1))
+    assert (never != always).any(1).all()
+
+
+def test_grey_pictures(body, gbuffer):
+    images = shade(body, gbuffer, replace(CLEAR, grey=1.0)).images
+    torch.testing.assert_close(images[:, 0], images[:, 2], atol=1e-6, rtol=0)
+
+
+def test_plain_level_is_a_studio(body, gbuffer):
+    images = shade(body, gbuffer, "plain").images
+    background = torch.from_numpy(gbuffer.part) == 0
+    colours = images.movedim(1, -1)[background]
+    assert (colours == colours[0]).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_gpu_draws_the_same_picture(body, gbuffer):
+    appearance = Appearance(body, AppearanceConfig(**SMALL))
+    here = appearance(gbuffer, torch.Generator().manual_seed(0)).images
+    there = appearance(gbuffer, torch.Generator().manual_seed(0), "cuda").images
+    assert there.is_cuda
+    # Rounding moves a texel or a quantisation step here and there.
+    assert (here - there.cpu()).abs().gt(0.02).float().mean() < 0.02
+
+
+def test_heads_tell_front_from_back(body):
+    marks = RestLandmarks.of(body)
+    sheets = paint_heads(marks, 64, seed=1).view(64, 2, -1) // SHADES
+    hairy = ((sheets == Region.HAIR) | (sheets == Region.HEADWEAR)).float().mean(2)
+    front, back = hairy.T
+    assert ((back - front) > 0.1).float().mean() > 0.85
+    eyes = (sheets == Region.EYE_WHITE).any(2)
+    assert eyes[:, 0].float().mean() > 0.8
+    assert not eyes[:, 1].any()
+
+
+def test_landmarks_follow_the_body(body):
+    class Larger:
+        v_template, J_template, weights = 1.1 * body.v_template, 1.1 * body.J_template, body.weights
+
+    marks, larger = RestLandmarks.of(body), RestLandmarks.of(Larger())
+    assert marks.sole < marks.ankle < marks.knee < marks.hip < marks.waist < marks.chest
+    assert marks.chest < marks.neck < marks.chin < marks.crown
+    assert 0 < marks.shoulder_x < marks.elbow_x < marks.wrist_x < marks.reach_x
+    for f in fields(marks):
+        ratio = np.array(getattr(larger, f.name)) / np.array(getattr(marks, f.name))
+        np.testing.assert_allclose(ratio, 1.1, rtol=1e-4)
+
+
+def test_chart_finds_the_texel_it_painted():
+    chart = Chart(half_width=0.5, top=1.0, bottom=0.0, pitch=0.1)
+    assert (chart.rows, chart.columns, chart.size) == (10, 10, 200)
+    x, y, front = chart.grid()
+    shape = (1, 2, 10, 10)
+    x, y, back = (v.expand(shape).flatten() for v in (x, y, ~front))
+    assert torch.equal(chart.texel(x, y, back), torch.arange(200))
+    far = torch.tensor([9.0])
+    assert chart.texel(far, far, torch.tensor([False])).item() == 9
+
+
+def test_palette_follows_the_regions():
+    table = palettes(Draws(500, 0)).view(500, 3, len(Region), SHADES)
+    assert table.min() > 0
+    skin = table[:, :, Region.SKIN, NEUTRAL]
+    # Human skin is redder than green, greener than blue; a fold is darker than the cloth.
+    assert (skin[:, 0] > skin[:, 1]).float().mean() > 0.98
+    assert (skin[:, 1] > skin[:, 2]).float().mean() > 0.9
+    assert (table.diff(dim=3) > 0).all()
+
+
+def test_hues_match_matplotlib():
+    from matplotlib.colors import hsv_to_rgb
+
+    hsv = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(from_hue(*hsv.T), hsv_to_rgb(hsv), atol=2e-6)
+
+
+def test_look_up_is_plain_indexing():
+    draws = Draws(5, 0)
+    pictures = torch.rand(4, 3, 6, 7, generator=torch.Generator().manual_seed(0))
+    which, row, column = draws.integers(4), draws.integers(6, 8, 1), draws.integers(7, 1, 9)
+    out = look_up(pictures, which, row, column)
+    expected = pictures.numpy()[which][
+        np.arange(5)[:, None, None], :, row.numpy(), column.numpy()
+    ].transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_light_and_self_shadow():
+    lamp = torch.tensor([[0.0, 0.0, -1.0, *[1.0] * 3, *[0.2] * 6, 0.0]])
+    normal = torch.tensor([[0.0, 0.0], [0.0, 0.0], [-1.0, 1.0]])
+    pixels = lighting.BodyPixels(torch.tensor([0, 1]), torch.tensor([0, 0]), normal)
+    depth, inside = torch.full((1, 4, 4), 3.0), torch.zeros(1, 4, 4, dtype=torch.bool)
+    inside[0, 0, :2] = True
+    radiance = lighting.light(torch.full((3, 2), 0.5), pixels, lamp, depth, inside)
+    # Ambient 0.2, lamp 1 on the side that faces it: 0.5 (0.2 + 1) and 0.5 * 0.2.
+    torch.testing.assert_close(radiance, torch.tensor([[0.6, 0.1]]).expand(3, 2))
+
+    # A plate 20 cm in front of the right half shadows a strip of the left half from the right.
+    depth = torch.full((1, 32, 32), 3.0)
+    depth[:, :, 16:] = 2.8
+    inside = torch.ones(1, 32, 32, dtype=torch.bool)
+    index = torch.arange(32 * 32)
+    normal = torch.tensor([[0.0], [0.0], [-1.0]]).expand(3, 32 * 32)
+    pixels = lighting.BodyPixels(index, torch.zeros_like(index), normal)
+    lamp[0, :3] = torch.tensor([0.6, 0.0, -0.8])
+    row = lighting.light(torch.ones(3, 1024), pixels, lamp, depth, inside)[0].view(32, 32)[16]
+    assert row[15] < row[0] - 0.2
+    torch.testing.assert_close(row[16:], row[0].expand(16))
+
+
+def test_compression_is_a_quantised_dct():
+    torch.testing.assert_close(
+        camera_effects._dct(),
+        torch.from_numpy(scipy.fft.dct(np.eye(8), axis=0, norm="ortho")).float(),
+    )
+    images = torch.rand(3, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    quality = torch.tensor([1.0, 0.6, 0.0])
+    error = (camera_effects.compress(images, quality) - images).square().mean((1, 2, 3))
+    assert error[0] < 4e-3
+    assert error[0] < error[1] < error[2]
+
+
+def test_blur_is_a_convolution():
+    images = torch.rand(4, 3, 30, 30, generator=torch.Generator().manual_seed(0))
+    kernels = camera_effects.blur_kernels(Draws(4, 1), 64, 1.0)
+    torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(4))
+    blurred = camera_effects.blur(images, kernels)
+    for image, kernel, out in zip(images, kernels, blurred, strict=True):
+        for channel in range(3):
+            expected = scipy.ndimage.correlate(image[channel], kernel, mode="nearest")
+            np.testing.assert_allclose(out[channel], expected, atol=1e-5)
+
+
+def test_noise_has_no_bias_and_its_share():
+    images = torch.zeros(400, 3, 16, 16)
+    reel = camera_effects.noise_reel(0)
+    camera_effects.add_noise(images, Draws(400, 0), reel, share=0.5, strength=1.0)
+    noisy = (images != 0).flatten(1).any(1)
+    assert 0.4 < noisy.float().mean() < 0.6
+    assert images.mean().abs() < 1e-3
+
+
+def test_draws_keep_their_promises():
+    draws = Draws(20_000, 0)
+    shares = torch.bincount(draws.choice((1, 2, 5)), minlength=3) / 20_000
+    torch.testing.assert_close(shares, torch.tensor([0.125, 0.25, 0.625]), atol=0.02, rtol=0)
+    assert not draws.chance(0.0).any()
+    assert draws.chance(1.0).all()
+    rows, some = draws.some(0.3)
+    assert abs(len(rows) - 6000) < 300
+    assert some.uniform(2.0, 3.0, 4).shape == (len(rows), 4)
+
+
+def test_scenes_come_from_the_seed():
+    first, again, other = (paint_scenes(6, 40, seed) for seed in (0, 0, 1))
+    assert first.shape == (6, 3, 40, 40)
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_photographs_become_backgrounds(body, gbuffer, tmp_path):
+    (tmp_path / "below").mkdir()
+    Image.new("RGB", (90, 60), (255, 0, 0)).save(tmp_path / "below" / "red.png")
+    config = replace(CLEAR, photos=str(tmp_path), photo_share=1.0)
+    images = shade(body, emptied(gbuffer), config).images
+    assert (images[:, 0] > 0.5).all()
+    assert (images[:, 1:] == 0).all()
+    assert load_photos(tmp_path, 32, 5, 0).shape == (5, 3, 32, 32)
+
+
+def test_photographs_that_cannot_be_used(body, gbuffer, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        Appearance(body, replace(CLEAR, photos=str(tmp_path / "nowhere")))
+    with pytest.raises(DataError, match="holds no pictures"):
+        Appearance(body, replace(CLEAR, photos=str(tmp_path)))
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    with pytest.raises(DataError, match=r"broken\.jpg"):
+        shade(body, gbuffer, replace(CLEAR, photos=str(tmp_path)))
+
+
+def test_bad_options_are_named(body):
+    with pytest.raises(ValueError, match=r"'pretty'.*full, clear, plain"):
+        Appearance(body, "pretty")
+    with pytest.raises(ValueError, match=r"blur is a probability.*1\.5"):
+        AppearanceConfig(blur=1.5)
+    with pytest.raises(ValueError, match="noise_size"):
+        AppearanceConfig(noise_size=float("nan"))
+    with pytest.raises(ValueError, match="outfits"):
+        AppearanceConfig(outfits=0)
+
+
+def test_too_large_a_picture_is_refused(body, gbuffer):
+    shapes = {f.name: getattr(gbuffer, f.name)[:1, ..., 0, 0] for f in fields(gbuffer)}
+    huge = GBuffer(
+        **{name: np.zeros((*a.shape, 1025, 1025), a.dtype) for name, a in shapes.items()}
+    )
+    with pytest.raises(ValueError, match="1024"):
+        shade(body, huge, CLEAR)
