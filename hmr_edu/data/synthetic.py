@@ -25,6 +25,10 @@ from hmr_edu.data.render import GBuffer, Renderer
 from hmr_edu.rotations import axis_angle_to_matrix
 
 
+# Metres between the camera and the keypoint nearest to it.
+NEAREST = 0.8
+
+
 class PoseSource(Protocol):
     """Anything that poses can be drawn from: the shipped prior, a mocap file, a fixed list."""
 
@@ -179,12 +183,12 @@ class SyntheticPeople:
         t = shift / scale[:, None] - (low + high) / 2
         near, far = c.inverse_focal
         focal = 1 / (near + (far - near) * torch.rand(n, generator=g))
-        return torch.cat([scale[:, None], t], dim=1), focal
+        # Nobody sticks a foot into the lens: step back, with a longer lens, same size.
+        distance = torch.maximum(focal / scale, NEAREST - keypoints[..., 2].amin(1))
+        return torch.cat([scale[:, None], t], dim=1), distance * scale
 
 
-def _at_pixels(
-    mask: Tensor, points: Float[Tensor, "batch N 2"]
-) -> Tensor:
+def _at_pixels(mask: Tensor, points: Float[Tensor, "batch N 2"]) -> Tensor:
     """The mask's value at each point (crop coordinates); points outside take the border's."""
     size = mask.shape[-1]
     pixel = ((points + 1) * size / 2).long().clamp(0, size - 1)

@@ -74,9 +74,11 @@ class Trainer:
         model, critic = build_networks(config, self.people)
         o = config.optimizer
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), o.learning_rate, weight_decay=o.weight_decay
+            model.parameters(), o.learning_rate, weight_decay=o.weight_decay, fused=True
         )
-        self.critic_optimizer = torch.optim.Adam(critic.parameters(), o.critic_learning_rate)
+        self.critic_optimizer = torch.optim.Adam(
+            critic.parameters(), o.critic_learning_rate, fused=True
+        )
         prepared = self.accelerator.prepare(model, critic, self.optimizer, self.critic_optimizer)
         self.model, self.critic, self.optimizer, self.critic_optimizer = prepared
         self.step, self.seconds = 0, 0.0
@@ -95,6 +97,8 @@ class Trainer:
         )
         adversary = c.loss.adversary > 0 and c.mode != "2d-only"
         if adversary:
+            # The critics judge here and do not learn: no gradients for their weights.
+            self.critic.requires_grad_(False)
             losses["adversary"] = adversary_loss(self.critic, predictions)
         self._check_finite(losses)
         self._set_learning_rate()
@@ -105,9 +109,9 @@ class Trainer:
         self.optimizer.step()
 
         if adversary and self.step % c.optimizer.critic_every == 0:
+            self.critic.requires_grad_(True)
             losses["critics"] = critic_loss(self.critic, predictions, *self._real_bodies())
             self._check_finite(losses)
-            # Also drops what the encoder's loss has left in the critics' gradients.
             self.critic_optimizer.zero_grad()
             self.accelerator.backward(losses["critics"])
             self.critic_optimizer.step()
@@ -175,9 +179,7 @@ class Trainer:
         self.model.train()
         scenes = self._scenes()
         while self.progress < 1:
-            losses = self.train_step(
-                self.people.photograph(next(scenes), self.accelerator.device)
-            )
+            losses = self.train_step(self.people.photograph(next(scenes), self.accelerator.device))
             self.step += 1
             self.seconds = before + time.perf_counter() - began
             bar.update(self.images - bar.n)

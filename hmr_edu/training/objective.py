@@ -85,9 +85,7 @@ def fakes(
     return rotations, torch.cat([p.betas for p in predictions])
 
 
-def adversary_loss(
-    critic: Discriminator, predictions: list[Prediction]
-) -> Float[Tensor, ""]:
+def adversary_loss(critic: Discriminator, predictions: list[Prediction]) -> Float[Tensor, ""]:
     """How far the critics are from taking the predictions for real (LSGAN, encoder's side)."""
     rotations, betas = fakes(predictions)
     weights = critic_weights().to(betas.device)

@@ -53,9 +53,7 @@ def evaluate_weights(
         torch.set_num_threads(threads)
     model = load_pretrained(weights)
     data = SyntheticConfig(image_size=model.image_size)
-    record = evaluate(
-        {"after": model}, [test_set(name, model.body, data, images) for name in sets]
-    )
+    record = evaluate({"after": model}, [test_set(name, model.body, data, images) for name in sets])
     print(table(record))
     if out is not None:
         write_json(out, record)
