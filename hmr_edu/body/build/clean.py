@@ -38,7 +38,7 @@ class Skin:
 def affine_weights(
     anchors: Float[np.ndarray, "A 3"], points: Float[np.ndarray, "P 3"]
 ) -> Float[np.ndarray, "P A"]:
-    """The smallest weights, each row summing to 1, that give `points` from `anchors`.
+    """Find the smallest weights, each row summing to 1, that give `points` from `anchors`.
 
     They give the same points of any affine image of the anchors, too.
     """
@@ -47,7 +47,7 @@ def affine_weights(
 
 
 def boundary_loops(faces: np.ndarray) -> list[list[int]]:
-    """The boundary of an oriented mesh as closed loops of vertices, along the faces' sense."""
+    """Follow the boundary of an oriented mesh: closed loops of vertices, in the faces' sense."""
     n = faces.shape[1]
     edges = {(int(f[i]), int(f[(i + 1) % n])) for f in faces for i in range(n)}
     onward = {a: b for a, b in edges if (b, a) not in edges}
@@ -143,7 +143,7 @@ def mouth_rows(source: Source, loop: list[int]) -> tuple[np.ndarray, list[tuple[
 
 
 def close_skin(source: Source) -> Skin:
-    """The left half of a closed skin. Raises DataError when the source is not as expected."""
+    """Close the skin, take its left half. Raises DataError when the source is not as expected."""
     inner = np.zeros(len(source.vertices), dtype=bool)
     inner[source.inner] = True
     kept = source.quads[~inner[source.quads].any(1)]

@@ -20,12 +20,12 @@ from hmr_edu.body.build.skinning import (
 from hmr_edu.keypoints import SMPL_PARENTS
 
 # Blends weaker than this bend nothing that shows.
-TOUCHES = 0.02
-RIDGE = 1e-2
+TOUCHES = 0.005
+RIDGE = 1e-3
 
 
 def joints_between(joints: frozenset[int]) -> list[int]:
-    """The joints whose rotation changes how the given joints stand to each other."""
+    """List the joints whose rotation changes how the given joints stand to each other."""
     paths = []
     for joint in joints:
         path = [joint]
@@ -41,7 +41,7 @@ def blend_dual_quaternions(
     R: Float[np.ndarray, "24 3 3"],
     t: Float[np.ndarray, "24 3"],
 ) -> Float[np.ndarray, "H 3"]:
-    """The goal: vertices by dual-quaternion skinning."""
+    """Skin by dual quaternions: the goal of the correctives."""
     return dual_quaternion_skinning(rest, weights, dual_quaternions(R, t, SMPL_PARENTS))
 
 
@@ -51,7 +51,7 @@ def pulled_back(
     joints: Float[np.ndarray, "24 3"],
     rotations: Float[np.ndarray, "24 3 3"],
 ) -> Float[np.ndarray, "H 3"]:
-    """The rest offset that makes linear blending land where dual quaternions do."""
+    """Find the rest offset that makes linear blending land where dual quaternions do."""
     R, t = forward_kinematics(rotations, joints, SMPL_PARENTS)
     A, b = blend_matrices(weights, R, t)
     goal = blend_dual_quaternions(rest, weights, R, t)

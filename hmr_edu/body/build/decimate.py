@@ -81,7 +81,7 @@ def nearest_on_segments(
 def decimate(
     half: Half, points: Float[np.ndarray, "H 3"], faces: int
 ) -> tuple[Half, sparse.csr_array]:
-    """A half with about `faces` faces, and the rows [h, H] that carry values over to it.
+    """Make a half with about `faces` faces, and the rows [h, H] that carry values over to it.
 
     `points` is where the vertices lie while costs are counted. Raises DataError when the result
     would not close.

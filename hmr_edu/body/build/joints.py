@@ -73,7 +73,7 @@ def fit_symmetric(
     candidates: Bool[np.ndarray, " H"],
     middle: bool,
 ) -> Float[np.ndarray, " H"]:
-    """A regressor over the left half's vertices; on the middle line, only y and z count.
+    """Fit a regressor over the left half's vertices; on the middle line, only y and z count.
 
     With `middle`, a vertex off the plane stands for itself and its partner together.
     """

@@ -14,8 +14,8 @@ from hmr_edu.body.build.mirror import JOINT_MIRROR, Half
 
 # How far from a joint, in metres, its regressor may reach.
 REACH = {
-    0: 0.18, 1: 0.16, 3: 0.17, 4: 0.09, 6: 0.17, 7: 0.08, 9: 0.17, 10: 0.07,
-    12: 0.12, 13: 0.12, 15: 0.13, 16: 0.11, 18: 0.08, 20: 0.06, 22: 0.06,
+    0: 0.24, 1: 0.20, 3: 0.20, 4: 0.09, 6: 0.20, 7: 0.08, 9: 0.20, 10: 0.07,
+    12: 0.14, 13: 0.12, 15: 0.13, 16: 0.12, 18: 0.11, 20: 0.06, 22: 0.06,
 }  # fmt: skip
 
 # COCO+ keypoints that are joints: left keypoint -> (right keypoint, left SMPL joint).
@@ -25,7 +25,7 @@ EYES, EARS = (15, 16), (17, 18)
 
 
 def whole_rows(half: Half, row: Float[np.ndarray, " H"], middle: bool) -> np.ndarray:
-    """A regressor's row over the whole body. On the middle line each pair shares its weight."""
+    """Spread a row over the whole body. On the middle line each pair shares its weight."""
     full = np.zeros(half.size)
     full[: len(row)] = row
     return (full + full[half.partner]) / 2 if middle else full
@@ -78,8 +78,9 @@ def keypoint_regressor(
     joints: Float[np.ndarray, "S 24 3"],
     landmarks: dict[int, Float[np.ndarray, "S 3"]],
 ) -> Float[np.ndarray, "19 V"]:
-    """Fit keypoints to shapes and poses: `samples` posed vertices, `joints` their joints there,
-    `landmarks` the face keypoints there. The first sample is the rest pose.
+    """Fit keypoints to shapes and poses, the first of which is the mean shape at rest.
+
+    `samples` are posed vertices, `joints` and `landmarks` the joints and face keypoints there.
     """
     regressor = np.zeros((19, half.size))
 

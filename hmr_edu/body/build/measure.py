@@ -31,7 +31,7 @@ def open_edges(faces: Int[np.ndarray, "F 3"]) -> int:
     """How many directed edges are not matched by exactly one in the opposite sense."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     there, count = np.unique(edges, axis=0, return_counts=True)
-    pairs, both = np.unique(np.sort(there, axis=1), axis=0, return_counts=True)
+    _, both = np.unique(np.sort(there, axis=1), axis=0, return_counts=True)
     return int((count > 1).sum() + (both != 2).sum())
 
 
@@ -99,7 +99,7 @@ def joint_table(body: BodyData, stature: float = 1.7) -> dict[str, list[float]]:
     crown, sole = body.v_template[:, 1].argmax(), body.v_template[:, 1].argmin()
     growth = body.shapedirs[crown, 1, 0] - body.shapedirs[sole, 1, 0]
     shaped = body.v_template + body.shapedirs[:, :, 0] * ((stature - height) / growth)
-    joints = (body.J_regressor @ shaped).round(3)
+    joints = (body.J_regressor @ shaped).astype(np.float64).round(3) + 0.0
     return {name: place.tolist() for name, place in zip(SMPL_JOINTS, joints, strict=True)}
 
 
@@ -115,7 +115,9 @@ def measure_body(body: BodyData) -> dict:
     weights = body.weights.astype(np.float64)
     posed, (R, t) = corrected_blend(rest, joints, weights, body.posedirs, rotations)
     plain, _ = corrected_blend(rest, joints, weights, 0 * body.posedirs, rotations)
-    goal = np.stack([blend_dual_quaternions(rest, weights, *move) for move in zip(R, t, strict=True)])
+    goal = np.stack(
+        [blend_dual_quaternions(rest, weights, *move) for move in zip(R, t, strict=True)]
+    )
     before, after = (np.linalg.norm(x - goal, axis=2) * MILLIMETRE for x in (plain, posed))
     places = np.einsum("pjab,jb->pja", R, joints) + t
     keypoints = body.keypoint_regressor @ posed
@@ -144,9 +146,7 @@ def measure_body(body: BodyData) -> dict:
             "corrected": {"mean": round(float(after.mean()), 2), "p99": _p99(after)},
         },
         "keypoint_to_joint_mm": drift,
-        "J_regressor_non_zeros": [
-            int(n) for n in np.sort((body.J_regressor > 0).sum(1))[[0, -1]]
-        ],
+        "J_regressor_non_zeros": [int(n) for n in np.sort((body.J_regressor > 0).sum(1))[[0, -1]]],
         "joints_at_1.7_m": joint_table(body),
     }
 

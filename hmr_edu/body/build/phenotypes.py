@@ -30,7 +30,7 @@ AGES = (20.0, 70.0)
 
 
 def target_words(name: str) -> tuple[str, ...] | None:
-    """The words of a target file's name, or None when it is not a shape of adults."""
+    """Read the words of a target file's name; None when it is not a shape of adults."""
     stem = name.removeprefix(MPFB2 + "targets/")
     folder, _, file = stem.rpartition("/")
     known = {word for words in ANCHORS.values() for word in words} | set(RACES)

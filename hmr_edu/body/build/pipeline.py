@@ -38,7 +38,7 @@ FIT_SHAPES, FIT_POSES, KEYPOINT_POSES = 300, 1000, 150
 LITE_FACES = 2100
 # Where the small body spends its vertices: keypoint or joint -> (radius in metres, factor).
 LITE_FACE = {kp.NOSE: (0.06, 2.5), kp.EYES[0]: (0.02, 1.35), kp.EARS[0]: (0.035, 0.55)}
-LITE_JOINTS = {4: (0.10, 1.5), 10: (0.06, 0.35), 18: (0.08, 1.6), 22: (0.08, 0.65)}
+LITE_JOINTS = {4: (0.10, 1.9), 10: (0.06, 0.35), 18: (0.08, 1.9), 22: (0.08, 0.65)}
 SOFTENING = 10
 
 
@@ -57,12 +57,12 @@ class People:
         )
 
     def carried(self, carry: sparse.csr_array) -> People:
-        """The same people on another mesh."""
+        """Carry the same people over to another mesh."""
         return People(np.stack([carry @ body for body in self.points]), self.joints)
 
 
-def carried(carry: sparse.csr_array, values: Float[np.ndarray, "H *rest"]) -> np.ndarray:
-    """Values of vertices carried over to another mesh."""
+def carried(carry: sparse.csr_array, values: np.ndarray) -> np.ndarray:
+    """Carry values of vertices, rows of any shape, over to another mesh."""
     return (carry @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
 
 
@@ -80,7 +80,8 @@ def straight_people(
     straightener = Straightener.prepare(source, skin, offsets)
     adults = sample_adults(archive, count, np.random.default_rng(seed))
     points, joints = [], []
-    for mix in tqdm(coefficients(adults, list(targets.values())), desc="straightening", unit="body"):
+    mixes = coefficients(adults, list(targets.values()))
+    for mix in tqdm(mixes, desc="straightening", unit="body"):
         body, heads = straightener.straighten(mix)
         places = joints_from_bones(straightener.rig.names, heads)
         shift = np.array(PELVIS) - places[0]
@@ -140,7 +141,7 @@ def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
     `source` is the wheel file or the folder it was unpacked to. Same source and seed, same
     bodies. Raises FileNotFoundError or DataError when the source is missing or damaged.
     """
-    start = time.perf_counter()
+    start = time.process_time()
     archive, out = Archive(Path(source)), Path(out)
     skin, weights, people = straight_people(archive, seed, PEOPLE + HELD_OUT)
     half = skin.half
@@ -172,6 +173,6 @@ def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
         # Measured as it will be read, after rounding on disk.
         body = read_body(out / f"{name}.npz")
         found[name] = measure_body(body) | measure_fit(body, mesh, others.points, others.joints)
-    minutes = (time.perf_counter() - start) / 60
+    minutes = (time.process_time() - start) / 60
     write_provenance(out, archive, seed, minutes, found)
     return out

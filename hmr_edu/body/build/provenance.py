@@ -1,4 +1,4 @@
-"""What a built body was made from, with what, by whom it was measured: `provenance.json`."""
+"""What a built body was made from, with what, how it measures: `provenance.json`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def digest(data: bytes) -> str:
 
 
 def processor() -> str:
-    """The CPU's name as its maker calls it, where the system tells."""
+    """Name the CPU as its maker does, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(names)
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
@@ -47,7 +48,7 @@ def write_provenance(
         "seed": seed,
         "versions": {"python": platform.python_version()}
         | {library: version(library) for library in LIBRARIES},
-        "minutes": round(minutes, 1),
+        "processor_minutes": round(minutes, 1),
         "hardware": processor(),
         "measurements": measurements,
     }

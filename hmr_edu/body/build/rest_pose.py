@@ -70,7 +70,7 @@ def make_rig(source: Source, skin: Skin) -> Rig:
 
 
 def unit(vector: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
-    """The vector at length one."""
+    """Scale a vector to length one."""
     return vector / np.linalg.norm(vector)
 
 
@@ -153,7 +153,7 @@ class Straightener:
     def straighten(
         self, mix: Float[np.ndarray, " T"]
     ) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "B 3"]]:
-        """The half skin and the bones' heads of one person, in T-pose."""
+        """Put one person into T-pose: the half skin and the bones' heads."""
         points = self.mean_points + np.tensordot(mix, self.point_offsets, 1)
         heads = self.mean_heads + np.tensordot(mix, self.head_offsets, 1)
         R, t = pose_bones(self.rig, heads)

@@ -19,7 +19,8 @@ class ShapeSpace:
     def project(self, shapes: Float[np.ndarray, "S H 3"]) -> Float[np.ndarray, "S K"]:
         """Betas of given shapes, by least squares."""
         flat = self.dirs.reshape(-1, self.dirs.shape[2])
-        return np.linalg.lstsq(flat, (shapes - self.mean).reshape(len(shapes), -1).T, rcond=None)[0].T
+        offsets = (shapes - self.mean).reshape(len(shapes), -1)
+        return np.linalg.lstsq(flat, offsets.T, rcond=None)[0].T
 
 
 def principal_components(

@@ -22,7 +22,7 @@ def quaternion_product(
 
 
 def rotation_quaternion(R: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n 4"]:
-    """Unit quaternion of each rotation matrix, real part first."""
+    """Convert to the unit quaternion of each rotation matrix, real part first."""
     from scipy.spatial.transform import Rotation
 
     flat = Rotation.from_matrix(R.reshape(-1, 3, 3)).as_quat()

@@ -41,7 +41,8 @@ class Archive:
             try:
                 self._zip = zipfile.ZipFile(self.path)
             except zipfile.BadZipFile as error:
-                raise DataError(f"{self.path}: not a wheel, or truncated ({error}); {hint}") from None
+                message = f"{self.path}: not a wheel, or truncated ({error}); {hint}"
+                raise DataError(message) from None
         else:
             self._zip = None
         self.names = sorted(self._list())
@@ -54,7 +55,7 @@ class Archive:
         return [p.relative_to(self.path).as_posix() for p in self.path.glob(MPFB2 + "**/*")]
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file, unzipped when it is a .gz. Raises DataError naming the file."""
+        """Return a file's bytes, unzipped when it is a .gz. Raises DataError naming the file."""
         try:
             raw = self._zip.read(name) if self._zip else (self.path / name).read_bytes()
             self.digests[name] = hashlib.sha256(raw).hexdigest()
@@ -137,7 +138,7 @@ def parse_target(text: str, count: int, name: str) -> Float[np.ndarray, "N 3"]:
 
 
 def _bones(rig: dict, groups: dict[str, np.ndarray]) -> list[Bone]:
-    """The rig's bones, parents before children."""
+    """Order the rig's bones, parents before children."""
 
     def spot_vertices(spot: dict) -> np.ndarray:
         if spot["strategy"] == "CUBE":

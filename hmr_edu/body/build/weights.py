@@ -38,9 +38,7 @@ def joint_of_bone(name: str) -> int:
     return joint + 1 if paired and name.endswith(".R") else joint
 
 
-def merge_bones(
-    names: list[str], weights: Float[np.ndarray, "H B"]
-) -> Float[np.ndarray, "H 24"]:
+def merge_bones(names: list[str], weights: Float[np.ndarray, "H B"]) -> Float[np.ndarray, "H 24"]:
     """Weights of the bones summed by joint. `weights` may be a scipy sparse array."""
     table = np.zeros((len(names), 24))
     table[np.arange(len(names)), [joint_of_bone(name) for name in names]] = 1
@@ -48,7 +46,7 @@ def merge_bones(
 
 
 def neighbour_mean(faces: np.ndarray, count: int) -> sparse.csr_array:
-    """The operator that replaces each vertex's value by the mean of its neighbours'."""
+    """Make the operator that replaces each vertex's value by the mean of its neighbours'."""
     a = faces[:, [0, 1, 2, 1, 2, 0]].ravel()
     b = faces[:, [1, 2, 0, 0, 1, 2]].ravel()
     ones = sparse.csr_array((np.ones(len(a)), (a, b)), shape=(count, count))
