@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import tyro
+
 # Before PyTorch starts its threads: idle ones sleep. Spinning ones collapse, five times
 # slower and more, as soon as another program wants one of the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -18,8 +20,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 def train(args: Sequence[str]) -> None:
     """Train HMR: `hmr-edu train cpu` or `hmr-edu train gpu`, then any option."""
-    import tyro
-
     from hmr_edu.training.config import PRESETS, TrainConfig
 
     presets = {name: (make.__doc__, make()) for name, make in PRESETS.items()}
@@ -39,7 +39,6 @@ def train(args: Sequence[str]) -> None:
 
 def evaluate(args: Sequence[str]) -> None:
     """Measure a network on the held-out test sets, beside the baselines."""
-    import tyro
 
     def command(
         weights: Annotated[str, tyro.conf.Positional] = "resnet18",
@@ -67,7 +66,6 @@ def evaluate(args: Sequence[str]) -> None:
 
 def demo(args: Sequence[str]) -> None:
     """Recover the body in a picture of your own."""
-    import tyro
 
     def command(
         image: Annotated[Path, tyro.conf.Positional],
@@ -95,7 +93,6 @@ def demo(args: Sequence[str]) -> None:
 
 def body(args: Sequence[str]) -> None:
     """Build the free body from its public-domain source, or measure a body file."""
-    import tyro
 
     def build(source: Path, out: Path = Path("body"), seed: int = 0) -> None:
         """Build the free body, sizes lite and full: the same source gives the same bytes.
@@ -105,7 +102,7 @@ def body(args: Sequence[str]) -> None:
             out: folder for lite.npz, full.npz and their provenance.
             seed: of the sampled people and poses.
         """
-        from hmr_edu.body.build.build import build_body
+        from hmr_edu.body.build.pipeline import build_body
 
         build_body(source, out, seed)
 
@@ -114,7 +111,6 @@ def body(args: Sequence[str]) -> None:
 
 def mocap(args: Sequence[str]) -> None:
     """Fit the pose prior to motion capture, or report how well it fits."""
-    import tyro
 
     def fit_prior(poses: Path, out: Path = Path("pose_prior.npz"), seed: int = 0) -> None:
         """Fit the Gaussian mixture to a mocap file.
@@ -128,13 +124,37 @@ def mocap(args: Sequence[str]) -> None:
 
         fit(poses, out, seed=seed)
 
-    tyro.extras.subcommand_cli_from_dict({"fit-prior": fit_prior}, prog="hmr-edu mocap", args=args)
+    def report(sheet: Path | None = None, seed: int = 0) -> None:
+        """Say how well the shipped prior fits the motion capture that is at hand, as Markdown.
+
+        Args:
+            sheet: also draw a contact sheet of its poses here (PNG).
+            seed: of the drawn poses.
+        """
+        from hmr_edu.data.mocap import find_mocap
+        from hmr_edu.data.prior_report import as_markdown
+        from hmr_edu.data.prior_report import report as measure
+
+        cmu = find_mocap("cmu_poses.npz")
+        if cmu is None:
+            raise FileNotFoundError("no cmu_poses.npz: set $HMR_EDU_MOCAP to its folder")
+        print(as_markdown(measure(cmu, find_mocap("hdm05_poses.npz"), seed=seed)))
+        if sheet is not None:
+            import torch
+
+            from hmr_edu.body import load_body
+            from hmr_edu.data.pose_prior import load_pose_prior
+            from hmr_edu.viz.pose_sheet import save_pose_sheet
+
+            poses = load_pose_prior().sample(48, torch.Generator().manual_seed(seed))
+            save_pose_sheet(sheet, load_body("full"), poses)
+
+    commands = {"fit-prior": fit_prior, "report": report}
+    tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu mocap", args=args)
 
 
 def bench(args: Sequence[str]) -> None:
     """Time the layer, the renderer and a training step beside their peers."""
-    import tyro
-
     from hmr_edu.bench import run_bench
 
     tyro.cli(run_bench, prog="hmr-edu bench", args=args)

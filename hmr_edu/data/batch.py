@@ -38,6 +38,10 @@ class Batch:
         """The same batch on another device."""
         return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
+    def first(self, n: int) -> Batch:
+        """The first `n` samples."""
+        return Batch(**{f.name: getattr(self, f.name)[:n] for f in fields(self)})
+
     def without_labels(self, *, theta: bool, keypoints3d: bool, parts: bool) -> Batch:
         """The same pictures with some kinds of label withheld, as if nobody had made them."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -8,7 +8,7 @@ does; `test-mocap` shows recorded poses of other people, made in another laborat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,7 @@ class TestSet:
             raise IndexError(f"{self.name} has {len(self)} batches, there is no number {index}")
         if isinstance(self.people.poses, InOrder):
             self.people.poses.position = index * BATCH
-        return _first(self.people[index], self.images - index * BATCH)
+        return self.people[index].first(self.images - index * BATCH)
 
 
 def test_set(
@@ -168,8 +168,3 @@ def _mocap_path(name: str) -> Path:
             "../shared/mocap beside the checkout; or name a mocap file of your own instead"
         )
     return path
-
-
-def _first(batch: Batch, n: int) -> Batch:
-    """Return the first `n` samples."""
-    return Batch(**{field.name: getattr(batch, field.name)[:n] for field in fields(batch)})

@@ -50,8 +50,8 @@ class LossConfig:
     heatmaps: float = 0.0
     depths: float = 0.0
     parts: float = 0.0
-    # Which regression steps are supervised: "all", "last", or a weight per step "0.2,0.3,0.5".
-    steps: str = "all"
+    # Which regression steps are supervised: "all", "last", or a weight per step: 0.2 0.3 0.5.
+    steps: Literal["all", "last"] | tuple[float, ...] = "all"
 
 
 @dataclass

@@ -12,7 +12,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,11 +20,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from hmr_edu.body import load_body
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.mocap import load_mocap
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.data.synthetic import PoseSource, Scene, SyntheticPeople, batch_seed
-from hmr_edu.body import load_body
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.errors import DataError
 from hmr_edu.hmr import HMR
@@ -34,9 +33,14 @@ from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.objective import adversary_loss, critic_loss, supervised_losses
 from hmr_edu.training.records import Log, environment, write_json
+from hmr_edu.training.samples import save_samples
+
+# People in the pictures of progress.
+SHOWCASE = 8
+SHOWCASE_BATCH = 2**32
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLossError(RuntimeError):
     """A loss term became NaN or infinite; the message names it and the last good checkpoint."""
 
 
@@ -129,7 +133,7 @@ class Trainer:
     def _check_finite(self, losses: dict[str, Tensor]) -> None:
         for name, loss in losses.items():
             if not torch.isfinite(loss):
-                raise NonFiniteLoss(
+                raise NonFiniteLossError(
                     f"the loss term {name!r} became {loss.item()} at step {self.step}; the last "
                     f"good state is {self.config.folder / 'checkpoint.pt'}: lower the learning "
                     "rate or that term's weight, and go on with --resume"
@@ -176,6 +180,10 @@ class Trainer:
             dynamic_ncols=True,
         )
         began, before = time.perf_counter(), self.seconds
+        # The same few people all through the run, never trained on.
+        showcase = self.people[SHOWCASE_BATCH].first(SHOWCASE).to(self.accelerator.device)
+        if main and self.step == 0:
+            save_samples(c.folder, 0, self.network(), showcase)
         self.model.train()
         scenes = self._scenes()
         while self.progress < 1:
@@ -196,6 +204,8 @@ class Trainer:
                 )
             if self._passed(c.checkpoint_every) or self.progress >= 1:
                 self._save()
+            if main and (self._passed(c.sample_every) or self.progress >= 1):
+                save_samples(c.folder, self.images, self.network(), showcase)
         bar.close()
         if main:
             log.close()

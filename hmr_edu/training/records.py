@@ -89,7 +89,7 @@ class Log:
         with atomic_write(self.path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in kept))
 
-    def write(self, step: int, losses: dict[str, float], **values: float) -> None:
+    def write(self, step: int, losses: dict[str, float], **values: float | int) -> None:
         """One line for one step."""
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step, **values, "losses": losses}) + "\n")

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 
-from hmr_edu.data.mocap import find_mocap
 from hmr_edu.data.synthetic import SyntheticConfig
-from hmr_edu.data.testsets import TestSet, test_set
-from hmr_edu.hmr import HMR, load_pretrained
+from hmr_edu.data.testsets import find_test_sets, test_set
+from hmr_edu.hmr import load_pretrained
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.evaluation import evaluate, table
 from hmr_edu.training.loop import Trainer, build_networks
@@ -30,19 +29,13 @@ def run(config: TrainConfig) -> dict[str, Any] | None:
     if not config.test_images:
         return {}
     untrained, _ = build_networks(config, trainer.people)
-    sets = default_test_sets(trainer.network(), config.data, config.test_images)
+    sets = find_test_sets(trainer.network().body, config.data, config.test_images)
     record = evaluate(
         {"before": untrained.to(trainer.accelerator.device), "after": trainer.network()}, sets
     )
     write_json(config.folder / "evaluation.json", record)
     print(table(record))
     return record
-
-
-def default_test_sets(model: HMR, data: SyntheticConfig, images: int) -> list[TestSet]:
-    """`test-prior`, and `test-mocap` where its motion capture is at hand."""
-    names = ["test-prior"] + ["test-mocap"] * (find_mocap("hdm05_poses.npz") is not None)
-    return [test_set(name, model.body, data, images) for name in names]
 
 
 def evaluate_weights(
