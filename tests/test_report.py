@@ -23,8 +23,15 @@ def metrics(error):
 
 def evaluation():
     baselines = {"best single yaw": metrics(160.0), "mean theta": metrics(150.0)}
+    steps = [{"pa_mpjpe": 120.0}, {"pa_mpjpe": 105.0}, {"pa_mpjpe": 90.0}]
     return {
-        "test-prior": {"baselines": baselines, "before": metrics(155.0), "after": metrics(90.0)}
+        "test-prior": {
+            "about": {"images": 1000, "poses": "shipped prior"},
+            "baselines": baselines,
+            "before": metrics(155.0),
+            "after": metrics(90.0) | {"steps": steps},
+            "truth": {"distance_to_real_pose": 9.5},
+        }
     }
 
 
@@ -102,6 +109,10 @@ def test_a_whole_run(run):
     # 90 of 150 mm: the ratio is to the mean theta, wherever it stands in the list.
     assert "0.60 \N{MULTIPLICATION SIGN}" in page.text
     assert "90.0 mm against 150.0 mm; before training 155.0 mm" in page.text
+    assert "after, step 2 only 105.0 0.70" in page.text
+    assert "step 3 only" not in page.text  # that is the answer
+    assert "9.5\N{DEGREE SIGN}" in page.text
+    assert "1,000 pictures. Poses: shipped prior." in page.text
     assert "12.5 %" in page.text  # facing wrong, a share
     assert "first <run>" in page.text
     assert "<run>" not in path.read_text()
