@@ -36,8 +36,9 @@ def colour(
 
 def blur_kernels(draws: Draws, size: int, strength: float) -> Float[Tensor, "batch k k"]:
     """Draw a Gaussian a picture: round for a lens out of focus, long and thin for motion."""
-    reach = max(2, size // 32)
-    widest = strength * size / 64
+    reach = max(2, size // 40)
+    # Larger pictures are not as much blurrier as they are larger.
+    widest = strength * (size / 64) ** 0.7
     along = draws.uniform(0.25, 0.75, 1, 1) * widest
     motion = draws.chance(0.4, 1, 1)
     across = torch.where(motion, 0.3, along)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -23,8 +24,8 @@ class Draws:
 
     def uniform(self, low: float, high: float, *shape: int) -> Float[Tensor, "batch ..."]:
         """Draw numbers in [low, high), of shape [batch, *shape]."""
-        numbers = torch.rand(self.batch, *shape, generator=self._generator)
-        return numbers.mul_(high - low).add_(low).to(self.device)
+        numbers = torch.empty(self.batch, *shape)
+        return numbers.uniform_(low, high, generator=self._generator).to(self.device)
 
     def normal(self, *shape: int) -> Float[Tensor, "batch ..."]:
         """Draw standard normal numbers, of shape [batch, *shape]."""
@@ -43,9 +44,10 @@ class Draws:
         self, weights: Sequence[float] | Sequence[int], *shape: int
     ) -> Int[Tensor, "batch ..."]:
         """Draw indices into `weights`, in proportion to the weights; shape [batch, *shape]."""
-        edges = torch.tensor(weights, dtype=torch.float64).cumsum(0)
-        edges = (edges / edges[-1])[:-1].to(self.device, torch.float32)
-        return torch.searchsorted(edges, self.uniform(0.0, 1.0, *shape), right=True)
+        *edges, total = accumulate(weights)
+        place = self.uniform(0.0, float(total), *shape)
+        steps = torch.tensor(edges, dtype=torch.float32, device=self.device)
+        return torch.searchsorted(steps, place, right=True)
 
     def some(self, probability: float) -> tuple[Int[Tensor, " rows"], Draws]:
         """Choose the samples that an ingredient befalls, and give draws for these alone."""
