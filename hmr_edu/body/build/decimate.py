@@ -45,7 +45,8 @@ def nearest_on_triangles(
     from trimesh import triangles as tri
 
     corners = vertices[faces]
-    _, near = cKDTree(corners.mean(1)).query(points, k=min(NEAR_FACES, len(faces)))
+    few = np.arange(1, min(NEAR_FACES, len(faces)) + 1)
+    _, near = cKDTree(corners.mean(1)).query(points, k=few)
     asked = np.repeat(points, near.shape[1], axis=0)
     found = tri.closest_point(corners[near.ravel()], asked)
     gap = np.linalg.norm(found - asked, axis=1).reshape(near.shape)

@@ -24,7 +24,7 @@ from hmr_edu.body.build.joints import PELVIS, joints_from_bones
 from hmr_edu.body.build.measure import measure_body, measure_fit
 from hmr_edu.body.build.mirror import JOINT_MIRROR, Half
 from hmr_edu.body.build.phenotypes import adult_targets, coefficients, sample_adults
-from hmr_edu.body.build.poses import random_poses
+from hmr_edu.body.build.poses import half_bent_pose, random_poses
 from hmr_edu.body.build.provenance import write_provenance
 from hmr_edu.body.build.rest_pose import Straightener
 from hmr_edu.body.build.shape_space import ShapeSpace, principal_components
@@ -38,7 +38,7 @@ FIT_SHAPES, FIT_POSES, KEYPOINT_POSES = 300, 1000, 150
 LITE_FACES = 2100
 # Where the small body spends its vertices: keypoint or joint -> (radius in metres, factor).
 LITE_FACE = {kp.NOSE: (0.06, 2.5), kp.EYES[0]: (0.02, 1.35), kp.EARS[0]: (0.035, 0.55)}
-LITE_JOINTS = {4: (0.10, 1.9), 10: (0.06, 0.35), 18: (0.08, 1.9), 22: (0.08, 0.65)}
+LITE_JOINTS = {10: (0.06, 0.35), 22: (0.08, 0.65)}
 SOFTENING = 10
 
 
@@ -135,6 +135,25 @@ def assemble(
     )
 
 
+def bent(
+    full: BodyData, half: Half, landmarks: dict[int, Float[np.ndarray, "S 3"]]
+) -> Float[np.ndarray, "H 3"]:
+    """The left half as the decimation should see it: limbs bent, face enlarged, toes shrunk.
+
+    A straight elbow looks like a tube that needs no vertices.
+    """
+    count = len(half.mid)
+    rest = full.v_template[:count].astype(np.float64)
+    joints = full.J_regressor @ full.v_template.astype(np.float64)
+    posed, (R, t) = corrected_blend(
+        rest, joints, full.weights[:count], full.posedirs[:count], half_bent_pose()[None]
+    )
+    places = np.einsum("jab,jb->ja", R[0], joints) + t[0]
+    regions = [(landmarks[k][0], *LITE_FACE[k]) for k in LITE_FACE]
+    regions += [(places[j], *LITE_JOINTS[j]) for j in LITE_JOINTS]
+    return blow_up(posed[0], regions)
+
+
 def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
     """Build `lite.npz`, `full.npz` and `provenance.json` in `out` from the package `source`.
 
@@ -145,7 +164,7 @@ def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
     archive, out = Archive(Path(source)), Path(out)
     skin, weights, people = straight_people(archive, seed, PEOPLE + HELD_OUT)
     half = skin.half
-    weights = keep_strongest(smooth(half, weights, JOINT_MIRROR, SOFTENING))
+    weights = keep_strongest(half, smooth(half, weights, JOINT_MIRROR, SOFTENING))
     space = principal_components(people.points[:PEOPLE], half.mid)
     strangers = People(people.points[PEOPLE:], people.joints[PEOPLE:])
     fit = People(people.points[:PEOPLE], people.joints[:PEOPLE]).with_mean(FIT_SHAPES)
@@ -153,12 +172,10 @@ def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
     landmarks = {k: fit.points[:, v].mean(1) for k, v in spots.items()}
     full = assemble(half, weights, fit, space, landmarks, seed + 1)
 
-    regions = [(landmarks[k][0], *LITE_FACE[k]) for k in LITE_FACE]
-    regions += [(fit.joints[0, j], *LITE_JOINTS[j]) for j in LITE_JOINTS]
-    small, carry = decimate(half, blow_up(space.mean, regions), LITE_FACES)
+    small, carry = decimate(half, bent(full, half, landmarks), LITE_FACES)
     lite = assemble(
         small,
-        keep_strongest(carry @ weights),
+        keep_strongest(small, carry @ weights),
         fit.carried(carry),
         ShapeSpace(carried(carry, space.mean), carried(carry, space.dirs), space.explained),
         landmarks,

@@ -25,6 +25,24 @@ LIMITS: dict[int, tuple[tuple[float, float], ...]] = {
     20: ((-35, 35), (-25, 25), (-65, 60)),
     22: ((-10, 10), (-10, 10), (-50, 15)),
 }
+# Half-way poses of the limbs, in the same degrees.
+HALF_BENT: dict[int, tuple[float, float, float]] = {
+    1: (-45, 0, 8),
+    4: (80, 0, 0),
+    16: (0, 0, -35),
+    18: (0, -85, 0),
+}
+
+
+def half_bent_pose() -> Float[np.ndarray, "24 3 3"]:
+    """Rotation matrices of a symmetric pose with elbows, knees and hips half bent."""
+    from scipy.spatial.transform import Rotation
+
+    vectors = np.zeros((24, 3))
+    for joint, degrees in HALF_BENT.items():
+        vectors[joint] = np.deg2rad(degrees)
+        vectors[JOINT_MIRROR[joint]] = vectors[joint] * np.array([1.0, -1.0, -1.0])
+    return Rotation.from_rotvec(vectors).as_matrix()
 
 
 def random_poses(count: int, generator: np.random.Generator) -> Float[np.ndarray, "count 24 3 3"]:

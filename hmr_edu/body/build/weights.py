@@ -29,6 +29,7 @@ JOINT_OF_BONE = (
     (r"", 15),
 )
 LIMIT = 4
+FAINT = 1e-3
 
 
 def joint_of_bone(name: str) -> int:
@@ -71,10 +72,12 @@ def smooth(
     return whole[: len(weights)]
 
 
-def keep_strongest(weights: Float[np.ndarray, "H 24"]) -> Float[np.ndarray, "H 24"]:
-    """At most four joints a vertex, rows summing to 1."""
-    weakest = np.argsort(-weights, axis=1, kind="stable")[:, LIMIT:]
-    kept = weights.copy()
-    np.put_along_axis(kept, weakest, 0.0, axis=1)
-    kept[kept < 1e-3] = 0
+def keep_strongest(half: Half, weights: Float[np.ndarray, "H 24"]) -> Float[np.ndarray, "H 24"]:
+    """At most four joints a vertex, rows summing to 1.
+
+    On the middle plane a left and a right joint tie; they stay or go together.
+    """
+    even = half.weights(weights)[: len(weights)]
+    fifth = np.sort(even, axis=1)[:, -LIMIT - 1]
+    kept = np.where(even > np.maximum(fifth, FAINT)[:, None], even, 0)
     return kept / kept.sum(1, keepdims=True)
