@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -158,9 +159,13 @@ def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
     """Build `lite.npz`, `full.npz` and `provenance.json` in `out` from the package `source`.
 
     `source` is the wheel file or the folder it was unpacked to. Same source and seed, same
-    bodies. Raises FileNotFoundError or DataError when the source is missing or damaged.
+    bodies. Raises FileNotFoundError or DataError when the source is missing or damaged, and
+    ModuleNotFoundError without the libraries of the `build` extra.
     """
     start = time.process_time()
+    for library in ("fast_simplification", "trimesh"):
+        if find_spec(library) is None:
+            raise ModuleNotFoundError(f"{library} is missing: pip install 'hmr_edu[build]'")
     archive, out = Archive(Path(source)), Path(out)
     skin, weights, people = straight_people(archive, seed, PEOPLE + HELD_OUT)
     half = skin.half
