@@ -5,9 +5,6 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-# Threads that wait asleep: spinning ones collapse as soon as another program wants a core.
-export OMP_WAIT_POLICY ?= PASSIVE
-
 .PHONY: train test quick lab setup lint chromium
 
 train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes

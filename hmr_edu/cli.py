@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import tyro
 
-# Before PyTorch starts its threads: idle ones sleep. Spinning ones collapse, five times
-# slower and more, as soon as another program wants one of the cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Before PyTorch starts its threads: let idle ones wait a moment and then sleep. Spinning for
+# ever collapses, five times slower and more, as soon as another program wants one of the cores.
+os.environ.setdefault("GOMP_SPINCOUNT", "200000")
 
 
 def train(args: Sequence[str]) -> None:
@@ -84,7 +84,7 @@ def demo(args: Sequence[str]) -> None:
         from hmr_edu.hmr import load_pretrained
         from hmr_edu.viz.demo import run_demo
 
-        written = run_demo(image, out, load_pretrained(weights), box)
+        written = run_demo(image, out, load_pretrained(weights), box, weights=weights)
         for kind, path in written.items():
             print(f"{kind:8s} {path}")
 

@@ -249,21 +249,20 @@ def test_light_and_self_shadow():
     lamp = torch.tensor([[0.0, 0.0, -1.0, *[1.0] * 3, *[0.2] * 6, 0.0]])
     normal = torch.tensor([[0.0, 0.0], [0.0, 0.0], [-1.0, 1.0]])
     pixels = lighting.BodyPixels(torch.tensor([0, 1]), torch.tensor([0, 0]), normal)
-    depth, inside = torch.full((1, 4, 4), 3.0), torch.zeros(1, 4, 4, dtype=torch.bool)
-    inside[0, 0, :2] = True
-    radiance = lighting.light(torch.full((3, 2), 0.5), pixels, lamp, depth, inside)
+    depth = torch.zeros(1, 4, 4)
+    depth[0, 0, :2] = 3.0
+    radiance = lighting.light(torch.full((3, 2), 0.5), pixels, lamp, depth)
     # Ambient 0.2, lamp 1 on the side that faces it: 0.5 (0.2 + 1) and 0.5 * 0.2.
     torch.testing.assert_close(radiance, torch.tensor([[0.6, 0.1]]).expand(3, 2))
 
     # A plate 20 cm in front of the right half shadows a strip of the left half from the right.
     depth = torch.full((1, 32, 32), 3.0)
     depth[:, :, 16:] = 2.8
-    inside = torch.ones(1, 32, 32, dtype=torch.bool)
     index = torch.arange(32 * 32)
     normal = torch.tensor([[0.0], [0.0], [-1.0]]).expand(3, 32 * 32)
     pixels = lighting.BodyPixels(index, torch.zeros_like(index), normal)
     lamp[0, :3] = torch.tensor([0.6, 0.0, -0.8])
-    row = lighting.light(torch.ones(3, 1024), pixels, lamp, depth, inside)[0].view(32, 32)[16]
+    row = lighting.light(torch.ones(3, 1024), pixels, lamp, depth)[0].view(32, 32)[16]
     assert row[15] < row[0] - 0.2
     torch.testing.assert_close(row[16:], row[0].expand(16))
 

@@ -102,9 +102,7 @@ def test_forward_is_the_one_spelled_out(name):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("stem", "sizes"), [("imagenet", (16, 8, 4, 2)), ("small", (16, 8, 4))]
-)
+@pytest.mark.parametrize(("stem", "sizes"), [("imagenet", (16, 8, 4, 2)), ("small", (16, 8, 4))])
 def test_strides_of_both_stems(stem, sizes):
     trunk = ResNet("resnet18", width=8, stem=stem)
     maps = trunk(torch.zeros(1, 3, 64, 64))

@@ -6,7 +6,6 @@ SMPL (same names, same shapes, any number of vertices), so `smplx` can be given 
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from jaxtyping import Float32, Int32
 from hmr_edu.errors import DataError
 from hmr_edu.files import atomic_write
 from hmr_edu.keypoints import COCOPLUS, SMPL_PARENTS
+from hmr_edu.npz import read_arrays
 
 FORMAT = "hmr_edu body 1"
 ASSETS = Path(__file__).parent / "assets"
@@ -38,41 +38,42 @@ class BodyData:
     parents: Int32[np.ndarray, "24"]
     keypoint_regressor: Float32[np.ndarray, "19 V"]
 
-    def __post_init__(self) -> None:
-        """Refuse arrays that do not fit together. Raises DataError naming the array."""
-        V, F = len(self.v_template), len(self.faces)
-        expected = {
-            "v_template": (V, 3),
-            "faces": (F, 3),
-            "shapedirs": (V, 3, 10),
-            "posedirs": (V, 3, 9 * (len(SMPL_PARENTS) - 1)),
-            "J_regressor": (len(SMPL_PARENTS), V),
-            "weights": (V, len(SMPL_PARENTS)),
-            "parents": (len(SMPL_PARENTS),),
-            "keypoint_regressor": (len(COCOPLUS), V),
-        }
-        for name, shape in expected.items():
-            array = getattr(self, name)
-            if array.shape != shape:
-                raise DataError(f"{name} has shape {array.shape}, expected {shape}")
-            if not np.isfinite(array).all():
-                raise DataError(f"{name} holds NaN or infinite values")
-        if V < 4 or F < 4 or self.faces.min() < 0 or self.faces.max() >= V:
-            raise DataError(f"faces must index the {V} vertices")
-        if tuple(self.parents.tolist()) != tuple(SMPL_PARENTS):
-            raise DataError("parents is not SMPL's tree of 24 joints")
-        for name, sums in (
-            ("weights", self.weights.sum(1)),
-            ("J_regressor", self.J_regressor.sum(1)),
-            ("keypoint_regressor", self.keypoint_regressor.sum(1)),
-        ):
-            if np.abs(sums - 1).max() > 1e-3:
-                raise DataError(f"each row of {name} must sum to 1, one sums to {sums.min():.4f}")
+
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse arrays that do not fit together. Raises DataError naming the array."""
+    V, F = len(arrays["v_template"]), len(arrays["faces"])
+    expected = {
+        "v_template": (V, 3),
+        "faces": (F, 3),
+        "shapedirs": (V, 3, 10),
+        "posedirs": (V, 3, 9 * (len(SMPL_PARENTS) - 1)),
+        "J_regressor": (len(SMPL_PARENTS), V),
+        "weights": (V, len(SMPL_PARENTS)),
+        "parents": (len(SMPL_PARENTS),),
+        "keypoint_regressor": (len(COCOPLUS), V),
+    }
+    for name, shape in expected.items():
+        array = arrays[name]
+        if array.shape != shape:
+            raise DataError(f"{name} has shape {array.shape}, expected {shape}")
+        if not np.isfinite(array).all():
+            raise DataError(f"{name} holds NaN or infinite values")
+    faces = arrays["faces"]
+    if V < 4 or F < 4 or faces.min() < 0 or faces.max() >= V:
+        raise DataError(f"faces must index the {V} vertices")
+    if tuple(arrays["parents"].tolist()) != tuple(SMPL_PARENTS):
+        raise DataError("parents is not SMPL's tree of 24 joints")
+    for name in ("weights", "J_regressor", "keypoint_regressor"):
+        sums = arrays[name].sum(1)
+        if np.abs(sums - 1).max() > 1e-3:
+            worst = sums[np.abs(sums - 1).argmax()]
+            raise DataError(f"each row of {name} must sum to 1, one sums to {worst:.4f}")
 
 
 def save_body(path: str | Path, body: BodyData) -> None:
     """Write a body file; the same arrays always give the same bytes."""
     arrays = {f.name: getattr(body, f.name) for f in fields(BodyData)}
+    _check(arrays)
     for name in HALF_ON_DISK:
         arrays[name] = arrays[name].astype(np.float16)
     index = np.uint16 if len(body.v_template) <= 2**16 else np.int32
@@ -86,28 +87,19 @@ def read_body(name_or_path: str | Path) -> BodyData:
 
     Raises FileNotFoundError when there is none, DataError when it is not a body file.
     """
-    if name_or_path in SHIPPED:
-        path = ASSETS / f"{name_or_path}.npz"
-    else:
-        path = Path(name_or_path)
+    path = ASSETS / f"{name_or_path}.npz" if name_or_path in SHIPPED else Path(name_or_path)
     if not path.is_file():
         raise FileNotFoundError(f"no body file {path}; shipped bodies: {', '.join(SHIPPED)}")
     if path.suffix != ".npz":
         raise DataError(f"{path}: only .npz body files are read (see hmr_edu.body.save_body)")
+    names = [f.name for f in fields(BodyData)]
+    raw = read_arrays(path, required=("format", *names))
+    if str(raw["format"]) != FORMAT:
+        raise DataError(f"{path}: not a body file (its `format` is not {FORMAT!r})")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if str(archive.get("format")) != FORMAT:
-                raise DataError(f"{path}: not a body file (its `format` is not {FORMAT!r})")
-            arrays = {
-                f.name: archive[f.name].astype(
-                    np.int32 if f.name in ("faces", "parents") else np.float32
-                )
-                for f in fields(BodyData)
-            }
-        return BodyData(**arrays)
-    except DataError as error:
-        raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
-    except KeyError as error:
-        raise DataError(f"{path}: the array {error} is missing") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path}: damaged or not a body file ({error})") from None
+        integers = ("faces", "parents")
+        arrays = {n: raw[n].astype(np.int32 if n in integers else np.float32) for n in names}
+        _check(arrays)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
+    return BodyData(**arrays)

@@ -5,6 +5,7 @@ Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015; equation number
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,8 +34,7 @@ def _levels(parents: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
         depth.append(depth[parent] + 1)
     groups = [[j for j in range(len(parents)) if depth[j] == d] for d in range(max(depth) + 1)]
     return [
-        (joints, [above.index(parents[j]) for j in joints])
-        for above, joints in zip(groups, groups[1:], strict=False)
+        (joints, [above.index(parents[j]) for j in joints]) for above, joints in pairwise(groups)
     ]
 
 

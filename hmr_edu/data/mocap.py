@@ -12,9 +12,9 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 import hmr_edu
-from hmr_edu.data.npz import read_arrays
 from hmr_edu.errors import DataError
 from hmr_edu.keypoints import flip_pose
+from hmr_edu.npz import read_arrays
 
 POSE_SIZE = 72
 BODY_SIZE = 66  # AMASS poses: root and 21 joints come first, fingers after them

@@ -14,9 +14,9 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from hmr_edu.data.mocap import split_root
-from hmr_edu.data.npz import read_arrays
 from hmr_edu.errors import DataError
 from hmr_edu.keypoints import SMPL_JOINTS, flip_pose
+from hmr_edu.npz import read_arrays
 
 FORMAT = "hmr_edu pose prior 1"
 SHIPPED = Path(__file__).parents[1] / "assets" / "pose_prior.npz"

@@ -1,9 +1,12 @@
-"""Cutting pictures out of pictures: one flat gather, the cheapest resampling there is."""
+"""Cutting pictures out of pictures: one flat gather, the cheapest resampling there is.
+
+`index_select` and `index_copy_` rather than `x[rows]`: the same numbers several times faster.
+"""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 
@@ -15,10 +18,29 @@ def look_up(
 ) -> Shaped[Tensor, "n C H W"]:
     """Take pixel (row, column) of picture `which[i]` for every pixel of output i.
 
-    Indices must be inside the pictures.
+    Indices must be inside the pictures, and these hold less than 2**31 numbers: 32-bit indices
+    are half the traffic.
     """
     _, channels, height, width = pictures.shape
-    place = (which[:, None, None] * channels * height + row) * width + column
-    plane = torch.arange(channels, device=pictures.device) * (height * width)
+    place = (which[:, None, None] * channels * height + row).int() * width + column.int()
+    plane = torch.arange(channels, device=pictures.device, dtype=torch.int32) * (height * width)
     index = place[:, None] + plane[:, None, None]
     return pictures.reshape(-1).index_select(0, index.view(-1)).view(index.shape)
+
+
+def blend_rows(
+    images: Float[Tensor, "batch C H W"],
+    rows: Int[Tensor, " n"],
+    over: Float[Tensor, "n C H W"],
+    opacity: Float[Tensor, "n 1 H W"],
+) -> None:
+    """Lay pictures over some of the images, in place."""
+    under = images.index_select(0, rows)
+    images.index_copy_(0, rows, torch.lerp(under, over, opacity))
+
+
+def cover_rows(
+    hidden: Float[Tensor, "batch H W"], rows: Int[Tensor, " n"], opacity: Float[Tensor, "n H W"]
+) -> None:
+    """Mark, in place, what was laid over some of the images."""
+    hidden.index_copy_(0, rows, torch.maximum(hidden.index_select(0, rows), opacity))

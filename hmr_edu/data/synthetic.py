@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,13 +22,13 @@ from hmr_edu.camera import fit_weak_perspective, perspective
 from hmr_edu.data.appearance import Appearance, AppearanceConfig
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.render import GBuffer, Renderer
-from hmr_edu.rotations import axis_angle_to_matrix
-
+from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
 # Metres between the camera and the keypoint nearest to it.
 NEAREST = 0.8
 
 
+@runtime_checkable
 class PoseSource(Protocol):
     """Anything that poses can be drawn from: the shipped prior, a mocap file, a fixed list."""
 
@@ -147,8 +147,6 @@ class SyntheticPeople:
         The pose is the mean rotation of each joint (the closest rotation to the mean matrix);
         the root faces the camera, pi about x.
         """
-        from hmr_edu.rotations import matrix_to_axis_angle
-
         g = torch.Generator().manual_seed(batch_seed(self.seed, 2**31))
         n = batches * self.config.batch_size
         R = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3)).mean(0)

@@ -122,7 +122,7 @@ def cpu_preset() -> TrainConfig:
     """Ten minutes on two CPU cores: 64 pixels, people in clear view, a head that keeps places."""
     return TrainConfig(
         name="cpu",
-        images=90_000,
+        images=45_000,
         device="cpu",
         model=ModelConfig(
             encoder="resnet18",
@@ -139,7 +139,7 @@ def cpu_preset() -> TrainConfig:
         loss=LossConfig(
             keypoints2d=5.0,
             keypoints3d=5.0,
-            pose=2.0,
+            pose=40.0,
             betas=0.02,
             adversary=0.01,
             heatmaps=1.0,
@@ -147,7 +147,7 @@ def cpu_preset() -> TrainConfig:
             parts=1.0,
         ),
         optimizer=OptimizerConfig(
-            learning_rate=1e-3, weight_decay=0.02, warmup=100, clip=10.0, critic_every=4
+            learning_rate=2e-3, weight_decay=0.02, warmup=100, clip=10.0, critic_every=4
         ),
     )
 
@@ -155,7 +155,7 @@ def cpu_preset() -> TrainConfig:
 def cpu_long_preset() -> TrainConfig:
     """The shipped weights: as `cpu`, for an hour, with everything that photographs do to people."""
     config = cpu_preset()
-    config.name, config.images = "cpu-long", 300_000
+    config.name, config.images = "cpu-long", 150_000
     config.data.fill, config.data.appearance = (0.7, 1.05), LEVELS["full"]
     return config
 

@@ -31,7 +31,12 @@ from hmr_edu.hmr import HMR
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
 from hmr_edu.training.config import TrainConfig, as_record
-from hmr_edu.training.objective import adversary_loss, critic_loss, supervised_losses
+from hmr_edu.training.objective import (
+    adversary_loss,
+    critic_loss,
+    critic_weights,
+    supervised_losses,
+)
 from hmr_edu.training.records import Log, environment, write_json
 from hmr_edu.training.samples import save_samples
 
@@ -224,6 +229,8 @@ class Trainer:
             batch_size=None,
             sampler=range(self.step * world + rank, 2**31, world),
             num_workers=self.config.workers,
+            # A forked copy of a process that has run OpenMP threads hangs in its first one.
+            multiprocessing_context="spawn" if self.config.workers else None,
         )
         return iter(loader)
 
@@ -265,7 +272,9 @@ class Trainer:
                 f"{c.folder} holds a run already: go on with --resume, or choose another --name"
             )
         if self.accelerator.is_main_process:
-            write_json(c.folder / "config.json", as_record(c))
+            # The report wants to know how many critics there are: it draws the line of chance.
+            critics = int(critic_weights().sum())
+            write_json(c.folder / "config.json", {**as_record(c), "critics": critics})
             write_json(c.folder / "environment.json", environment())
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from hmr_edu.data.npz import read_arrays
 from hmr_edu.errors import DataError
+from hmr_edu.npz import read_arrays
 
 
 class Step(NamedTuple):

@@ -1,0 +1,261 @@
+"""Training: exact resumption, whole checkpoints after SIGKILL, named failures, honest records."""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from hmr_edu.data.synthetic import SyntheticConfig
+from hmr_edu.errors import DataError
+from hmr_edu.hmr import load_pretrained
+from hmr_edu.training.config import LossConfig, ModelConfig, TrainConfig, cpu_preset
+from hmr_edu.training.loop import NonFiniteLossError, Trainer
+from hmr_edu.training.objective import UNMEASURED_JOINTS, critic_weights, supervised_losses
+from hmr_edu.training.run import run
+
+# Small in every way: a step takes hundredths of a second.
+SMALL = {"scenes": 4, "outfits": 4, "heads": 4}
+
+
+def small(out: Path, **changes: object) -> TrainConfig:
+    preset = cpu_preset()
+    appearance = dataclasses.replace(preset.data.appearance, **SMALL)
+    config = dataclasses.replace(
+        preset,
+        out=out,
+        name="small",
+        images=32,
+        threads=1,
+        checkpoint_every=8,
+        sample_every=16,
+        log_every=1,
+        test_images=0,
+        model=dataclasses.replace(preset.model, width=8, hidden=16),
+        data=dataclasses.replace(preset.data, image_size=32, batch_size=4, appearance=appearance),
+    )
+    return dataclasses.replace(config, **changes)
+
+
+def weights(config: TrainConfig) -> dict[str, torch.Tensor]:
+    return load_pretrained(config.folder / "model.safetensors").state_dict()
+
+
+def assert_same_bits(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def interrupt_after(config: TrainConfig, steps: int) -> None:
+    """Train and stop by force in the middle of a step, as a crash would."""
+    trainer = Trainer(config)
+    step = trainer.train_step
+
+    def stumble(batch):
+        if trainer.step == steps:
+            raise InterruptedError
+        return step(batch)
+
+    trainer.train_step = stumble
+    with pytest.raises(InterruptedError):
+        trainer.train()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    config = small(tmp_path_factory.mktemp("straight"))
+    run(config)
+    return config
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_resume_continues_to_the_bit(tmp_path, uninterrupted, steps):
+    config = small(tmp_path)
+    interrupt_after(config, steps)
+    assert not (config.folder / "model.safetensors").exists()
+    run(dataclasses.replace(config, resume=True))
+    assert_same_bits(weights(config), weights(uninterrupted))
+    lines = (config.folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, 9))
+
+
+def test_same_seed_same_weights_other_seed_others(tmp_path, uninterrupted):
+    again = small(tmp_path / "a")
+    run(again)
+    assert_same_bits(weights(again), weights(uninterrupted))
+    other = small(tmp_path / "b", seed=1)
+    run(other)
+    assert any(not torch.equal(weights(other)[k], w) for k, w in weights(again).items())
+
+
+def test_workers_do_not_change_the_result(tmp_path, uninterrupted):
+    config = small(tmp_path, workers=1)
+    run(config)
+    assert_same_bits(weights(config), weights(uninterrupted))
+
+
+def test_a_finished_run_resumes_to_itself(tmp_path):
+    config = small(tmp_path, images=8)
+    run(config)
+    before = weights(config)
+    run(dataclasses.replace(config, resume=True))
+    assert_same_bits(weights(config), before)
+
+
+def test_a_second_run_never_overwrites_the_first(tmp_path):
+    config = small(tmp_path, images=8)
+    run(config)
+    with pytest.raises(DataError, match="--resume"):
+        run(config)
+
+
+def test_resume_with_other_options_is_named(tmp_path):
+    config = small(tmp_path, images=8)
+    run(config)
+    wider = dataclasses.replace(config.model, width=16)
+    with pytest.raises(DataError, match="does not fit these options"):
+        run(dataclasses.replace(config, model=wider, resume=True))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    config = small(tmp_path, images=8)
+    run(config)
+    path = config.folder / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"checkpoint\.pt"):
+        run(dataclasses.replace(config, resume=True))
+
+
+def test_a_non_finite_loss_stops_with_step_term_and_checkpoint(tmp_path):
+    trainer = Trainer(small(tmp_path))
+    photograph = trainer.people.photograph
+
+    def spoiled(scene, device):
+        batch = photograph(scene, device)
+        if trainer.step == 3:
+            batch.keypoints3d = batch.keypoints3d * float("inf")
+        return batch
+
+    trainer.people.photograph = spoiled
+    with pytest.raises(NonFiniteLossError, match=r"'keypoints3d' .* step 3.*checkpoint\.pt"):
+        trainer.train()
+    state = torch.load(trainer.config.folder / "checkpoint.pt", weights_only=True)
+    assert state["step"] == 2
+    assert all(t.isfinite().all() for t in state["model"].values() if t.is_floating_point())
+
+
+def test_critics_ignore_what_mocap_does_not_measure():
+    weights = critic_weights()
+    assert [j + 1 for j in range(23) if weights[j] == 0] == list(UNMEASURED_JOINTS)
+    assert weights[23:].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("mode", ["paired", "unpaired", "2d-only"])
+def test_a_mode_uses_only_what_it_knows(tmp_path, mode):
+    trainer = Trainer(small(tmp_path, mode=mode))
+    batch = trainer.people[0]
+    for name in ("keypoints3d", "rotations", "betas"):
+        if mode != "paired":
+            getattr(batch, name).fill_(float("nan"))
+    losses = trainer.train_step(batch)
+    assert ("adversary" in losses) == (mode != "2d-only")
+    assert all(loss.isfinite() for loss in losses.values())
+    supervised = {name for name, loss in losses.items() if loss != 0} - {"adversary", "critics"}
+    everything = {"keypoints2d", "keypoints3d", "pose", "betas", "heatmaps", "depths", "parts"}
+    assert supervised == (everything if mode == "paired" else {"keypoints2d", "heatmaps"})
+    assert all(p.isfinite().all() for p in trainer.model.parameters())
+
+
+def test_the_discriminator_learns_on_its_turn_only(tmp_path):
+    config = small(tmp_path)
+    config.optimizer.critic_every = 2
+    trainer = Trainer(config)
+    for turn in (True, False, True):
+        before = [p.clone() for p in trainer.critic.parameters()]
+        losses = trainer.train_step(trainer.people[trainer.step])
+        changed = any(
+            not torch.equal(a, b) for a, b in zip(before, trainer.critic.parameters(), strict=True)
+        )
+        assert changed == turn == ("critics" in losses)
+        trainer.step += 1
+
+
+def test_step_weights_reach_the_losses(tmp_path):
+    trainer = Trainer(small(tmp_path))
+    batch = trainer.people[0]
+    predictions, features = trainer.model(batch.images, vertices=False, return_features=True)
+
+    def total(steps: str | tuple[float, ...]) -> dict[str, torch.Tensor]:
+        config = LossConfig(steps=steps)
+        return supervised_losses(predictions, features, batch, config, trainer.network().body)
+
+    alone = [total(tuple(float(i == k) for i in range(3))) for k in range(3)]
+    torch.testing.assert_close(total("last"), alone[2])
+    mean = {k: sum(step[k] for step in alone) / 3 for k in alone[0]}
+    torch.testing.assert_close(total("all"), mean)
+
+
+def test_gpu_preset_is_the_papers_network():
+    from hmr_edu.training.config import gpu_preset
+
+    config = gpu_preset()
+    assert config.model == ModelConfig()
+    assert (config.model.encoder, config.data.image_size) == ("resnet50", 224)
+    assert config.data == SyntheticConfig()
+
+
+TRAIN = """
+import sys, pathlib
+sys.path.insert(0, {tests!r})
+import dataclasses
+from test_training import small
+from hmr_edu.training.run import run
+run(dataclasses.replace(small(pathlib.Path({out!r})), images={images}, resume=True))
+"""
+
+
+def train_in_a_process(out: Path, images: int) -> subprocess.Popen:
+    code = TRAIN.format(tests=str(Path(__file__).parent), out=str(out), images=images)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.slow
+def test_sigkill_at_random_moments_costs_nothing(tmp_path):
+    kills = int(os.environ.get("HMR_EDU_KILLS", "3"))
+    images, rng, killed = 320, random.Random(0), 0
+    straight = small(tmp_path / "straight", images=images)
+    run(straight)
+    config = small(tmp_path / "killed", images=images)
+    while killed < kills:
+        process = train_in_a_process(tmp_path / "killed", images)
+        # Start-up takes most of these seconds; the moment within the run is arbitrary.
+        deadline = time.monotonic() + rng.uniform(4, 12)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            killed += 1
+        else:
+            assert process.returncode == 0, process.communicate()[1]
+            # It finished before the moment came: start the next one afresh.
+            assert_same_bits(weights(config), weights(straight))
+            for path in sorted(config.folder.rglob("*"), reverse=True):
+                path.unlink() if path.is_file() else path.rmdir()
+        if (config.folder / "checkpoint.pt").exists():
+            torch.load(config.folder / "checkpoint.pt", weights_only=True)
+    process = train_in_a_process(tmp_path / "killed", images)
+    assert process.wait() == 0, process.communicate()[1]
+    process.communicate()
+    assert_same_bits(weights(config), weights(straight))
