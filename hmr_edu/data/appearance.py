@@ -26,6 +26,7 @@ from hmr_edu.data.occlusion import occluders
 from hmr_edu.data.palette import palettes
 from hmr_edu.data.render import GBuffer
 from hmr_edu.data.rest_landmarks import RestBody, RestLandmarks
+from hmr_edu.data.sampling import blend_rows, cover_rows
 from hmr_edu.keypoints import SMPL_JOINTS
 
 HEAD_PART = 1 + SMPL_JOINTS.index("head")
@@ -159,7 +160,7 @@ class Appearance:
 
         light = lighting.studio_lamps if c.studio else lighting.lamps
         people = self._people(gbuffer, part, draws["clothes"], light(draws["lamp"]))
-        alpha = torch.as_tensor(gbuffer.coverage, device=device) * (part > 0)
+        alpha = torch.as_tensor(gbuffer.coverage, device=device)
         if c.studio:
             images = torch.full_like(people, STUDIO_GREY)
         else:
@@ -209,7 +210,7 @@ class Appearance:
 
         depth = torch.as_tensor(gbuffer.depth, device=device)
         pixels = lighting.BodyPixels(index, sample, listed(gbuffer.normal))
-        radiance = lighting.light(albedo, pixels, lamps, depth, part > 0)
+        radiance = lighting.light(albedo, pixels, lamps, depth)
         people = torch.zeros(part.shape[0], 3, *part.shape[1:], device=device)
         people.view(-1).index_copy_(0, spread, radiance.clamp_(0, 1).sqrt_().view(-1))
         return people
@@ -245,11 +246,11 @@ class Appearance:
             return
         opacity = occluders(some, images.shape[-1], self.config.occluder_size)
         if self.config.studio:
-            texture = torch.full_like(images[rows], STUDIO_GREY / 2)
+            texture = torch.full_like(images[: len(rows)], STUDIO_GREY / 2)
         else:
             texture = self._backgrounds.sample(some)
-        images[rows] = torch.lerp(images[rows], texture, opacity[:, None])
-        hidden[rows] = torch.maximum(hidden[rows], opacity)
+        blend_rows(images, rows, texture, opacity[:, None])
+        cover_rows(hidden, rows, opacity)
 
     def _expose(
         self, images: Float[Tensor, "batch 3 H W"], draws: dict[str, Draws]
@@ -261,12 +262,15 @@ class Appearance:
         rows, some = draws["blur"].some(c.blur)
         if len(rows):
             kernels = camera_effects.blur_kernels(some, images.shape[-1], c.blur_size)
-            images[rows] = camera_effects.blur(images[rows], kernels)
+            sharp = images.index_select(0, rows)
+            images.index_copy_(0, rows, camera_effects.blur(sharp, kernels))
         if c.noise:
             camera_effects.add_noise(images, draws["noise"], self._reel, c.noise, c.noise_size)
         rows, some = draws["compression"].some(c.compression)
         if len(rows):
-            images[rows] = camera_effects.compress(images[rows], some.uniform(0.2, 1.0))
+            raw = images.index_select(0, rows)
+            compressed = camera_effects.compress(raw, some.uniform(0.2, 1.0))
+            images.index_copy_(0, rows, compressed)
         return images.clamp_(0, 1)
 
 

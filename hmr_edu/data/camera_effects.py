@@ -12,22 +12,27 @@ BLOCK = 8
 # Length of the reel of noise that every picture cuts its own piece from.
 NOISE_REEL = 1 << 20
 LUMA = (0.299, 0.587, 0.114)
+# Brightness, and how blue and how red (ITU-R BT.601).
+TO_YCC = torch.tensor([LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)])
+FROM_YCC = torch.linalg.inv(TO_YCC)
 
 
 def colour(
     images: Float[Tensor, "batch 3 H W"], draws: Draws, strength: float, grey: float
 ) -> Float[Tensor, "batch 3 H W"]:
     """Vary exposure, contrast, white balance, saturation, evenness; some pictures turn grey."""
-    b, size = draws.batch, images.shape[-1]
+    size = images.shape[-1]
     contrast = 1 + strength * draws.uniform(-0.25, 0.35, 1)
-    balance = 1 + strength * draws.uniform(-0.15, 0.15, 3)
-    offset = strength * draws.uniform(-0.12, 0.12, 1)
+    gain = contrast * (1 + strength * draws.uniform(-0.15, 0.15, 3))
+    offset = 0.5 + strength * draws.uniform(-0.12, 0.12, 1) - 0.5 * gain
     saturation = 1 + strength * draws.uniform(-0.6, 0.4)
-    saturation = torch.where(draws.chance(grey), 0.0, saturation).view(b, 1, 1, 1)
-    gain = (contrast * balance).view(b, 3, 1, 1)
-    images = torch.addcmul(0.5 + offset.view(b, 1, 1, 1) - 0.5 * gain, images, gain)
-    luma = images[:, :1] * LUMA[0] + images[:, 1:2] * LUMA[1] + images[:, 2:] * LUMA[2]
-    images = torch.lerp(luma, images, saturation)
+    saturation = torch.where(draws.chance(grey), 0.0, saturation)[:, None, None]
+    # All of it is linear in RGB: one 3 x 3 matrix and an offset a picture.
+    mix = torch.lerp(
+        images.new_tensor(LUMA).expand(3, 3), torch.eye(3, device=images.device), saturation
+    )
+    shift, matrix = mix @ offset[:, :, None], mix * gain[:, None]
+    images = torch.baddbmm(shift, matrix, images.flatten(2)).view(images.shape)
     across = torch.linspace(-1, 1, size, device=images.device)
     slope = strength * draws.uniform(-0.2, 0.2, 2)
     fall = slope[:, :1, None] * across + slope[:, 1:, None] * across[:, None]
@@ -104,10 +109,10 @@ def compress(
         images, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate"
     )
     rows, columns = padded.shape[-2] // BLOCK, padded.shape[-1] // BLOCK
-    to_ycc, dct = _YCC.to(images), _dct().to(images)
+    dct = _dct().to(images)
     # Both directions at once: a block of 64 numbers times a 64 x 64 matrix.
     dct = torch.kron(dct, dct)
-    ycc = (to_ycc @ padded.flatten(2)).view(n, 3, rows, BLOCK, columns, BLOCK)
+    ycc = (TO_YCC.to(images) @ padded.flatten(2)).view(n, 3, rows, BLOCK, columns, BLOCK)
     blocks = ycc.transpose(3, 4).reshape(n, 3, -1, BLOCK * BLOCK)
     order = torch.arange(BLOCK, device=images.device)
     step = 0.02 + 0.024 * (order + order[:, None]).flatten()
@@ -115,12 +120,8 @@ def compress(
     step = step * images.new_tensor([1.0, 1.8, 1.8]).view(3, 1, 1)
     blocks = (blocks @ dct.T).div_(step).round_().mul_(step) @ dct
     ycc = blocks.view(n, 3, rows, columns, BLOCK, BLOCK).transpose(3, 4).reshape(n, 3, -1)
-    rgb = (torch.linalg.inv(to_ycc) @ ycc).view(padded.shape)
+    rgb = (FROM_YCC.to(images) @ ycc).view(padded.shape)
     return rgb[..., :height, :width]
-
-
-# Brightness, and how blue and how red (ITU-R BT.601).
-_YCC = torch.tensor([LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)])
 
 
 def _dct() -> Float[Tensor, "8 8"]:

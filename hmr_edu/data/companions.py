@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hmr_edu.data.draws import Draws
-from hmr_edu.data.sampling import look_up
+from hmr_edu.data.sampling import blend_rows, cover_rows, look_up
 
 
 def behind(
@@ -22,7 +22,7 @@ def behind(
     if len(rows):
         scale, aside = some.uniform(0.35, 0.85), some.uniform(0.5, 1.1)
         look, opacity = _pasted(rows, people, alpha, scale, aside, some)
-        images[rows] = torch.lerp(images[rows], look, opacity)
+        blend_rows(images, rows, look, opacity)
 
 
 def in_front(
@@ -38,8 +38,8 @@ def in_front(
     if len(rows):
         scale, aside = some.uniform(1.1, 2.0), some.uniform(0.8, 1.4)
         look, opacity = _pasted(rows, people, alpha, scale, aside, some)
-        images[rows] = torch.lerp(images[rows], look, opacity)
-        hidden[rows] = torch.maximum(hidden[rows], opacity[:, 0])
+        blend_rows(images, rows, look, opacity)
+        cover_rows(hidden, rows, opacity[:, 0])
 
 
 def _pasted(

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from hmr_edu.data.draws import Draws
@@ -60,13 +60,12 @@ def light(
     pixels: BodyPixels,
     lamp: Float[Tensor, "batch 13"],
     depth: Float[Tensor, "batch H W"],
-    inside: Bool[Tensor, "batch H W"],
 ) -> Float[Tensor, "3 P"]:
     """Light a list of pixels: linear albedo in, linear radiance out."""
     here = lamp.T.contiguous().index_select(1, pixels.sample)
     towards, key, sky, floor, gloss = here.split((3, 3, 3, 3, 1))
     cosine = (pixels.normal * towards).sum(0)
-    lit = cosine.clamp(min=0) * _unshadowed(pixels, lamp, depth, inside)
+    lit = cosine.clamp(min=0) * _unshadowed(pixels, lamp, depth)
     upward = pixels.normal[1].mul(-0.5).add_(0.5)
     ambient = torch.lerp(floor, sky, upward)
     # Blinn's half vector with the viewer at -z; the sixth power by squaring.
@@ -79,22 +78,20 @@ def _unshadowed(
     pixels: BodyPixels,
     lamp: Float[Tensor, "batch 13"],
     depth: Float[Tensor, "batch H W"],
-    inside: Bool[Tensor, "batch H W"],
 ) -> Float[Tensor, " P"]:
     """Tell how much of the lamp a pixel sees, by a short march towards it through the depth."""
     size = depth.shape[-1]
     scale = size / CROP_METRES
     margin = math.ceil(SHADOW_STEPS[-1] * scale) + 1
     width = size + 2 * margin
-    # Empty pixels and what lies outside the picture are infinitely far and shadow nothing.
-    far = torch.nn.functional.pad(
-        depth.masked_fill(~inside, torch.inf), (margin,) * 4, value=torch.inf
-    ).view(-1)
     row = pixels.index // size
     # Every row that came before, and every picture, added a frame of `margin` to the index.
     frame = pixels.sample * (2 * margin * width)
     here = pixels.index + frame + row * (2 * margin) + (margin * width + margin)
-    start = far.index_select(0, here)
+    start = depth.reshape(-1).index_select(0, pixels.index)
+    # Empty pixels and what lies outside the picture are infinitely far and shadow nothing.
+    far = torch.full((len(depth) * width * width,), torch.inf, device=depth.device)
+    far.index_copy_(0, here, start)
 
     near, thick = SHADOW_DEPTH
     middle, half = (near + thick) / 2, (thick - near) / 2
@@ -122,7 +119,7 @@ def cast_shadows(
     if not len(rows):
         return
     n, size = len(rows), images.shape[-1]
-    outline = alpha[rows]
+    outline = alpha.index_select(0, rows)
     # At half the resolution: shadows are soft, and this is a quarter of the work.
     line = torch.arange(0.5, size, 2, device=images.device)
     lowest = (outline.amax(2) * torch.arange(1, size + 1, device=images.device)).amax(1)[:, None]
@@ -139,5 +136,8 @@ def cast_shadows(
     which = torch.arange(n, device=images.device)
     shadow = look_up(outline[:, None], which, row[:, :, None], column) * seen[:, None]
     shadow *= some.uniform(0.25, 0.6, 1, 1, 1)
-    shadow = torch.nn.functional.interpolate(shadow, size=(size, size), mode="bilinear")
-    images[rows] *= 1 - shadow
+    soft = (shadow + shadow.roll(1, 2) + shadow.roll(1, 3) + shadow.roll((1, 1), (2, 3))) / 4
+    light = torch.ones(len(images), 1, len(line), len(line), device=images.device)
+    light.index_copy_(0, rows, 1 - soft)
+    light = light.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    images *= light[..., :size, :size]
