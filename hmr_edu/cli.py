@@ -106,7 +106,20 @@ def body(args: Sequence[str]) -> None:
 
         build_body(source, out, seed)
 
-    tyro.extras.subcommand_cli_from_dict({"build": build}, prog="hmr-edu body", args=args)
+    def measure(body: Annotated[str, tyro.conf.Positional] = "lite") -> None:
+        """Measure a body: symmetry, closedness, proportions, regressors; printed as JSON.
+
+        Args:
+            body: "lite", "full" or a body file.
+        """
+        import json
+
+        from hmr_edu.body.build import measure as measure_body
+
+        print(json.dumps(measure_body(body), indent=1))
+
+    commands = {"build": build, "measure": measure}
+    tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu body", args=args)
 
 
 def mocap(args: Sequence[str]) -> None:
