@@ -1,4 +1,4 @@
-"""The command line: `hmr-edu train | evaluate | demo | body | mocap | bench`.
+"""The command line: `hmr-edu train | evaluate | demo | body | mocap | bench | ship`.
 
 Each command imports what it needs when it is called, so that `hmr-edu --help` is immediate.
 """
@@ -173,6 +173,29 @@ def bench(args: Sequence[str]) -> None:
     tyro.cli(run_bench, prog="hmr-edu bench", args=args)
 
 
+def ship(args: Sequence[str]) -> None:
+    """Make shipped weights, with their provenance, of a finished run."""
+
+    def command(
+        run: Annotated[Path, tyro.conf.Positional],
+        name: Annotated[str, tyro.conf.Positional],
+        out: Path | None = None,
+    ) -> None:
+        """Make shipped weights, with their provenance, of a finished run.
+
+        Args:
+            run: the run's folder.
+            name: what `load_pretrained` will call them.
+            out: folder; the package's own when left out.
+        """
+        from hmr_edu.hmr import WEIGHTS
+        from hmr_edu.training.ship import ship
+
+        print(ship(run, name, out or WEIGHTS))
+
+    tyro.cli(command, prog="hmr-edu ship", args=args)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
     "train": train,
     "evaluate": evaluate,
@@ -180,6 +203,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
     "body": body,
     "mocap": mocap,
     "bench": bench,
+    "ship": ship,
 }
 
 
@@ -205,6 +229,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DataError, FileNotFoundError) as error:
         print(f"hmr-edu {command}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of our output has seen enough: `hmr-edu ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print(f"\nhmr-edu {command}: interrupted", file=sys.stderr)
         return 130

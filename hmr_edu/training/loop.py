@@ -183,6 +183,7 @@ class Trainer:
             desc=c.name,
             disable=not main,
             dynamic_ncols=True,
+            mininterval=1,
         )
         began, before = time.perf_counter(), self.seconds
         # The same few people all through the run, never trained on.

@@ -1,0 +1,59 @@
+"""From a finished run to shipped weights: half precision, measured again, with provenance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from hmr_edu.errors import DataError
+from hmr_edu.hmr import WEIGHTS, load_pretrained
+from hmr_edu.training.checkpoint import load_checkpoint
+from hmr_edu.training.records import write_json
+
+
+def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
+    """Write `name.safetensors` (float16) and `name.json` into `out` from a finished run.
+
+    The provenance holds the command, commit, seed, minutes, hardware, versions and the metrics
+    that the run measured. Raises DataError when the run is not finished and evaluated.
+    """
+    wanted = ("model.safetensors", "config.json", "environment.json", "evaluation.json")
+    missing = [file for file in wanted if not (run / file).is_file()]
+    if missing:
+        raise DataError(f"{run}: no {missing[0]}; let the run finish and evaluate itself first")
+    config, environment, evaluation = (json.loads((run / f).read_text()) for f in wanted[1:])
+    path = out / f"{name}.safetensors"
+    load_pretrained(run / "model.safetensors").save(path, half=True)
+    state = load_checkpoint(run)
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "command": f"hmr-edu train {config['name']}",
+            "commit": environment["commit"],
+            "seed": config["seed"],
+            "images": config["images"],
+            "minutes": round(state["seconds"] / 60, 1) if state else None,
+            "hardware": f"{environment['cpu']}, {environment['threads']} thread(s)"
+            + (f", {environment['gpu']}" if environment["gpu"] else ""),
+            "versions": {k: environment[k] for k in ("python", "torch", "numpy", "hmr_edu")},
+            "config": config,
+            "metrics": {name: _plain(rows) for name, rows in evaluation.items()},
+        },
+    )
+    return path
+
+
+def _plain(rows: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of one test set, without the per-joint detail."""
+
+    def scalars(row: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in row.items() if not isinstance(v, dict | list)}
+
+    return {
+        "about": rows["about"],
+        "baselines": {name: scalars(row) for name, row in rows["baselines"].items()},
+        "after": scalars(rows["after"]) | {"steps": rows["after"]["steps"]},
+    }

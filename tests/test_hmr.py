@@ -1,0 +1,131 @@
+"""HMR as a whole: what follows from a theta, what is saved, and that images reach the body."""
+
+import math
+
+import pytest
+import torch
+
+from hmr_edu.body import load_body
+from hmr_edu.camera import weak_perspective
+from hmr_edu.errors import DataError
+from hmr_edu.hmr import HMR, load_pretrained
+from hmr_edu.rotations import axis_angle_to_matrix
+from hmr_edu.theta import mean_theta
+
+TINY = {"image_size": 32, "width": 8, "hidden": 16}
+
+
+def tiny(**changes) -> HMR:
+    return HMR("resnet18", **{**TINY, "stem": "small", **changes})
+
+
+def images(n: int = 2, size: int = 32) -> torch.Tensor:
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("representation", ["axis_angle", "6d"])
+@pytest.mark.parametrize("pooling", ["average", "spatial"])
+def test_one_prediction_per_step_and_all_parts_agree(representation, pooling):
+    model = tiny(representation=representation, pooling=pooling).eval()
+    predictions = model(images())
+    assert len(predictions) == 3
+    for p in predictions:
+        camera, pose, betas = p.theta.split((3, 72, 10), dim=1)
+        body = model.body(betas, pose)
+        torch.testing.assert_close(p.vertices, body.vertices, rtol=0, atol=2e-5)
+        torch.testing.assert_close(p.keypoints3d, body.keypoints, rtol=0, atol=2e-5)
+        projected = weak_perspective(body.keypoints, camera)
+        torch.testing.assert_close(p.keypoints2d, projected, rtol=0, atol=2e-5)
+        assert p.camera.tolist() == camera.tolist()
+        assert p.betas.tolist() == betas.tolist()
+
+
+def test_keypoints_do_not_depend_on_whether_the_mesh_is_wanted():
+    model = tiny().eval()
+    for whole, part in zip(model(images()), model(images(), vertices=False), strict=True):
+        assert part.vertices is None
+        torch.testing.assert_close(part.keypoints3d, whole.keypoints3d, rtol=0, atol=2e-6)
+
+
+def test_detail_is_theta_body_and_camera():
+    model = tiny()
+    theta = mean_theta()[None].clone()
+    theta[0, :3] = torch.tensor([0.5, 0.1, -0.2])
+    detail = model.detail(theta)
+    torch.testing.assert_close(detail.theta, theta)
+    # Facing the camera: pi about x puts the head above the feet in a picture whose y points down.
+    assert detail.keypoints2d[0, 13, 1] < detail.keypoints2d[0, 0, 1]
+    rest = load_body("lite")(torch.zeros(1, 10), torch.zeros(1, 72))
+    pelvis = rest.joints[:, :1]
+    half_turn = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    expected = (rest.vertices - pelvis) @ half_turn + pelvis
+    torch.testing.assert_close(detail.vertices, expected, rtol=0, atol=2e-6)
+    torch.testing.assert_close(detail.rotations[0, 0], half_turn, rtol=0, atol=2e-7)
+    by_hand = 0.5 * (detail.keypoints3d[0, 5, :2] + torch.tensor([0.1, -0.2]))
+    torch.testing.assert_close(detail.keypoints2d[0, 5], by_hand)
+
+
+def test_the_papers_network_has_the_papers_size():
+    model = HMR()
+    assert sum(p.numel() for p in model.regressor.parameters()) == 3_321_941
+    assert sum(p.numel() for p in model.encoder.parameters()) == 23_508_032
+
+
+def test_a_gradient_reaches_every_weight():
+    model = tiny(pooling="spatial", representation="6d", dropout=0.0)
+    # The last layer starts near zero: give the feedback something to carry.
+    torch.manual_seed(0)
+    for p in model.regressor.parameters():
+        torch.nn.init.normal_(p, std=0.05)
+    predictions, features = model(images(4), vertices=False, return_features=True)
+    loss = sum(p.keypoints3d.square().sum() + p.keypoints2d.square().sum() for p in predictions)
+    (loss + features.parts.mean()).backward()
+    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()]
+    assert not silent
+
+
+def test_a_mean_theta_is_where_an_untrained_network_stays():
+    mean = mean_theta()
+    mean[6:75] = 0.2
+    model = tiny(mean_theta=mean, representation="6d").eval()
+    for p in model(images(), vertices=False):
+        expected = axis_angle_to_matrix(mean[3:75].view(24, 3))
+        assert (p.rotations - expected).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_saved_and_loaded(tmp_path, half):
+    model = tiny(pooling="spatial", representation="6d", share_weights=False).eval()
+    model.save(tmp_path / "m.safetensors", half=half)
+    again = load_pretrained(tmp_path / "m.safetensors")
+    assert again.options == model.options
+    assert not again.training
+    tolerance = 5e-3 if half else 0
+    torch.testing.assert_close(
+        again(images())[-1].theta, model(images())[-1].theta, rtol=0, atol=tolerance
+    )
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "m.safetensors"
+    tiny().save(path)
+    with safe_open(path, framework="pt") as archive:
+        metadata = archive.metadata()
+    tensors = load_file(path)
+    tensors.pop("encoder.trunk.conv1.weight")
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(DataError, match="do not fit"):
+        load_pretrained(path)
+
+
+def test_missing_weights_name_what_there_is():
+    with pytest.raises(FileNotFoundError, match="shipped: "):
+        load_pretrained("resnet101")
+
+
+def test_nan_images_are_named():
+    with pytest.raises(ValueError, match="images"):
+        tiny()(torch.full((1, 3, 32, 32), math.nan))

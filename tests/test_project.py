@@ -1,0 +1,138 @@
+"""The repository itself: what it promises about its environment, assets and layers."""
+
+import ast
+import hashlib
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+# Ground floor first: a room may import from those before it, and from itself.
+ROOMS = [
+    ("errors", "files", "theta"),
+    ("npz", "rotations", "keypoints"),
+    ("camera", "crop", "metrics", "losses", "spatial_head"),
+    ("body",),
+    ("encoder", "regressor", "discriminator"),
+    ("hmr",),
+    ("data",),
+    ("training",),
+    ("viz",),
+    ("bench",),
+    ("cli",),
+]
+FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
+
+
+def tracked() -> list[Path]:
+    try:
+        out = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in out.stdout.split("\0") if name]
+
+
+def test_conda_only_brings_python_and_delegates():
+    lines = [
+        line.strip()
+        for line in (ROOT / "environment.yml").read_text().splitlines()
+        if line.strip() and not line.strip().startswith("#")
+    ]
+    bounds = PYPROJECT["project"]["requires-python"]
+    assert lines == [
+        "name: hmr_edu",
+        "dependencies:",
+        f"- python{bounds}",
+        "- pip",
+        "- pip:",
+        "- -c constraints.txt",
+        "- -e .[all]",
+    ]
+
+
+def test_constraints_pin_every_direct_dependency():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    project = PYPROJECT["project"]
+    wanted = [*project["dependencies"]]
+    for extra in project["optional-dependencies"].values():
+        wanted += [line for line in extra if not line.startswith("hmr_edu")]
+    names = {re.split(r"[<>=;\s]", line)[0] for line in wanted}
+    assert names <= set(pins), names - set(pins)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", pins["torch"])
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("hmr_edu."):
+            found.add(node.module.split(".")[1])
+        if isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("hmr_edu.")}
+    return found
+
+
+def test_imports_only_point_down():
+    upward = []
+    for path in (ROOT / "hmr_edu").rglob("*.py"):
+        room = path.relative_to(ROOT / "hmr_edu").parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for other in imports(path):
+            if other != room and FLOOR[other] > FLOOR[room]:
+                upward.append(f"{path.relative_to(ROOT)} imports {other}")
+            if room == "data" and other in ("hmr", "encoder", "regressor", "discriminator"):
+                upward.append(f"{path.relative_to(ROOT)}: data knows the model ({other})")
+    assert not upward
+
+
+def test_no_file_grows_beyond_one_concept():
+    long = {
+        str(p.relative_to(ROOT)): n
+        for p in (ROOT / "hmr_edu").rglob("*.py")
+        if (n := len(p.read_text().splitlines())) > 320
+    }
+    assert not long
+
+
+def test_no_machine_paths_and_no_poses():
+    mine = Path(__file__)
+    pattern = re.compile(r"/(?:work|farm|root|home)/[A-Za-z]")
+    for path in tracked():
+        assert not path.name.endswith(("cmu_poses.npz", "hdm05_poses.npz"))
+        if path.suffix in (".py", ".md", ".toml", ".yml", ".txt", ".json", "") and path != mine:
+            assert not pattern.search(path.read_text(errors="ignore")), path
+
+
+def test_shipped_files_are_small():
+    sizes = {p: p.stat().st_size for p in tracked()}
+    bodies = sum(n for p, n in sizes.items() if p.parent.name == "assets" and "body" in p.parts)
+    weights = sum(n for p, n in sizes.items() if p.suffix == ".safetensors")
+    assert bodies < 4e6
+    assert weights < 30e6
+    assert sum(sizes.values()) < 60e6
+
+
+def test_every_shipped_weight_has_its_provenance():
+    shipped = list((ROOT / "hmr_edu" / "assets" / "weights").glob("*.safetensors"))
+    assert shipped
+    for path in shipped:
+        record = json.loads(path.with_suffix(".json").read_text())
+        assert record["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        for key in ("command", "commit", "seed", "minutes", "hardware", "versions", "metrics"):
+            assert record[key] not in (None, ""), (path.name, key)
+
+
+def test_notice_speaks_of_every_asset():
+    notice = (ROOT / "NOTICE").read_text()
+    for folder in ("hmr_edu/body/assets", "hmr_edu/assets/pose_prior", "hmr_edu/assets/weights"):
+        assert folder in notice
+    assert "mocap.cs.cmu.edu" in notice
+    assert "NSF EIA-0196217" in notice
