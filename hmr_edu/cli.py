@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -43,6 +43,7 @@ def evaluate(args: Sequence[str]) -> None:
     def command(
         weights: Annotated[str, tyro.conf.Positional] = "resnet18",
         images: int = 1000,
+        appearance: Literal["full", "clear", "plain"] = "full",
         sets: tuple[str, ...] = ("test-prior", "test-mocap"),
         out: Path | None = None,
         threads: int = 0,
@@ -52,6 +53,8 @@ def evaluate(args: Sequence[str]) -> None:
         Args:
             weights: shipped weights by name, or a file written by a training run.
             images: pictures in each test set.
+            appearance: how the people look: "full" as photographs do, "clear" without
+                anything in the way, "plain" in a studio.
             sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, when found),
                 or a mocap file of your own.
             out: write the numbers here as JSON too.
@@ -59,7 +62,7 @@ def evaluate(args: Sequence[str]) -> None:
         """
         from hmr_edu.training.run import evaluate_weights
 
-        evaluate_weights(weights, sets, images, out, threads)
+        evaluate_weights(weights, sets, images, appearance, out, threads)
 
     tyro.cli(command, prog="hmr-edu evaluate", args=args)
 

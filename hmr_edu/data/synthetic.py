@@ -44,7 +44,7 @@ class SyntheticConfig:
     image_size: int = 224
     batch_size: int = 64
     # Share of the crop's side that the person's larger extent fills.
-    fill: tuple[float, float] = (0.6, 0.95)
+    fill: tuple[float, float] = (0.7, 1.0)
     # Shift of the person's centre, in half-crops.
     shift: float = 0.1
     # Camera pitch and roll, standard deviation in degrees.

@@ -156,7 +156,7 @@ def cpu_long_preset() -> TrainConfig:
     """The shipped weights: as `cpu`, for an hour, with everything that photographs do to people."""
     config = cpu_preset()
     config.name, config.images = "cpu-long", 150_000
-    config.data.fill, config.data.appearance = (0.7, 1.05), LEVELS["full"]
+    config.data = SyntheticConfig(image_size=64, batch_size=16)
     return config
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from hmr_edu.data.appearance import LEVELS
 from hmr_edu.data.synthetic import SyntheticConfig
 from hmr_edu.data.testsets import find_test_sets, test_set
 from hmr_edu.hmr import load_pretrained
@@ -39,13 +40,18 @@ def run(config: TrainConfig) -> dict[str, Any] | None:
 
 
 def evaluate_weights(
-    weights: str, sets: Sequence[str], images: int, out: Path | None, threads: int
+    weights: str,
+    sets: Sequence[str],
+    images: int,
+    appearance: str,
+    out: Path | None,
+    threads: int,
 ) -> dict[str, Any]:
     """Measure shipped or trained weights on the named sets and print the table."""
     if threads:
         torch.set_num_threads(threads)
     model = load_pretrained(weights)
-    data = SyntheticConfig(image_size=model.image_size)
+    data = SyntheticConfig(image_size=model.image_size, appearance=LEVELS[appearance])
     record = evaluate({"after": model}, [test_set(name, model.body, data, images) for name in sets])
     print(table(record))
     if out is not None:
