@@ -22,6 +22,7 @@ from hmr_edu.data.rest_landmarks import RestLandmarks
 from hmr_edu.data.sampling import look_up
 from hmr_edu.data.scenes import paint_scenes
 from hmr_edu.errors import DataError
+from hmr_edu.keypoints import SMPL_JOINTS
 
 SIZE = 48
 # Small banks: the tests look at rules, not at variety.
@@ -180,6 +181,23 @@ def test_gpu_draws_the_same_picture(body, gbuffer):
     assert there.is_cuda
     # Rounding moves a texel or a quantisation step here and there.
     assert (here - there.cpu()).abs().gt(0.02).float().mean() < 0.02
+
+
+def test_faces_look_where_people_look(body, gbuffer):
+    """Seen from the front a head has the colour of the hands more than seen from behind."""
+    faces = np.repeat([0, 3], 16)
+    people = GBuffer(**{f.name: getattr(gbuffer, f.name)[faces] for f in fields(gbuffer)})
+    images = shade(body, people, "plain", seed=2).images
+    part = torch.from_numpy(people.part)[:, None]
+    joint = {name: 1 + SMPL_JOINTS.index(name) for name in ("head", "left_hand", "right_hand")}
+
+    def colour(where):
+        return (images * where).sum((2, 3)) / where.sum((2, 3))
+
+    hands = colour((part == joint["left_hand"]) | (part == joint["right_hand"]))
+    unlike = (colour(part == joint["head"]) - hands).norm(dim=1)
+    # The same generator dresses both halves differently, so compare the crowds, not the pairs.
+    assert unlike[:16].median() < unlike[16:].median() - 0.05
 
 
 def test_heads_tell_front_from_back(body):

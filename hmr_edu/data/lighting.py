@@ -13,7 +13,7 @@ from hmr_edu.data.draws import Draws
 from hmr_edu.data.sampling import look_up
 
 # How far from a point, in metres, its shadow caster is looked for: neighbouring limbs, the torso.
-SHADOW_STEPS = (0.05, 0.11, 0.2, 0.34)
+SHADOW_STEPS = (0.06, 0.14, 0.28)
 # A surface shadows what lies this far behind it, metres: less is itself, more is not a limb.
 SHADOW_DEPTH = (0.03, 0.5)
 # Metres that a crop shows from side to side; shadows do not need it more exactly.

@@ -82,8 +82,13 @@ class Trainer:
         )
         model, critic = build_networks(config, self.people)
         o = config.optimizer
+        regressor = set(model.regressor.parameters())
+        groups = [
+            {"params": [p for p in model.parameters() if p not in regressor], "scale": 1.0},
+            {"params": list(model.regressor.parameters()), "scale": o.regressor_scale},
+        ]
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), o.learning_rate, weight_decay=o.weight_decay, fused=True
+            groups, o.learning_rate, weight_decay=o.weight_decay, fused=True
         )
         self.critic_optimizer = torch.optim.Adam(
             critic.parameters(), o.critic_learning_rate, fused=True
@@ -167,7 +172,7 @@ class Trainer:
         if o.schedule == "cosine":
             factor *= 0.5 * (1 + math.cos(math.pi * self.progress))
         for group in self.optimizer.param_groups:
-            group["lr"] = factor * o.learning_rate
+            group["lr"] = factor * o.learning_rate * group["scale"]
 
     # ------------------------------------------------------------------ the run
 
