@@ -46,6 +46,7 @@ def evaluate(args: Sequence[str]) -> None:
         appearance: Literal["full", "clear", "plain"] = "full",
         sets: tuple[str, ...] = ("test-prior", "test-mocap"),
         out: Path | None = None,
+        sheet: Path | None = None,
         threads: int = 0,
     ) -> None:
         """Measure a network on the held-out test sets, beside the baselines.
@@ -58,11 +59,16 @@ def evaluate(args: Sequence[str]) -> None:
             sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, when found),
                 or a mocap file of your own.
             out: write the numbers here as JSON too.
+            sheet: draw the first people of the first set here (PNG).
             threads: CPU threads; 0 leaves it to PyTorch.
         """
         from hmr_edu.training.run import evaluate_weights
 
-        evaluate_weights(weights, sets, images, appearance, out, threads)
+        model, test_sets = evaluate_weights(weights, sets, images, appearance, out, threads)
+        if sheet is not None:
+            from hmr_edu.viz.result_sheet import save_result_sheet
+
+            save_result_sheet(sheet, model, test_sets[0])
 
     tyro.cli(command, prog="hmr-edu evaluate", args=args)
 

@@ -100,7 +100,7 @@ def test_nobody_sticks_a_foot_into_the_lens():
 
 def test_every_yaw_is_seen_equally():
     people = stream(batch_size=64, pitch=0.0, roll=0.0)
-    forward = torch.cat([people.scene(i).rotations[:, 0, :, 2] for i in range(8)])
+    forward = torch.cat([people.scene(i).rotations[:, 0, :, 2] for i in range(8)]).numpy()
     yaw = np.degrees(np.arctan2(forward[:, 0], -forward[:, 2]))
     counts, _ = np.histogram(yaw, bins=8, range=(-180, 180))
     assert counts.min() > 0.6 * 64

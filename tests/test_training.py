@@ -138,7 +138,7 @@ def test_a_non_finite_loss_stops_with_step_term_and_checkpoint(tmp_path):
     trainer = Trainer(small(tmp_path))
     photograph = trainer.people.photograph
 
-    def spoiled(scene, device):
+    def spoiled(scene, device="cpu"):
         batch = photograph(scene, device)
         if trainer.step == 3:
             batch.keypoints3d = batch.keypoints3d * float("inf")

@@ -164,7 +164,7 @@ def cpu_preset() -> TrainConfig:
 def cpu_long_preset() -> TrainConfig:
     """The shipped weights: as `cpu`, for an hour, with everything that photographs do to people."""
     config = cpu_preset()
-    config.name, config.images = "cpu-long", 120_000
+    config.name, config.images = "cpu-long", 80_000
     config.data = SyntheticConfig(image_size=64, batch_size=16)
     return config
 

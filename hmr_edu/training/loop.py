@@ -197,8 +197,10 @@ class Trainer:
             save_samples(c.folder, 0, self.network(), showcase)
         self.model.train()
         scenes = self._scenes()
+        losses: dict[str, Tensor] = {}
         while self.progress < 1:
-            losses = self.train_step(self.people.photograph(next(scenes), self.accelerator.device))
+            # The critics' loss stays in the record between their turns.
+            losses |= self.train_step(self.people.photograph(next(scenes), self.accelerator.device))
             self.step += 1
             self.seconds = before + time.perf_counter() - began
             bar.update(self.images - bar.n)

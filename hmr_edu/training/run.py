@@ -10,8 +10,8 @@ import torch
 
 from hmr_edu.data.appearance import LEVELS
 from hmr_edu.data.synthetic import SyntheticConfig
-from hmr_edu.data.testsets import find_test_sets, test_set
-from hmr_edu.hmr import load_pretrained
+from hmr_edu.data.testsets import TestSet, find_test_sets, test_set
+from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.evaluation import evaluate, table
 from hmr_edu.training.loop import Trainer, build_networks
@@ -46,14 +46,15 @@ def evaluate_weights(
     appearance: str,
     out: Path | None,
     threads: int,
-) -> dict[str, Any]:
-    """Measure shipped or trained weights on the named sets and print the table."""
+) -> tuple[HMR, list[TestSet]]:
+    """Measure shipped or trained weights on the named sets, print the table, write the record."""
     if threads:
         torch.set_num_threads(threads)
     model = load_pretrained(weights)
     data = SyntheticConfig(image_size=model.image_size, appearance=LEVELS[appearance])
-    record = evaluate({"after": model}, [test_set(name, model.body, data, images) for name in sets])
+    test_sets = [test_set(name, model.body, data, images) for name in sets]
+    record = evaluate({"after": model}, test_sets)
     print(table(record))
     if out is not None:
         write_json(out, record)
-    return record
+    return model, test_sets
