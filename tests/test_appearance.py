@@ -3,22 +3,15 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-import scipy.fft
-import scipy.ndimage
 import torch
 from PIL import Image
 
 from hmr_edu.body import load_body
-from hmr_edu.data import camera_effects, lighting
+from hmr_edu.data import lighting
 from hmr_edu.data.appearance import LEVELS, Appearance, AppearanceConfig
 from hmr_edu.data.backgrounds import load_photos
-from hmr_edu.data.chart import Chart
 from hmr_edu.data.draws import Draws
-from hmr_edu.data.faces import paint_heads
-from hmr_edu.data.palette import from_hue, palettes
-from hmr_edu.data.regions import NEUTRAL, SHADES, Region
 from hmr_edu.data.render import GBuffer, Renderer
-from hmr_edu.data.rest_landmarks import RestLandmarks
 from hmr_edu.data.sampling import look_up
 from hmr_edu.data.scenes import paint_scenes
 from hmr_edu.errors import DataError
@@ -200,58 +193,6 @@ def test_faces_look_where_people_look(body, gbuffer):
     assert unlike[:16].median() < unlike[16:].median() - 0.05
 
 
-def test_heads_tell_front_from_back(body):
-    marks = RestLandmarks.of(body)
-    sheets = paint_heads(marks, 64, seed=1).view(64, 2, -1) // SHADES
-    hairy = ((sheets == Region.HAIR) | (sheets == Region.HEADWEAR)).float().mean(2)
-    front, back = hairy.T
-    assert ((back - front) > 0.1).float().mean() > 0.85
-    eyes = (sheets == Region.EYE_WHITE).any(2)
-    assert eyes[:, 0].float().mean() > 0.8
-    assert not eyes[:, 1].any()
-
-
-def test_landmarks_follow_the_body(body):
-    class Larger:
-        v_template, J_template, weights = 1.1 * body.v_template, 1.1 * body.J_template, body.weights
-
-    marks, larger = RestLandmarks.of(body), RestLandmarks.of(Larger())
-    assert marks.sole < marks.ankle < marks.knee < marks.hip < marks.waist < marks.chest
-    assert marks.chest < marks.neck < marks.chin < marks.crown
-    assert 0 < marks.shoulder_x < marks.elbow_x < marks.wrist_x < marks.reach_x
-    for f in fields(marks):
-        ratio = np.array(getattr(larger, f.name)) / np.array(getattr(marks, f.name))
-        np.testing.assert_allclose(ratio, 1.1, rtol=1e-4)
-
-
-def test_chart_finds_the_texel_it_painted():
-    chart = Chart(half_width=0.5, top=1.0, bottom=0.0, pitch=0.1)
-    assert (chart.rows, chart.columns, chart.size) == (10, 10, 200)
-    x, y, front = chart.grid()
-    shape = (1, 2, 10, 10)
-    x, y, back = (v.expand(shape).flatten() for v in (x, y, ~front))
-    assert torch.equal(chart.texel(x, y, back), torch.arange(200))
-    far = torch.tensor([9.0])
-    assert chart.texel(far, far, torch.tensor([False])).item() == 9
-
-
-def test_palette_follows_the_regions():
-    table = palettes(Draws(500, 0)).view(500, 3, len(Region), SHADES)
-    assert table.min() > 0
-    skin = table[:, :, Region.SKIN, NEUTRAL]
-    # Human skin is redder than green, greener than blue; a fold is darker than the cloth.
-    assert (skin[:, 0] > skin[:, 1]).float().mean() > 0.98
-    assert (skin[:, 1] > skin[:, 2]).float().mean() > 0.9
-    assert (table.diff(dim=3) > 0).all()
-
-
-def test_hues_match_matplotlib():
-    from matplotlib.colors import hsv_to_rgb
-
-    hsv = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
-    np.testing.assert_allclose(from_hue(*hsv.T), hsv_to_rgb(hsv), atol=2e-6)
-
-
 def test_look_up_is_plain_indexing():
     draws = Draws(5, 0)
     pictures = torch.rand(4, 3, 6, 7, generator=torch.Generator().manual_seed(0))
@@ -283,38 +224,6 @@ def test_light_and_self_shadow():
     row = lighting.light(torch.ones(3, 1024), pixels, lamp, depth)[0].view(32, 32)[16]
     assert row[15] < row[0] - 0.2
     torch.testing.assert_close(row[16:], row[0].expand(16))
-
-
-def test_compression_is_a_quantised_dct():
-    torch.testing.assert_close(
-        camera_effects._dct(),
-        torch.from_numpy(scipy.fft.dct(np.eye(8), axis=0, norm="ortho")).float(),
-    )
-    images = torch.rand(3, 3, 20, 20, generator=torch.Generator().manual_seed(0))
-    quality = torch.tensor([1.0, 0.6, 0.0])
-    error = (camera_effects.compress(images, quality) - images).square().mean((1, 2, 3))
-    assert error[0] < 4e-3
-    assert error[0] < error[1] < error[2]
-
-
-def test_blur_is_a_convolution():
-    images = torch.rand(4, 3, 30, 30, generator=torch.Generator().manual_seed(0))
-    kernels = camera_effects.blur_kernels(Draws(4, 1), 64, 1.0)
-    torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(4))
-    blurred = camera_effects.blur(images, kernels)
-    for image, kernel, out in zip(images, kernels, blurred, strict=True):
-        for channel in range(3):
-            expected = scipy.ndimage.correlate(image[channel], kernel, mode="nearest")
-            np.testing.assert_allclose(out[channel], expected, atol=1e-5)
-
-
-def test_noise_has_no_bias_and_its_share():
-    images = torch.zeros(400, 3, 16, 16)
-    reel = camera_effects.noise_reel(0)
-    camera_effects.add_noise(images, Draws(400, 0), reel, share=0.5, strength=1.0)
-    noisy = (images != 0).flatten(1).any(1)
-    assert 0.4 < noisy.float().mean() < 0.6
-    assert images.mean().abs() < 1e-3
 
 
 def test_draws_keep_their_promises():
