@@ -122,7 +122,8 @@ class SyntheticPeople:
     @torch.no_grad()
     def photograph(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
         """Dress, light and photograph a scene on `device`."""
-        generator = torch.Generator(device).manual_seed(scene.seed)
+        # Drawn on the CPU whatever the device: the same picture everywhere.
+        generator = torch.Generator().manual_seed(scene.seed)
         shaded = self.appearance(scene.gbuffer, generator, device)
         keypoints2d = scene.keypoints2d.to(device)
         inside = (keypoints2d.abs() <= 1).all(-1)
