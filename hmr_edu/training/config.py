@@ -61,7 +61,7 @@ class OptimizerConfig:
     learning_rate: float = 1e-4
     critic_learning_rate: float = 1e-4
     # The regressor's learning rate in units of the network's. Its first layer sees hundreds of
-    # positive features: at the trunk's rate most of its ReLUs die within a few hundred steps,
+    # positive features: at the trunk's rate most of its ReLUs die (96 % in one run at 2e-3),
     # and what is left can only say the mean pose.
     regressor_scale: float = 1.0
     weight_decay: float = 0.0
