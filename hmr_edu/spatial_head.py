@@ -76,8 +76,9 @@ class SpatialHead(nn.Module):
         self.maps = nn.Conv2d(hidden, sum(self.map_channels), 1)
         self.squeeze = nn.Sequential(
             nn.Conv2d(stage_channels[-1], squeezed, 1, bias=False),
+            # No ReLU: hundreds of features that are never negative would push the regressor's
+            # units the same way, and kill many of them.
             nn.BatchNorm2d(squeezed),
-            nn.ReLU(),
             nn.Flatten(),
         )
         self.feature_dim = 4 * keypoints + squeezed * last_map**2

@@ -56,8 +56,11 @@ class LossConfig:
 
 @dataclass
 class OptimizerConfig:
-    """AdamW for the network, Adam for the critics."""
+    """How the network learns; the critics learn by Adam."""
 
+    # "muon": Muon for the weights of hidden layers, AdamW for the rest; learns from a
+    # quarter of the pictures, for a fifth more time each.
+    method: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 1e-4
     critic_learning_rate: float = 1e-4
     # The regressor's learning rate in units of the network's. Its first layer sees hundreds of
@@ -123,10 +126,10 @@ class TrainConfig:
 
 
 def cpu_preset() -> TrainConfig:
-    """Ten minutes on two CPU cores: 64 pixels, people in clear view, a head that keeps places."""
+    """Ten minutes on two CPU cores: 64 pixels, people in a studio, a head that keeps places."""
     return TrainConfig(
         name="cpu",
-        images=48_000,
+        images=64_000,
         device="cpu",
         model=ModelConfig(
             encoder="resnet18",
@@ -134,11 +137,11 @@ def cpu_preset() -> TrainConfig:
             stem="small",
             pooling="spatial",
             representation="6d",
-            hidden=512,
+            hidden=384,
             dropout=0.0,
         ),
         data=SyntheticConfig(
-            image_size=64, batch_size=16, fill=(0.8, 1.0), appearance=LEVELS["clear"]
+            image_size=64, batch_size=32, fill=(0.8, 1.0), appearance=LEVELS["plain"]
         ),
         loss=LossConfig(
             keypoints2d=10.0,
@@ -146,13 +149,15 @@ def cpu_preset() -> TrainConfig:
             pose=10.0,
             betas=0.02,
             adversary=0.01,
-            heatmaps=1.0,
-            depths=3.0,
-            parts=1.0,
+            # Dense labels teach the trunk faster than 85 numbers do.
+            heatmaps=5.0,
+            depths=15.0,
+            parts=5.0,
         ),
         optimizer=OptimizerConfig(
-            learning_rate=2e-3,
-            regressor_scale=0.1,
+            method="muon",
+            learning_rate=1.6e-2,
+            regressor_scale=0.25,
             weight_decay=0.02,
             warmup=100,
             clip=10.0,
@@ -164,8 +169,8 @@ def cpu_preset() -> TrainConfig:
 def cpu_long_preset() -> TrainConfig:
     """The shipped weights: as `cpu`, for an hour, with everything that photographs do to people."""
     config = cpu_preset()
-    config.name, config.images = "cpu-long", 80_000
-    config.data = SyntheticConfig(image_size=64, batch_size=16)
+    config.name, config.images = "cpu-long", 240_000
+    config.data = SyntheticConfig(image_size=64, batch_size=32)
     return config
 
 

@@ -9,13 +9,12 @@ sees batch k, and every random number in it follows from (seed, k): that is what
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -37,6 +36,7 @@ from hmr_edu.training.objective import (
     critic_weights,
     supervised_losses,
 )
+from hmr_edu.training.optimizers import build_optimizers, learning_rate
 from hmr_edu.training.records import Log, environment, write_json
 from hmr_edu.training.samples import save_samples
 
@@ -72,7 +72,10 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self.accelerator = Accelerator(
-            mixed_precision=_precision(config), cpu=config.device == "cpu"
+            mixed_precision=_precision(config),
+            cpu=config.device == "cpu",
+            # The body is megabytes of constants, and the running means are for testing only.
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
         if config.device == "cuda" and self.accelerator.device.type != "cuda":
             raise DataError("--device cuda: PyTorch sees no CUDA device here")
@@ -81,20 +84,13 @@ class Trainer:
             load_body(config.model.body), self.poses, config.data, seed=config.seed
         )
         model, critic = build_networks(config, self.people)
-        o = config.optimizer
-        regressor = set(model.regressor.parameters())
-        groups = [
-            {"params": [p for p in model.parameters() if p not in regressor], "scale": 1.0},
-            {"params": list(model.regressor.parameters()), "scale": o.regressor_scale},
-        ]
-        self.optimizer = torch.optim.AdamW(
-            groups, o.learning_rate, weight_decay=o.weight_decay, fused=True
+        critic_optimizer = torch.optim.Adam(
+            critic.parameters(), config.optimizer.critic_learning_rate, fused=True
         )
-        self.critic_optimizer = torch.optim.Adam(
-            critic.parameters(), o.critic_learning_rate, fused=True
-        )
-        prepared = self.accelerator.prepare(model, critic, self.optimizer, self.critic_optimizer)
-        self.model, self.critic, self.optimizer, self.critic_optimizer = prepared
+        prepare = self.accelerator.prepare
+        self.model, self.critic = prepare(model, critic)
+        self.optimizers = [prepare(o) for o in build_optimizers(model, config.optimizer)]
+        self.critic_optimizer = prepare(critic_optimizer)
         self.step, self.seconds = 0, 0.0
 
     # ------------------------------------------------------------------ one step
@@ -111,16 +107,22 @@ class Trainer:
         )
         adversary = c.loss.adversary > 0 and c.mode != "2d-only"
         if adversary:
-            # The critics judge here and do not learn: no gradients for their weights.
+            # The critics judge here and do not learn: no gradients for their weights, and no
+            # wrapper for several processes, which would wait for them.
             self.critic.requires_grad_(False)
-            losses["adversary"] = adversary_loss(self.critic, predictions)
+            judges = self.accelerator.unwrap_model(self.critic)
+            losses["adversary"] = adversary_loss(judges, predictions)
         self._check_finite(losses)
-        self._set_learning_rate()
-        self.optimizer.zero_grad()
+        rate = learning_rate(c.optimizer, self.step, self.progress)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["scale"]
         self.accelerator.backward(sum(weights[name] * loss for name, loss in losses.items()))
         if c.optimizer.clip:
             self.accelerator.clip_grad_norm_(self.model.parameters(), c.optimizer.clip)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
 
         if adversary and self.step % c.optimizer.critic_every == 0:
             self.critic.requires_grad_(True)
@@ -166,14 +168,6 @@ class Trainer:
             return min(1.0, self.seconds / (60 * self.config.minutes))
         return min(1.0, self.images / self.config.images)
 
-    def _set_learning_rate(self) -> None:
-        o = self.config.optimizer
-        factor = min(1.0, (self.step + 1) / max(1, o.warmup))
-        if o.schedule == "cosine":
-            factor *= 0.5 * (1 + math.cos(math.pi * self.progress))
-        for group in self.optimizer.param_groups:
-            group["lr"] = factor * o.learning_rate * group["scale"]
-
     # ------------------------------------------------------------------ the run
 
     def train(self) -> None:
@@ -213,7 +207,7 @@ class Trainer:
                     images=self.images,
                     seconds=round(self.seconds, 3),
                     images_per_second=self.images / self.seconds,
-                    learning_rate=self.optimizer.param_groups[0]["lr"],
+                    learning_rate=self.optimizers[0].param_groups[0]["lr"],
                 )
             if self._passed(c.checkpoint_every) or self.progress >= 1:
                 self._save()
@@ -252,7 +246,7 @@ class Trainer:
         return {
             "model": self.network(),
             "critic": self.accelerator.unwrap_model(self.critic),
-            "optimizer": self.optimizer,
+            **{f"optimizer_{i}": optimizer for i, optimizer in enumerate(self.optimizers)},
             "critic_optimizer": self.critic_optimizer,
         }
 

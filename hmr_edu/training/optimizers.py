@@ -1,0 +1,48 @@
+"""Who moves which weights, and how far: the network's optimisers and their learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from hmr_edu.hmr import HMR
+from hmr_edu.training.config import OptimizerConfig
+from hmr_edu.training.muon import Muon, hidden_matrices
+
+
+def build_optimizers(model: HMR, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+    """AdamW for the network; or Muon for its hidden layers' weights and AdamW for the rest.
+
+    Every group has a "scale", its learning rate in units of the network's.
+    """
+    matrices: set[torch.nn.Parameter] = set()
+    if config.method == "muon":
+        ends = [model.encoder.trunk.conv1, *(p[-1] for p in model.regressor.perceptrons)]
+        if hasattr(model.encoder.head, "maps"):
+            ends.append(model.encoder.head.maps)
+        matrices = set(hidden_matrices(model, ends))
+
+    def groups(members: bool) -> list[dict]:
+        regressor = set(model.regressor.parameters())
+        return [
+            {"params": [p for p in parameters if (p in matrices) == members], "scale": scale}
+            for parameters, scale in (
+                ([p for p in model.parameters() if p not in regressor], 1.0),
+                (list(model.regressor.parameters()), config.regressor_scale),
+            )
+        ]
+
+    decay = config.weight_decay
+    rest = torch.optim.AdamW(groups(False), config.learning_rate, weight_decay=decay, fused=True)
+    if not matrices:
+        return [rest]
+    return [Muon(groups(True), config.learning_rate, weight_decay=decay), rest]
+
+
+def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:
+    """The network's learning rate at this step, with `progress` in [0, 1] of the run behind it."""
+    factor = min(1.0, (step + 1) / max(1, config.warmup))
+    if config.schedule == "cosine":
+        factor *= 0.5 * (1 + math.cos(math.pi * progress))
+    return factor * config.learning_rate

@@ -1,0 +1,136 @@
+"""Muon against the decomposition it approximates, and who gets which weights."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from hmr_edu.hmr import HMR
+from hmr_edu.training.config import OptimizerConfig, cpu_preset
+from hmr_edu.training.muon import Muon, orthogonalise
+from hmr_edu.training.optimizers import build_optimizers, learning_rate
+
+SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6))
+
+
+@given(SHAPES)
+def test_orthogonalise_evens_out_the_singular_values(case):
+    rows, columns, seed = case
+    g = torch.Generator().manual_seed(seed)
+    U, S, Vt = torch.linalg.svd(torch.randn(rows, columns, generator=g), full_matrices=False)
+    # Known singular values, none below 5 % of the norm.
+    S = 0.3 + torch.rand(len(S), generator=g)
+    matrix = U @ torch.diag(S / S.norm()) @ Vt
+    if (S / S.norm()).min() < 0.05:
+        return
+    result = orthogonalise(1000 * matrix, steps=5)
+    values = torch.linalg.svdvals(result)
+    assert values.min() > 0.65
+    assert values.max() < 1.25
+    # The same directions: U^T result V is diagonal.
+    inner = U.T @ result @ Vt.T
+    assert (inner - torch.diag(inner.diag())).abs().max() < 1e-3
+
+
+def test_orthogonalise_keeps_zero():
+    assert torch.equal(orthogonalise(torch.zeros(3, 5), 3), torch.zeros(3, 5))
+
+
+def test_a_step_has_adamws_size_whatever_the_gradient():
+    steps = []
+    for scale in (1e-6, 1e6):
+        torch.manual_seed(0)
+        weight = nn.Parameter(torch.randn(64, 32, 3, 3))
+        before = weight.detach().clone()
+        weight.grad = scale * torch.randn(64, 32, 3, 3)
+        Muon([weight], lr=0.1).step()
+        steps.append(weight.detach() - before)
+    torch.testing.assert_close(steps[0], steps[1], rtol=1e-3, atol=1e-6)
+    # AdamW's steps have a root mean square of 0.2 to 0.4 of the learning rate.
+    assert 0.1 < steps[0].square().mean().sqrt() / 0.1 < 0.3
+
+
+def test_the_step_points_against_the_gradient_and_decays():
+    weight = nn.Parameter(torch.eye(4))
+    weight.grad = torch.eye(4)
+    Muon([weight], lr=0.01, weight_decay=0.5).step()
+    values = weight.detach().diagonal()
+    decayed = 1 - 0.01 * 0.5
+    assert ((values < decayed) & (values > decayed - 0.01 * 0.2 * 2 * 1.25)).all()
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = cpu_preset().model
+    return HMR(
+        config.encoder,
+        image_size=64,
+        width=8,
+        stem="small",
+        pooling="spatial",
+        representation="6d",
+        hidden=32,
+    )
+
+
+@pytest.mark.parametrize("method", ["adamw", "muon"])
+def test_every_weight_has_one_optimizer(model, method):
+    optimizers = build_optimizers(model, OptimizerConfig(method=method))
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    owned = [p for group in groups for p in group["params"]]
+    assert len(owned) == len(set(owned))
+    assert set(owned) == set(model.parameters())
+
+
+def test_the_ends_and_the_vectors_stay_with_adamw(model):
+    muon, adamw = build_optimizers(model, OptimizerConfig(method="muon"))
+    mine = {p for group in muon.param_groups for p in group["params"]}
+    theirs = {p for group in adamw.param_groups for p in group["params"]}
+    assert all(p.ndim >= 2 for p in mine)
+    assert model.encoder.trunk.conv1.weight in theirs
+    assert model.encoder.head.maps.weight in theirs
+    assert model.regressor.perceptrons[0][-1].weight in theirs
+    assert model.regressor.perceptrons[0][0].weight in mine
+
+
+def test_the_regressor_has_its_scale(model):
+    config = OptimizerConfig(method="muon", regressor_scale=0.25)
+    regressor = set(model.regressor.parameters())
+    for optimizer in build_optimizers(model, config):
+        for group in optimizer.param_groups:
+            assert group["scale"] == (0.25 if regressor & set(group["params"]) else 1.0)
+
+
+def test_muon_state_survives_saving(model):
+    def some_steps(network, optimizers, seeds):
+        for seed in seeds:
+            g = torch.Generator().manual_seed(seed)
+            for p in network.parameters():
+                p.grad = torch.randn(p.shape, generator=g)
+            for optimizer in optimizers:
+                optimizer.step()
+
+    config = OptimizerConfig(method="muon")
+    whole, cut = copy.deepcopy(model), copy.deepcopy(model)
+    some_steps(whole, build_optimizers(whole, config), range(4))
+    first = build_optimizers(cut, config)
+    some_steps(cut, first, range(2))
+    second = build_optimizers(cut, config)
+    for old, new in zip(first, second, strict=True):
+        new.load_state_dict(copy.deepcopy(old.state_dict()))
+    some_steps(cut, second, range(2, 4))
+    for a, b in zip(whole.parameters(), cut.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    config = OptimizerConfig(learning_rate=1.0, warmup=10)
+    assert learning_rate(config, 0, 0.0) == pytest.approx(0.1)
+    assert learning_rate(config, 9, 0.0) == pytest.approx(1.0)
+    assert learning_rate(config, 500, 0.5) == pytest.approx(0.5)
+    assert learning_rate(config, 1000, 1.0) == pytest.approx(0.0)
+    constant = OptimizerConfig(learning_rate=1.0, warmup=10, schedule="constant")
+    assert learning_rate(constant, 1000, 1.0) == pytest.approx(1.0)
