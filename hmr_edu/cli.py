@@ -27,6 +27,12 @@ def train(args: Sequence[str]) -> None:
         presets, prog="hmr-edu train", args=args
     )
 
+    from hmr_edu.training import launch
+
+    if config.processes > 1 and not launch.launched():
+        launch.launch(["-m", "hmr_edu.cli", "train", *args], config.processes)
+    launch.end_with_launcher()
+
     from hmr_edu.training.run import run
 
     record = run(config)

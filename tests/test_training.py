@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -259,3 +260,65 @@ def test_sigkill_at_random_moments_costs_nothing(tmp_path):
     assert process.wait() == 0, process.communicate()[1]
     process.communicate()
     assert_same_bits(weights(config), weights(straight))
+
+
+def train_in_two_processes(out: Path) -> subprocess.Popen:
+    options = "train cpu --processes 2 --images 96 --test-images 0 --resume --checkpoint-every 8"
+    options += " --sample-every 1000 --log-every 1 --data.image-size 32 --data.batch-size 4"
+    options += " --model.width 8 --model.hidden 16 --data.appearance.scenes 4"
+    options += " --data.appearance.outfits 4 --data.appearance.heads 4"
+    return subprocess.Popen(
+        [sys.executable, "-m", "hmr_edu.cli", *options.split(), "--out", str(out)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def still_training(out: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if str(out) in (process.info["cmdline"] or []):
+            found.append(process.pid)
+    return found
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_run_and_end_together(tmp_path):
+    process = train_in_two_processes(tmp_path / "straight")
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, text
+    assert "report" in text
+    lines = (tmp_path / "straight/cpu/metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 96 // 4
+
+    out = tmp_path / "killed"
+    process = train_in_two_processes(out)
+    deadline = time.monotonic() + 300
+    while not (out / "cpu/checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    # The launcher alone: its two processes must notice by themselves.
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    deadline = time.monotonic() + 10
+    while still_training(out) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not still_training(out)
+    process = train_in_two_processes(out)
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, text
+    assert_same_bits(
+        *(
+            load_pretrained(p / "cpu/model.safetensors").state_dict()
+            for p in (tmp_path / "straight", out)
+        )
+    )
+
+
+def test_a_batch_that_cannot_be_shared_is_named(tmp_path, monkeypatch):
+    config = small(tmp_path)
+    config.data.batch_size = 5
+    monkeypatch.setattr("accelerate.Accelerator.num_processes", 2)
+    with pytest.raises(DataError, match="batch-size 5 cannot be shared evenly by 2"):
+        Trainer(config)

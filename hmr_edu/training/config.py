@@ -98,9 +98,12 @@ class TrainConfig:
     poses: str = "prior"
     # Go on from the run's last checkpoint.
     resume: bool = False
+    # Processes that train together, each on its share of every batch: one for each GPU, or
+    # two on two CPU cores, which are quicker than two threads.
+    processes: int = 1
     # Processes that pose and rasterise; 0 does it in the training process.
     workers: int = 0
-    # CPU threads of the training process; 0 leaves it to PyTorch.
+    # CPU threads of each training process; 0 shares the cores among them.
     threads: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     # "auto": bf16 where the hardware has it.
@@ -130,6 +133,7 @@ def cpu_preset() -> TrainConfig:
     return TrainConfig(
         name="cpu",
         images=64_000,
+        processes=2,
         device="cpu",
         model=ModelConfig(
             encoder="resnet18",
@@ -169,7 +173,7 @@ def cpu_preset() -> TrainConfig:
 def cpu_long_preset() -> TrainConfig:
     """The shipped weights: as `cpu`, for an hour, with everything that photographs do to people."""
     config = cpu_preset()
-    config.name, config.images = "cpu-long", 240_000
+    config.name, config.images, config.processes = "cpu-long", 240_000, 1
     config.data = SyntheticConfig(image_size=64, batch_size=32)
     return config
 

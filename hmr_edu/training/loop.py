@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import broadcast
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.optim.swa_utils import update_bn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from hmr_edu.body import load_body
 from hmr_edu.data.batch import Batch
-from hmr_edu.data.mocap import load_mocap
-from hmr_edu.data.pose_prior import load_pose_prior
-from hmr_edu.data.synthetic import PoseSource, Scene, SyntheticPeople, batch_seed
-from hmr_edu.discriminator import Discriminator
+from hmr_edu.data.synthetic import Scene, SyntheticPeople, batch_seed
 from hmr_edu.errors import DataError
 from hmr_edu.hmr import HMR
 from hmr_edu.rotations import axis_angle_to_matrix
@@ -39,29 +39,17 @@ from hmr_edu.training.objective import (
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
 from hmr_edu.training.records import Log, environment, write_json
 from hmr_edu.training.samples import save_samples
+from hmr_edu.training.setup import Scenes, build_networks, pose_source, precision
 
 # People in the pictures of progress.
 SHOWCASE = 8
 SHOWCASE_BATCH = 2**32
+# Batches from which the norms' means are measured anew before pictures and tests.
+NORM_BATCHES = 32
 
 
 class NonFiniteLossError(RuntimeError):
     """A loss term became NaN or infinite; the message names it and the last good checkpoint."""
-
-
-def pose_source(name: str) -> PoseSource:
-    """The shipped pose prior ("prior"), or the poses of a mocap file."""
-    return load_pose_prior() if name == "prior" else load_mocap(name)
-
-
-class _Scenes(Dataset):
-    """Batches of geometry by number, for PyTorch's worker processes."""
-
-    def __init__(self, people: SyntheticPeople) -> None:
-        self.people = people
-
-    def __getitem__(self, index: int) -> Scene:
-        return self.people.scene(index)
 
 
 class Trainer:
@@ -72,7 +60,7 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self.accelerator = Accelerator(
-            mixed_precision=_precision(config),
+            mixed_precision=precision(config),
             cpu=config.device == "cpu",
             # The body is megabytes of constants, and the running means are for testing only.
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
@@ -80,15 +68,28 @@ class Trainer:
         if config.device == "cuda" and self.accelerator.device.type != "cuda":
             raise DataError("--device cuda: PyTorch sees no CUDA device here")
         self.poses = pose_source(config.poses)
+        # This process's share of a step's pictures.
+        share, rest = divmod(config.data.batch_size, self.accelerator.num_processes)
+        if rest:
+            raise DataError(
+                f"--data.batch-size {config.data.batch_size} cannot be shared evenly by "
+                f"{self.accelerator.num_processes} processes"
+            )
         self.people = SyntheticPeople(
-            load_body(config.model.body), self.poses, config.data, seed=config.seed
+            load_body(config.model.body),
+            self.poses,
+            dataclasses.replace(config.data, batch_size=share),
+            seed=config.seed,
         )
         model, critic = build_networks(config, self.people)
         critic_optimizer = torch.optim.Adam(
             critic.parameters(), config.optimizer.critic_learning_rate, fused=True
         )
         prepare = self.accelerator.prepare
-        self.model, self.critic = prepare(model, critic)
+        with warnings.catch_warnings():
+            # PyTorch renames this option; accelerate knows the old name only.
+            warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
+            self.model, self.critic = prepare(model, critic)
         self.optimizers = [prepare(o) for o in build_optimizers(model, config.optimizer)]
         self.critic_optimizer = prepare(critic_optimizer)
         self.step, self.seconds = 0, 0.0
@@ -135,8 +136,8 @@ class Trainer:
 
     def _real_bodies(self) -> tuple[Tensor, Tensor]:
         """As many real bodies as there are pictures: mocap poses, betas of the population."""
-        n, rank = self.config.data.batch_size, self.accelerator.process_index
-        seed = batch_seed(self.config.seed + 1, self._batch_index(self.step) + rank)
+        n = self.people.config.batch_size
+        seed = batch_seed(self.config.seed + 1, self._batch_index(self.step))
         g = torch.Generator().manual_seed(seed)
         rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))[:, 1:]
         betas = self.config.data.betas * torch.randn(n, 10, generator=g)
@@ -156,10 +157,11 @@ class Trainer:
     @property
     def images(self) -> int:
         """Pictures seen so far, over all processes."""
-        return self._batch_index(self.step) * self.config.data.batch_size
+        return self.step * self.config.data.batch_size
 
     def _batch_index(self, step: int) -> int:
-        return step * self.accelerator.num_processes
+        """Return the number of this process's batch: the processes take them in turn."""
+        return step * self.accelerator.num_processes + self.accelerator.process_index
 
     @property
     def progress(self) -> float:
@@ -196,7 +198,7 @@ class Trainer:
             # The critics' loss stays in the record between their turns.
             losses |= self.train_step(self.people.photograph(next(scenes), self.accelerator.device))
             self.step += 1
-            self.seconds = before + time.perf_counter() - began
+            self.seconds = self._agreed(before + time.perf_counter() - began)
             bar.update(self.images - bar.n)
             if main and (self.step % c.log_every == 0 or self.progress >= 1):
                 values = {name: loss.item() for name, loss in losses.items()}
@@ -209,27 +211,42 @@ class Trainer:
                     images_per_second=self.images / self.seconds,
                     learning_rate=self.optimizers[0].param_groups[0]["lr"],
                 )
+            if main and (self._passed(c.sample_every) or self.progress >= 1):
+                self._settle_norms()
+                save_samples(c.folder, self.images, self.network(), showcase)
             if self._passed(c.checkpoint_every) or self.progress >= 1:
                 self._save()
-            if main and (self._passed(c.sample_every) or self.progress >= 1):
-                save_samples(c.folder, self.images, self.network(), showcase)
         bar.close()
         if main:
             log.close()
             self.network().save(c.folder / "model.safetensors")
 
+    def _settle_norms(self) -> None:
+        """Measure what the batch norms take for the mean at test time, with today's weights.
+
+        Their running means trail behind weights that move fast: in the middle of a run with Muon
+        the network in test mode is another one, far worse, than in training mode.
+        """
+        batches = (self.people[SHOWCASE_BATCH + 1 + k].images for k in range(NORM_BATCHES))
+        update_bn(batches, self.network().encoder, self.accelerator.device)
+
+    def _agreed(self, seconds: float) -> float:
+        """Return the first process's clock where the clock decides when to stop."""
+        if self.config.minutes is None or self.accelerator.num_processes == 1:
+            return seconds
+        clock = torch.tensor(seconds, dtype=torch.float64, device=self.accelerator.device)
+        return broadcast(clock).item()
+
     def _passed(self, every: int) -> bool:
         """True when this step crossed a multiple of `every` images."""
-        batch = self.config.data.batch_size * self.accelerator.num_processes
-        return self.images // every != (self.images - batch) // every
+        return self.images // every != (self.images - self.config.data.batch_size) // every
 
     def _scenes(self) -> Iterator[Scene]:
-        """Geometry for this process: batch numbers step * world + rank, from here on."""
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        """Geometry for this process, from here on."""
         loader = DataLoader(
-            _Scenes(self.people),
+            Scenes(self.people),
             batch_size=None,
-            sampler=range(self.step * world + rank, 2**31, world),
+            sampler=range(self._batch_index(self.step), 2**31, self.accelerator.num_processes),
             num_workers=self.config.workers,
             # A forked copy of a process that has run OpenMP threads hangs in its first one.
             multiprocessing_context="spawn" if self.config.workers else None,
@@ -280,27 +297,7 @@ class Trainer:
             write_json(c.folder / "environment.json", environment())
 
 
-def build_networks(config: TrainConfig, people: SyntheticPeople) -> tuple[HMR, Discriminator]:
-    """Network and critics as they are before training; the same for the same seed."""
-    torch.manual_seed(config.seed)
-    model = HMR(
-        image_size=config.data.image_size,
-        mean_theta=people.mean_theta(),
-        **dataclasses.asdict(config.model),
-    )
-    return model, Discriminator()
-
-
 def _hide_labels(batch: Batch, mode: str) -> Batch:
     """Leave what the mode knows: without pairs, a picture has its 2D keypoints only."""
     paired = mode == "paired"
     return batch if paired else batch.without_labels(theta=True, keypoints3d=True, parts=True)
-
-
-def _precision(config: TrainConfig) -> str:
-    """bf16 where the hardware computes in it; elsewhere it is an emulation, ten times slower."""
-    if config.precision != "auto":
-        return config.precision
-    if config.device != "cpu" and torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"

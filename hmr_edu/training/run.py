@@ -14,8 +14,9 @@ from hmr_edu.data.testsets import TestSet, find_test_sets, test_set
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.evaluation import evaluate, table
-from hmr_edu.training.loop import Trainer, build_networks
+from hmr_edu.training.loop import Trainer
 from hmr_edu.training.records import write_json
+from hmr_edu.training.setup import build_networks
 
 
 def run(config: TrainConfig) -> dict[str, Any] | None:
