@@ -98,8 +98,8 @@ class TrainConfig:
     poses: str = "prior"
     # Go on from the run's last checkpoint.
     resume: bool = False
-    # Processes that train together, each on its share of every batch: one for each GPU, or
-    # two on two CPU cores, which are quicker than two threads.
+    # Processes that train together, each on its share of every batch: one for each GPU.
+    # (On a CPU threads are quicker.)
     processes: int = 1
     # Processes that pose and rasterise; 0 does it in the training process.
     workers: int = 0
@@ -132,8 +132,7 @@ def cpu_preset() -> TrainConfig:
     """Ten minutes on two CPU cores: 64 pixels, people in a studio, a head that keeps places."""
     return TrainConfig(
         name="cpu",
-        images=64_000,
-        processes=2,
+        images=60_000,
         device="cpu",
         model=ModelConfig(
             encoder="resnet18",
@@ -141,7 +140,7 @@ def cpu_preset() -> TrainConfig:
             stem="small",
             pooling="spatial",
             representation="6d",
-            hidden=384,
+            hidden=256,
             dropout=0.0,
         ),
         data=SyntheticConfig(
@@ -173,7 +172,7 @@ def cpu_preset() -> TrainConfig:
 def cpu_long_preset() -> TrainConfig:
     """The shipped weights: as `cpu`, for an hour, with everything that photographs do to people."""
     config = cpu_preset()
-    config.name, config.images, config.processes = "cpu-long", 240_000, 1
+    config.name, config.images = "cpu-long", 240_000
     config.data = SyntheticConfig(image_size=64, batch_size=32)
     return config
 
