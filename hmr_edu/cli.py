@@ -1,4 +1,4 @@
-"""The command line: `hmr-edu train | evaluate | demo | body | mocap | bench | ship`.
+"""The command line: `hmr-edu train | evaluate | demo | body | mocap | bench | course | ship`.
 
 Each command imports what it needs when it is called, so that `hmr-edu --help` is immediate.
 """
@@ -211,6 +211,25 @@ def ship(args: Sequence[str]) -> None:
     tyro.cli(command, prog="hmr-edu ship", args=args)
 
 
+def course(args: Sequence[str]) -> None:
+    """Work on the lessons: run notebooks and write them back as they are committed."""
+
+    def execute(notebooks: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
+        """Run notebooks from top to bottom and write them back, ready to be committed.
+
+        Args:
+            notebooks: the .ipynb files.
+        """
+        from hmr_edu.course.notebooks import execute_all
+
+        for path in notebooks:
+            if not path.is_file():
+                raise FileNotFoundError(f"{path}: no such notebook")
+        execute_all(notebooks)
+
+    tyro.extras.subcommand_cli_from_dict({"execute": execute}, prog="hmr-edu course", args=args)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
     "train": train,
     "evaluate": evaluate,
@@ -218,6 +237,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
     "body": body,
     "mocap": mocap,
     "bench": bench,
+    "course": course,
     "ship": ship,
 }
 

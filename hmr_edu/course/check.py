@@ -1,0 +1,158 @@
+"""What a check says of a learner's function: named parts, the largest difference, a fitting hint.
+
+A check never raises: a learner runs a notebook to its end with half the exercises open. It never
+prints more digits than another machine would agree with, so that a lesson's outputs can be
+compared.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Mismatch(Exception):  # noqa: N818 - an outcome, not a fault
+    """A part that failed: what is wrong, and perhaps how to mend it."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what, self.hint = what, hint
+
+
+@dataclass(frozen=True)
+class Part:
+    """One named question that a check asked, and its outcome."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A check's answer; a notebook shows it as text."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True when every part did."""
+        return all(part.passed for part in self.parts)
+
+    @property
+    def score(self) -> float:
+        """Share of the parts that passed, in [0, 1]."""
+        return sum(part.passed for part in self.parts) / len(self.parts)
+
+    def __repr__(self) -> str:
+        good = sum(part.passed for part in self.parts)
+        lines = [f"{self.name}: {good} of {len(self.parts)}" + (", well done" * self.passed)]
+        for part in self.parts:
+            detail = f": {part.detail}" if part.detail else ""
+            lines.append(f"  {'ok  ' if part.passed else 'FAIL'} {part.name}{detail}")
+            if part.hint:
+                lines.append(f"       hint: {part.hint}")
+        return "\n".join(lines)
+
+
+@dataclass
+class Check:
+    """Collects the parts of one check.
+
+    check = Check("rodrigues", function)
+    with check.part("the zero vector turns nothing"):
+        compare(check.call(torch.zeros(3)), torch.eye(3), 1e-6)
+    return check.report()
+    """
+
+    name: str
+    function: Callable[..., Any]
+    parts: list[Part] = field(default_factory=list)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Ask one question; whatever goes wrong inside is its answer."""
+        try:
+            yield
+        except Mismatch as mismatch:
+            self.parts.append(Part(name, False, mismatch.what, mismatch.hint))
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            what = f"your function raised {type(error).__name__}: {error}"
+            hint = f"line {frames[-1].lineno}: {frames[-1].line}" if frames[-1].line else ""
+            self.parts.append(Part(name, False, what, hint))
+        else:
+            self.parts.append(Part(name, True))
+
+    def call(self, *arguments: Any, **options: Any) -> Any:
+        """Call the learner's function on copies; fails on None and on changed arguments."""
+        copies = [a.clone() if isinstance(a, Tensor) and a.is_leaf else a for a in arguments]
+        copies = [
+            copy.requires_grad_(a.requires_grad) if isinstance(a, Tensor) and a.is_leaf else copy
+            for copy, a in zip(copies, arguments, strict=True)
+        ]
+        result = self.function(*copies, **options)
+        if result is None:
+            raise Mismatch("it returned None", "end the function with `return ...`")
+        for number, (copy, argument) in enumerate(zip(copies, arguments, strict=True)):
+            if isinstance(argument, Tensor) and not torch.equal(copy, argument):
+                raise Mismatch(
+                    f"it changed its argument number {number + 1} in place",
+                    "write `x = x + ...`, not `x += ...` or `x[...] = ...`, or clone first",
+                )
+        return result
+
+    def report(self) -> Report:
+        """Return the answer."""
+        return Report(self.name, tuple(self.parts))
+
+
+def compare(
+    got: Any,
+    want: Tensor,
+    tolerance: float,
+    mistakes: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Fail unless `got` is `want` to `tolerance`, saying by how much and, if known, why.
+
+    `mistakes` maps a hint to the values that the mistake behind it gives; the first that fits is
+    told.
+    """
+    if not isinstance(got, Tensor):
+        raise Mismatch(f"it returned {type(got).__name__}, a torch.Tensor is wanted")
+    if got.shape != want.shape:
+        raise Mismatch(
+            f"shape {list(got.shape)}, wanted {list(want.shape)}",
+            "keep every leading (batch) dimension",
+        )
+    got, want = got.detach(), want.detach()
+    if got.dtype.is_floating_point and not got.isfinite().all():
+        raise Mismatch(
+            f"{int((~got.isfinite()).sum())} of {got.numel()} values are NaN or infinite",
+            "look for 0 / 0 and for roots of 0",
+        )
+    difference = (got.to(want.dtype) - want).abs().max().item() if got.numel() else 0.0
+    if difference <= tolerance:
+        return
+    hint = ""
+    for text, wrong in (mistakes or {}).items():
+        if wrong.shape == got.shape and torch.allclose(
+            got.to(wrong.dtype), wrong.detach(), atol=max(tolerance, 1e-6), rtol=1e-4
+        ):
+            hint = text
+            break
+    raise Mismatch(f"largest difference {difference:.2g}, allowed {tolerance:.0e}", hint)
+
+
+def require(condition: bool | Tensor, what: str, hint: str = "") -> None:
+    """Fail with these words unless the condition holds."""
+    if not bool(condition):
+        raise Mismatch(what, hint)
