@@ -34,24 +34,28 @@ def shade(
     faces: Faces,
     camera: Camera,
     size: int,
-    colour: str = PREDICTION,
+    colour: str | Float[np.ndarray, "V 3"] = PREDICTION,
     supersample: int = 2,
 ) -> UInt8[np.ndarray, "size size 4"]:
     """Draw one body: RGB and, as alpha, the share of each pixel that it covers.
 
     vertices: camera frame (x right, y down, z away), metres. camera: (s, tx, ty) of
-    x = s (X + tx) in the picture's [-1, 1] square. Each pixel is shaded `supersample` squared
-    times. Raises ValueError on vertices or cameras that are not finite.
+    x = s (X + tx) in the picture's [-1, 1] square. colour: "#rrggbb", or RGB in [0, 1] for each
+    vertex, blended over the faces. Each pixel is shaded `supersample` squared times. Raises
+    ValueError on vertices or cameras that are not finite.
     """
     vertices = as_array(vertices)
-    render = Renderer(faces, vertices, np.zeros(len(vertices), np.int64))
+    even = isinstance(colour, str)
+    # `surface` shows what it is given for every vertex: colours do as well as places.
+    render = Renderer(faces, vertices if even else colour, np.zeros(len(vertices), np.int64))
     camera = np.asarray(as_array(camera), np.float64)[None]
     buffer = render(vertices[None], size * supersample, camera=camera)
 
     seen = buffer.coverage[0] > 0
     rgba = np.zeros((*seen.shape, 4), np.float32)
     light = _light(np.moveaxis(buffer.normal[0], 0, -1)[seen])
-    albedo = np.array(rgb(colour)) ** 2.2  # to linear light
+    seen_colour = np.array(rgb(colour)) if even else np.moveaxis(buffer.surface[0], 0, -1)[seen]
+    albedo = seen_colour.clip(0, 1) ** 2.2  # to linear light
     crease = 1 - CREASE * _creases(buffer.depth[0], seen)[seen][:, None]
     rgba[seen, :3] = (albedo * light[0] * crease + light[1]).clip(0, 1) ** (1 / 2.2)
     rgba[seen, 3] = buffer.coverage[0][seen]
