@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: train test quick lab setup lint chromium
+.PHONY: train test quick lessons lab setup lint
 
 train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 	$(BIN)/hmr-edu train cpu --resume
@@ -13,10 +13,13 @@ train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 test: setup  ## every test that this machine can run
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval --nbval-current-env tests notebooks
 
 quick: setup  ## the tests that take seconds
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
+
+lessons: setup  ## run the lessons from top to bottom and write them back, ready to be committed
+	OMP_NUM_THREADS=2 $(BIN)/hmr-edu course execute notebooks/*.ipynb
 
 lab: setup  ## open the notebooks
 	$(BIN)/jupyter lab notebooks

@@ -37,19 +37,13 @@ def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor,
         0.5 - squared / 24 * (1 - squared / 30),
         2 * ((0.5 * t).sin() / t).square(),
     )
-    # K^2 = v v^T - t^2 I, so the nine entries need no matrix product.
-    x, y, z = axis_angle.unbind(-1)
-    Ax, Ay, Az = (A * axis_angle).unbind(-1)
-    Bx, By, Bz = (B * axis_angle).unbind(-1)
-    Bxx, Byy, Bzz, Bxy, Bxz, Byz = Bx * x, By * y, Bz * z, Bx * y, Bx * z, By * z
-    # fmt: off
-    entries = (
-        1 - Byy - Bzz,      Bxy - Az,        Bxz + Ay,
-        Bxy + Az,           1 - Bxx - Bzz,   Byz - Ax,
-        Bxz - Ay,           Byz + Ax,        1 - Bxx - Byy,
-    )
-    # fmt: on
-    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    # K^2 = v v^T - t^2 I, so R = (1 - B t^2) I + A K + B v v^T, and needs no matrix product.
+    x, y, z = (A * axis_angle).unbind(-1)
+    o = torch.zeros_like(x)
+    AK = torch.stack((o, -z, y, z, o, -x, -y, x, o), dim=-1).unflatten(-1, (3, 3))
+    Bvv = (B * axis_angle)[..., :, None] * axis_angle[..., None, :]
+    identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
+    return (1 - B * squared)[..., None] * identity + AK + Bvv
 
 
 def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
