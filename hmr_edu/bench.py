@@ -6,7 +6,6 @@ embreex) are optional: a row without its peer says so.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from torch.utils.benchmark import Timer
 
 from hmr_edu.body import SMPL, BodyData, read_body
+from hmr_edu.body.peer import smplx_layer
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.data.render import Renderer
 from hmr_edu.training.records import environment, write_json
@@ -121,28 +121,6 @@ def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list
 def _without_grad(call: Callable, seconds: float) -> float:
     with torch.no_grad():
         return milliseconds(call, seconds)
-
-
-def smplx_layer(body: BodyData, batch: int) -> torch.nn.Module | None:
-    """smplx.SMPL on the same arrays, or None where smplx is not installed."""
-    try:
-        import smplx
-    except ImportError:
-        return None
-    data = smplx.body_models.Struct(
-        v_template=body.v_template,
-        f=body.faces,
-        shapedirs=body.shapedirs,
-        posedirs=body.posedirs,
-        J_regressor=body.J_regressor,
-        weights=body.weights,
-        kintree_table=np.stack([body.parents, np.arange(24)]),
-    )
-    # Its own vertex ids reach past a smaller body's last vertex.
-    ids = dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return smplx.SMPL("", data_struct=data, vertex_ids=ids, batch_size=batch)
 
 
 def renderer_rows(body: BodyData, seconds: float) -> list[Row]:

@@ -137,10 +137,11 @@ class ThetaRegressor(nn.Module):
         steps = []
         for perceptron in perceptrons:
             state = state + perceptron(torch.cat((features, state), dim=1))
-            steps.append(self._step(state))
+            steps.append(self.read(state))
         return steps
 
-    def _step(self, state: Float[Tensor, "batch state"]) -> Step:
+    def read(self, state: Float[Tensor, "batch state"]) -> Step:
+        """Say what body a state is: camera, rotations in this representation, betas."""
         if self.representation == "axis_angle":
             return Step.from_theta(state)
         camera, columns, betas = state.split((3, self.pose_size, 10), dim=1)

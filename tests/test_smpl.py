@@ -2,9 +2,7 @@
 
 import dataclasses
 import math
-import warnings
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,31 +10,15 @@ from hypothesis import strategies as st
 from toy_body import toy_body
 
 from hmr_edu.body import SMPL, load_body, read_body
+from hmr_edu.body.peer import smplx_layer
 from hmr_edu.rotations import axis_angle_to_matrix
 
 BODIES = {"toy": toy_body, "lite": lambda: read_body("lite"), "full": lambda: read_body("full")}
 
 
-def smplx_peer(body, batch, dtype=torch.float64):
-    """smplx.SMPL on the same arrays. It wants vertex ids; any valid ones do."""
-    smplx = pytest.importorskip("smplx")
-    V = len(body.v_template)
-    data = smplx.body_models.Struct(
-        v_template=body.v_template,
-        f=body.faces,
-        shapedirs=body.shapedirs,
-        posedirs=body.posedirs,
-        J_regressor=body.J_regressor,
-        weights=body.weights,
-        kintree_table=np.stack([body.parents, np.arange(24)]),
-    )
-    names = smplx.vertex_ids.vertex_ids["smplh"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return smplx.SMPL(
-            "", data_struct=data, vertex_ids=dict.fromkeys(names, V - 1), batch_size=batch,
-            dtype=dtype,
-        )  # fmt: skip
+def smplx_peer(body, batch):
+    pytest.importorskip("smplx")
+    return smplx_layer(body, batch, torch.float64)
 
 
 def draw(batch, seed, dtype=torch.float32):

@@ -112,7 +112,7 @@ def _evaluate_on(
 def starting_theta(model: HMR) -> Float[Tensor, " 85"]:
     """Return the theta that the network's regression starts from, on the CPU."""
     regressor = model.regressor
-    return regressor._step(regressor.mean_state[None]).theta[0].cpu()
+    return regressor.read(regressor.mean_state[None]).theta[0].cpu()
 
 
 def table(record: Mapping[str, Mapping[str, Any]]) -> str:

@@ -1,0 +1,37 @@
+"""The same body through smplx, the field's reference, to compare with."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+
+from hmr_edu.body.files import BodyData
+
+
+def smplx_layer(
+    body: BodyData, batch: int, dtype: torch.dtype = torch.float32
+) -> torch.nn.Module | None:
+    """smplx.SMPL on this body's arrays, for batches of one size; None where it is not installed.
+
+    smplx is not free for commercial use, hence an optional extra and never a foundation.
+    """
+    try:
+        import smplx
+    except ImportError:
+        return None
+    data = smplx.body_models.Struct(
+        v_template=body.v_template,
+        f=body.faces,
+        shapedirs=body.shapedirs,
+        posedirs=body.posedirs,
+        J_regressor=body.J_regressor,
+        weights=body.weights,
+        kintree_table=np.stack([body.parents, np.arange(24)]),
+    )
+    # Its own vertex ids reach past a smaller body's last vertex.
+    ids = dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return smplx.SMPL("", data_struct=data, vertex_ids=ids, batch_size=batch, dtype=dtype)
