@@ -1,31 +1,40 @@
-"""From a finished run to shipped weights: half precision, measured again, with provenance."""
+"""From a finished run to shipped weights: half precision, with provenance and the run's record."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from hmr_edu.errors import DataError
+from hmr_edu.files import atomic_write
 from hmr_edu.hmr import WEIGHTS, load_pretrained
 from hmr_edu.training.checkpoint import load_checkpoint
 from hmr_edu.training.records import write_json
 
 
 def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
-    """Write `name.safetensors` (float16) and `name.json` into `out` from a finished run.
+    """Write `name.safetensors` (float16), `name.json` and the folder `name` into `out`.
 
-    The provenance holds the command, commit, seed, minutes, hardware, versions and the metrics
-    that the run measured. Raises DataError when the run is not finished and evaluated.
+    The provenance, `name.json`, holds the command, commit, seed, minutes, hardware, versions and
+    the metrics that the run measured. The folder is the run's record without its checkpoint:
+    curves and pictures of progress, for `hmr_edu.viz.records.read_run`. Raises DataError when the
+    run is not finished and evaluated.
     """
-    wanted = ("model.safetensors", "config.json", "environment.json", "evaluation.json")
+    record = ("config.json", "environment.json", "evaluation.json", "metrics.jsonl")
+    wanted = ("model.safetensors", *record)
     missing = [file for file in wanted if not (run / file).is_file()]
     if missing:
         raise DataError(f"{run}: no {missing[0]}; let the run finish and evaluate itself first")
-    config, environment, evaluation = (json.loads((run / f).read_text()) for f in wanted[1:])
+    config, environment, evaluation = (json.loads((run / f).read_text()) for f in record[:3])
     path = out / f"{name}.safetensors"
     load_pretrained(run / "model.safetensors").save(path, half=True)
+    samples = [file.relative_to(run) for file in sorted((run / "samples").glob("*.npz"))]
+    for file in (*map(Path, record), *samples):
+        with atomic_write(out / name / file) as temporary:
+            shutil.copyfile(run / file, temporary)
     state = load_checkpoint(run)
     write_json(
         path.with_suffix(".json"),

@@ -1,0 +1,43 @@
+"""Shipping a run: the weights in half precision, their provenance, and the record beside them."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from test_training import small
+
+from hmr_edu.errors import DataError
+from hmr_edu.hmr import load_pretrained
+from hmr_edu.training.run import run
+from hmr_edu.training.ship import ship
+from hmr_edu.viz.records import read_run, read_samples
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    config = small(tmp_path_factory.mktemp("run"), images=8, test_images=20)
+    run(config)
+    return config
+
+
+def test_a_finished_run_becomes_weights_provenance_and_record(finished, tmp_path):
+    path = ship(finished.folder, "tiny", tmp_path)
+    assert path == tmp_path / "tiny.safetensors"
+    provenance = json.loads((tmp_path / "tiny.json").read_text())
+    assert provenance["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (provenance["images"], provenance["seed"]) == (8, 0)
+    assert "test-prior" in provenance["metrics"]
+    exact = load_pretrained(finished.folder / "model.safetensors").state_dict()
+    for name, tensor in load_pretrained(path).state_dict().items():
+        torch.testing.assert_close(tensor, exact[name].half().to(tensor.dtype), rtol=0, atol=0)
+    record = read_run(tmp_path / "tiny")
+    assert not record.notes
+    assert record.steps[-1].images == 8
+    assert read_samples(record.sample_files[-1]).seen == 8
+
+
+def test_an_unfinished_run_is_named(finished, tmp_path):
+    with pytest.raises(DataError, match=r"no model\.safetensors"):
+        ship(tmp_path, "tiny", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
