@@ -3,8 +3,10 @@
 import ast
 import hashlib
 import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -23,7 +25,7 @@ ROOMS = [
     ("data",),
     ("training",),
     ("viz",),
-    ("bench",),
+    ("bench", "course"),
     ("cli",),
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
@@ -55,6 +57,35 @@ def test_conda_only_brings_python_and_delegates():
         "- -c constraints.txt",
         "- -e .[all]",
     ]
+
+
+@pytest.mark.slow
+def test_what_conda_hands_to_pip_installs(tmp_path):
+    pip_lines = re.findall(r"^      - (-.*)$", (ROOT / "environment.yml").read_text(), re.MULTILINE)
+    assert len(pip_lines) == 2
+    requirements = tmp_path / "requirements.txt"
+    # As conda does it: the lines in a file, read in the folder of environment.yml.
+    absolute = [re.sub(r"(-c |-e )", rf"\1{ROOT}/", line) for line in pip_lines]
+    requirements.write_text("\n".join(absolute))
+    python = tmp_path / "venv/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
+    links = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "get", "global.find-links"],
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    installed = subprocess.run(
+        [sys.executable, "-m", "uv", "pip", "install", "--python", python, "-r", requirements],
+        env={**os.environ, **({"UV_FIND_LINKS": links} if links else {})},
+        capture_output=True,
+        text=True,
+    )
+    assert installed.returncode == 0, installed.stderr
+    check = "import hmr_edu, torch, smplx, jupyterlab, plotly, nbval; print(torch.__version__)"
+    said = subprocess.run([python, "-c", check], capture_output=True, text=True, cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    pinned = re.search(r"^torch==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert said.stdout.startswith(pinned[1])
 
 
 def test_constraints_pin_every_direct_dependency():
