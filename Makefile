@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: train test quick lessons lab setup lint
+.PHONY: train test quick lessons lab docs setup lint
 
 train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 	$(BIN)/hmr-edu train cpu --resume
@@ -23,6 +23,9 @@ lessons: setup  ## run the lessons from top to bottom and write them back, ready
 
 lab: setup  ## open the notebooks
 	$(BIN)/jupyter lab notebooks
+
+docs: setup  ## build the documentation site: docs/_build/html/index.html
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
 
 lint: setup  ## format and check the code
 	$(BIN)/ruff format .
