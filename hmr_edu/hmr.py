@@ -149,9 +149,13 @@ class HMR(nn.Module):
         ]
 
     def save(self, path: str | Path, half: bool = False) -> None:
-        """Write weights and options to one safetensors file; `half` stores float16."""
+        """Write weights and options to one safetensors file; `half` stores weights as float16.
+
+        Buffers stay as they are: a batch norm's variance may exceed float16's 65,504.
+        """
+        weights = {name for name, _ in self.named_parameters()} if half else set()
         tensors = {
-            name: (t.half() if half and t.is_floating_point() else t).contiguous()
+            name: (t.half() if name in weights else t).contiguous()
             for name, t in self.state_dict().items()
         }
         with atomic_write(path) as temporary:

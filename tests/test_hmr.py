@@ -133,3 +133,13 @@ def test_missing_weights_name_what_there_is():
 def test_nan_images_are_named():
     with pytest.raises(ValueError, match="images"):
         tiny()(torch.full((1, 3, 32, 32), math.nan))
+
+
+def test_half_precision_does_not_overflow_in_the_norms(tmp_path):
+    model = HMR("resnet18", image_size=64, width=8, stem="small", pooling="spatial", hidden=16)
+    model.encoder.trunk.bn1.running_var.fill_(1e5)
+    model.save(tmp_path / "half.safetensors", half=True)
+    loaded = load_pretrained(tmp_path / "half.safetensors")
+    assert (loaded.encoder.trunk.bn1.running_var == 1e5).all()
+    weight = model.encoder.trunk.conv1.weight
+    assert torch.equal(loaded.encoder.trunk.conv1.weight, weight.half().float())

@@ -30,7 +30,7 @@ def test_a_finished_run_becomes_weights_provenance_and_record(finished, tmp_path
     assert "test-prior" in provenance["metrics"]
     exact = load_pretrained(finished.folder / "model.safetensors").state_dict()
     for name, tensor in load_pretrained(path).state_dict().items():
-        torch.testing.assert_close(tensor, exact[name].half().to(tensor.dtype), rtol=0, atol=0)
+        torch.testing.assert_close(tensor, exact[name], rtol=1e-3, atol=1e-6)
     record = read_run(tmp_path / "tiny")
     assert not record.notes
     assert record.steps[-1].images == 8

@@ -173,6 +173,7 @@ def cpu_long_preset() -> TrainConfig:
     """The shipped weights: as `cpu`, for an hour, with everything that photographs do to people."""
     config = cpu_preset()
     config.name, config.images = "cpu-long", 240_000
+    config.model.hidden = 384
     config.data = SyntheticConfig(image_size=64, batch_size=32)
     return config
 
