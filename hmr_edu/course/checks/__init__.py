@@ -1,6 +1,7 @@
 """One check for every exercise: `check_<name>(your_function)` -> `Report`."""
 
 from __future__ import annotations
+
 from hmr_edu.course.checks.rotations import (
     check_geodesic_angle,
     check_half_turn_axis,
@@ -9,12 +10,24 @@ from hmr_edu.course.checks.rotations import (
     check_rotation_6d,
     check_skew,
 )
+from hmr_edu.course.checks.smpl import (
+    check_global_transforms,
+    check_pose_feature,
+    check_shape_blend,
+    check_skinning,
+    check_turn_the_world,
+)
 
 __all__ = [
     "check_geodesic_angle",
+    "check_global_transforms",
     "check_half_turn_axis",
+    "check_pose_feature",
     "check_rodrigues",
     "check_rotate_point",
     "check_rotation_6d",
+    "check_shape_blend",
     "check_skew",
+    "check_skinning",
+    "check_turn_the_world",
 ]
