@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 
 import numpy as np
@@ -32,6 +34,7 @@ def smplx_layer(
     )
     # Its own vertex ids reach past a smaller body's last vertex.
     ids = dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0)
-    with warnings.catch_warnings():
+    # It prints and warns about its own files' shape coefficients, which these are not.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         return smplx.SMPL("", data_struct=data, vertex_ids=ids, batch_size=batch, dtype=dtype)

@@ -55,7 +55,7 @@ PARENTS = torch.tensor(SMPL_PARENTS[1:])
 def forward_kinematics(
     rotations: Float[Tensor, "batch 24 3 3"], joints: Float[Tensor, "batch 24 3"]
 ) -> tuple[Float[Tensor, "batch 24 3 3"], Float[Tensor, "batch 24 3"]]:
-    """Global rotation and position of every joint, down the tree (eq. 3-4).
+    """Global rotation and position of every joint, down the tree (eq. 4).
 
     `rotations` are relative to the parent, `joints` the rest positions. Whole levels are
     composed at once: eight small products instead of twenty-three.
@@ -165,7 +165,7 @@ class SMPL(nn.Module):
         J = torch.addmm(self.J_template.flatten(), betas, self.J_shapedirs.flatten(1))
         J = J.view(-1, 24, 3)
         R, joints = forward_kinematics(rotations, J)
-        # G'_k, eq. 4: rotate about the rest joint. A row [R | t] is 12 numbers, not 16.
+        # G'_k, eq. 3: rotate about the rest joint. A row [R | t] is 12 numbers, not 16.
         t = joints - (R @ J[..., None]).squeeze(-1)
         transforms = torch.cat([R, t[..., None]], dim=3)
 
