@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from hmr_edu.course.checks.projection import (
+    check_crop_to_full,
+    check_fit_camera,
+    check_fit_energy,
+    check_perspective,
+    check_weak_perspective,
+)
 from hmr_edu.course.checks.rotations import (
     check_geodesic_angle,
     check_half_turn_axis,
@@ -19,9 +26,13 @@ from hmr_edu.course.checks.smpl import (
 )
 
 __all__ = [
+    "check_crop_to_full",
+    "check_fit_camera",
+    "check_fit_energy",
     "check_geodesic_angle",
     "check_global_transforms",
     "check_half_turn_axis",
+    "check_perspective",
     "check_pose_feature",
     "check_rodrigues",
     "check_rotate_point",
@@ -30,4 +41,5 @@ __all__ = [
     "check_skew",
     "check_skinning",
     "check_turn_the_world",
+    "check_weak_perspective",
 ]
