@@ -9,6 +9,13 @@ from hmr_edu.course.checks.projection import (
     check_perspective,
     check_weak_perspective,
 )
+from hmr_edu.course.checks.regression import (
+    check_collapse,
+    check_correction_cosines,
+    check_feedback_loop,
+    check_regressor_parameters,
+    check_steps_loss,
+)
 from hmr_edu.course.checks.rotations import (
     check_geodesic_angle,
     check_half_turn_axis,
@@ -26,7 +33,10 @@ from hmr_edu.course.checks.smpl import (
 )
 
 __all__ = [
+    "check_collapse",
+    "check_correction_cosines",
     "check_crop_to_full",
+    "check_feedback_loop",
     "check_fit_camera",
     "check_fit_energy",
     "check_geodesic_angle",
@@ -34,12 +44,14 @@ __all__ = [
     "check_half_turn_axis",
     "check_perspective",
     "check_pose_feature",
+    "check_regressor_parameters",
     "check_rodrigues",
     "check_rotate_point",
     "check_rotation_6d",
     "check_shape_blend",
     "check_skew",
     "check_skinning",
+    "check_steps_loss",
     "check_turn_the_world",
     "check_weak_perspective",
 ]
