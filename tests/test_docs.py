@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -181,7 +182,7 @@ def site(tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 def test_the_site_needs_no_network(site):
-    pages = list(site.rglob("*.html"))
+    pages = [page for page in site.rglob("*.html") if "_static" not in page.parts]
     assert {page.stem for page in pages} >= {page.stem for page in [*PAGES, *LESSONS]}
     for page in pages:
         text = page.read_text(encoding="utf-8")
@@ -219,3 +220,22 @@ def test_solutions_are_folded_away(site):
         if "### BEGIN SOLUTION" in lesson.read_text(encoding="utf-8"):
             page = (site / "lessons" / f"{lesson.stem}.html").read_text(encoding="utf-8")
             assert page.count("BEGIN SOLUTION") == page.count("Show a solution"), lesson.stem
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_formulas_are_drawn_without_a_network(site):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not browser:
+        pytest.skip("no chromium")
+    for page in (site / "notation.html", site / "conventions.html"):
+        wanted = page.read_text(encoding="utf-8").count('class="math notranslate')
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+        shown = subprocess.run(
+            [*command, "--virtual-time-budget=10000", page.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        ).stdout
+        assert shown.count("<mjx-container") == wanted > 20
+        assert "mjx-merror" not in re.sub(r"<style.*?</style>", "", shown, flags=re.DOTALL)

@@ -36,7 +36,6 @@ function typeset() {
     processHtmlClass: "tex2jax_process|mathjax_process|math|output_area",
   });
   page.render();
-  document.documentElement.dataset.formulas = page.math.toArray().length;
 }
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", typeset);
 else typeset();

@@ -75,6 +75,10 @@ def signature(
     if what in ("class", "exception"):
         if dataclasses.is_dataclass(obj):
             return fields(obj), None
+        if hasattr(obj, "_fields"):
+            return named_fields(obj), None
+        if getattr(obj, "_is_protocol", False):
+            return "", None  # nobody calls it
         obj = obj.__init__
     obj = inspect.unwrap(getattr(obj, "__func__", obj))
     if not inspect.isfunction(obj):
@@ -127,17 +131,32 @@ def fields(cls: type) -> str:
     for field in dataclasses.fields(cls):
         if not field.init:
             continue
-        written = field.type if isinstance(field.type, str) else field.type.__name__
-        annotation = Linked(vars(sys.modules[cls.__module__])).visit(
-            ast.parse(written, mode="eval")
-        )
-        text = f"{field.name}: {source_of(annotation)}"
+        text = f"{field.name}: {annotation_of(cls, field.type)}"
         if field.default is not dataclasses.MISSING:
             text += f" = {field.default!r}" if plain(field.default) else " = ..."
         elif field.default_factory is not dataclasses.MISSING:
             text += " = ..."
         texts.append(text)
     return f"({', '.join(texts)})"
+
+
+def named_fields(cls: type) -> str:
+    """Return a named tuple's fields as the arguments they are."""
+    types = cls.__annotations__
+    return f"({', '.join(f'{name}: {annotation_of(cls, types[name])}' for name in cls._fields)})"
+
+
+def annotation_of(cls: type, written: Any) -> str:
+    """Return a field's annotation as written, our classes with their module."""
+    written = getattr(written, "__forward_arg__", written)
+    text = written if isinstance(written, str) else written.__name__
+    linked = Linked(vars(sys.modules[cls.__module__]))
+    return source_of(linked.visit(ast.parse(text, mode="eval")))
+
+
+def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:
+    """Leave out the fields of named tuples: they are in the signature."""
+    return True if type(obj).__name__ == "_tuplegetter" else None
 
 
 def plain(value: Any) -> bool:
@@ -166,5 +185,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Listen to autodoc."""
     app.connect("autodoc-process-docstring", docstring)
     app.connect("autodoc-process-signature", signature)
+    app.connect("autodoc-skip-member", skip)
     app.connect("doctree-read", double_quotes)
     return {"parallel_read_safe": True}
