@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from hmr_edu.course.checks.discriminator import (
+    check_affine_residual,
+    check_best_critic,
+    check_lsgan,
+    check_parameter_count,
+    check_repair_step,
+    check_worst_joint,
+)
 from hmr_edu.course.checks.projection import (
     check_crop_to_full,
     check_fit_camera,
@@ -33,6 +41,8 @@ from hmr_edu.course.checks.smpl import (
 )
 
 __all__ = [
+    "check_affine_residual",
+    "check_best_critic",
     "check_collapse",
     "check_correction_cosines",
     "check_crop_to_full",
@@ -42,9 +52,12 @@ __all__ = [
     "check_geodesic_angle",
     "check_global_transforms",
     "check_half_turn_axis",
+    "check_lsgan",
+    "check_parameter_count",
     "check_perspective",
     "check_pose_feature",
     "check_regressor_parameters",
+    "check_repair_step",
     "check_rodrigues",
     "check_rotate_point",
     "check_rotation_6d",
@@ -54,4 +67,5 @@ __all__ = [
     "check_steps_loss",
     "check_turn_the_world",
     "check_weak_perspective",
+    "check_worst_joint",
 ]
