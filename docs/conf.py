@@ -22,6 +22,7 @@ extensions = [
     "module_pages",
     "readable_docstrings",
     "offline_mathjax",
+    "plotly_figures",
 ]
 exclude_patterns = ["_build"]
 

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from plotly_figures import draw
 from sphinx.application import Sphinx
 
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
@@ -37,7 +38,7 @@ def prepare(app: Sphinx) -> None:
 
 
 def page(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Return the notebook as a page: links turned, solutions folded."""
+    """Return the notebook as a page: links turned, solutions folded, figures that can be turned."""
     cells = []
     for cell in notebook["cells"]:
         text = "".join(cell["source"])
@@ -50,6 +51,7 @@ def page(notebook: dict[str, Any]) -> dict[str, Any]:
             cells.append(stub(cell, text))
             tags.append("hide-cell")
         cells.append(cell)
+    draw(cells)
     # A notebook that was never opened does not say that it is Python.
     python = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
     return {**notebook, "cells": cells, "metadata": {**notebook["metadata"], **python}}

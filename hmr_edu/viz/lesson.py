@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from jaxtyping import UInt8
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
+from plotly.basedatatypes import BaseFigure
 
 from hmr_edu.viz.palette import BLACK, CYCLE, GREY
+
+PLOTLY = "application/vnd.plotly.v1+json"
 
 STYLE: dict[str, Any] = {
     "axes.edgecolor": GREY,
@@ -48,13 +52,17 @@ def figure(width: float = 7.0, height: float = 2.8) -> Figure:
     return made
 
 
-def show(picture: Figure | UInt8[np.ndarray, "height width 3"], alt: str) -> None:
+def show(picture: Figure | BaseFigure | UInt8[np.ndarray, "height width 3"], alt: str) -> None:
     """Show a figure or an RGB picture; `alt` says what there is to see, in a sentence.
 
-    Raises ValueError without it.
+    A plotly figure is written as data, which JupyterLab, VS Code and our site draw without a
+    kernel; where nothing can draw it, `alt` stands in its place. Raises ValueError without it.
     """
     if not alt.strip():
         raise ValueError("a picture needs a text for readers who cannot see it: show(picture, alt)")
+    if isinstance(picture, BaseFigure):
+        display({PLOTLY: json.loads(picture.to_json()), "text/plain": alt}, raw=True)
+        return
     file = io.BytesIO()
     if isinstance(picture, Figure):
         with rc_context(STYLE):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float, Float32
 
 from hmr_edu.files import atomic_write
 from hmr_edu.viz import html
@@ -36,11 +37,17 @@ VIEWS = {
 }
 
 
-def body_figure(vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> go.Figure:
-    """Make a plotly figure of a body (camera frame, metres): equal axes, a floor, four views."""
-    x, y, z = upright(vertices).T
-    # plotly's turntable has Z up; the body keeps facing the first view.
-    points = np.stack([x, -z, y])
+def body_figure(
+    vertices: Vertices,
+    faces: Faces,
+    colour: str = PREDICTION,
+    room: Float[np.ndarray, "N 3"] | None = None,
+) -> go.Figure:
+    """Make a plotly figure of a body (camera frame, metres): equal axes, a floor, four views.
+
+    `room`: points that the floor and the axes make room for, if not for the body's own.
+    """
+    points = turntable_points(vertices)
     i, j, k = as_array(faces).astype(np.int32).T
     mesh = go.Mesh3d(
         **dict(zip("xyz", points, strict=True)),
@@ -51,7 +58,8 @@ def body_figure(vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> g
         lightposition={"x": -4000, "y": -3000, "z": 5000},
         hoverinfo="skip",
     )
-    low, high = points.min(1), points.max(1)
+    around = points if room is None else turntable_points(room)
+    low, high = around.min(1), around.max(1)
     middle, reach = (low + high) / 2, (high - low).max() / 2 * 1.08
     # A floor of our own: plotly's background moves to the far side, whichever that is.
     corner = 0.98 * reach * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1], [0, 0, 0, 0]])
@@ -82,6 +90,12 @@ def body_figure(vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> g
     menu |= {"x": 0.02, "y": 0.98, "xanchor": "left", "yanchor": "top", "bgcolor": "#ffffff"}
     layout = {"scene": scene, "updatemenus": [menu], "margin": dict.fromkeys("lrtb", 0)}
     return go.Figure([mesh, floor], layout | {"autosize": True})
+
+
+def turntable_points(vertices: Vertices) -> Float32[np.ndarray, "3 V"]:
+    """Turn camera-frame vertices to plotly's turntable: Z up, the first view sees what we saw."""
+    x, y, z = upright(vertices).T
+    return np.stack([x, -z, y])
 
 
 def _camera(eye: tuple[float, float, float]) -> dict[str, dict[str, float]]:
