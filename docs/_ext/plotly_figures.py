@@ -42,6 +42,7 @@ def markup(figure: dict[str, Any], number: int, alt: str) -> str:
         config=CONFIG,
         include_plotlyjs=f"../_static/{SCRIPT}" if number == 1 else False,
         full_html=False,
+        auto_play=False,
         default_height=f"{figure.get('layout', {}).get('height', 450)}px",
         div_id=f"plotly-figure-{number}",
         validate=False,

@@ -48,7 +48,7 @@ def steps_figure(
     ]
     slider = {"steps": positions, "x": 0.06, "len": 0.88, "y": 0.0, "yanchor": "bottom"}
     slider |= {"pad": {"b": 12}, "currentvalue": {"visible": False}}
-    figure.update_layout(sliders=[slider])
+    figure.update_layout(sliders=[slider], scene_domain_y=[0.14, 1.0])
     return figure
 
 
