@@ -1,0 +1,118 @@
+"""What all explorers share: one plotly figure, labelled controls, one message a move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float32
+
+from hmr_edu.viz.explore.throttle import Throttle
+from hmr_edu.viz.view_state import MeshViewState
+
+HEIGHT = 440  # pixels of a figure
+WIDTH = 520
+WIDE = {"description_width": "7.5em"}
+
+
+class Explorer(widgets.VBox):
+    """A figure beside its controls. `controls` go by name; `flush()` paints what is put off.
+
+    `paint` changes the figure's traces; all it changes travels in one message. It must leave the
+    scene's camera alone, which belongs to the reader.
+    """
+
+    def __init__(
+        self,
+        figure: go.Figure,
+        controls: Mapping[str, widgets.Widget],
+        paint: Callable[[go.FigureWidget], str | None],
+        *,
+        watch: Sequence[str] | None = None,
+        title: str,
+    ) -> None:
+        figure.update_layout(
+            uirevision="kept",
+            hovermode=False,
+            autosize=False,
+            width=WIDTH,
+            height=HEIGHT,
+            margin=dict.fromkeys("lrtb", 0),
+        )
+        self.figure = go.FigureWidget(figure)
+        # One pixel a pixel: plotly draws four by default, and a body has few thin lines.
+        self.figure._config = {
+            "displayModeBar": False,
+            "plotGlPixelRatio": 1,
+            "scrollZoom": True,
+        }
+        self.controls = dict(controls)
+        self.readout = widgets.HTML()
+        self._paint, self._held = paint, False
+        self._throttle = Throttle(self._draw)
+        for name in self.controls if watch is None else watch:
+            self.controls[name].observe(self._request, "value")
+        head = widgets.HTML(f"<strong>{title}</strong>")
+        side = widgets.VBox([head, *self.controls.values(), self.readout])
+        side.layout.width = "25em"
+        row = widgets.HBox([self.figure, side])
+        row.layout.flex_flow = "row wrap"
+        super().__init__([row])
+        self.flush()
+
+    def flush(self) -> None:
+        """Paint now."""
+        self._throttle.flush()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Change several controls and paint once, at the end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            self.flush()
+
+    def _request(self, _: Any) -> None:
+        if not self._held:
+            self._throttle.request()
+
+    def _draw(self) -> None:
+        with self.figure.batch_update():
+            text = self._paint(self.figure)
+        if text is not None:
+            self.readout.value = f'<div role="status" aria-live="polite">{text}</div>'
+
+
+def slider(
+    label: str, value: float, low: float, high: float, step: float, **options: Any
+) -> widgets.FloatSlider:
+    """Make a labelled slider; arrow keys move it, the number beside it can be typed."""
+    return widgets.FloatSlider(
+        value, min=low, max=high, step=step, description=label, style=WIDE, **options
+    )
+
+
+def button(label: str, action: Callable[[], None], tooltip: str = "") -> widgets.Button:
+    """Make a button."""
+    made = widgets.Button(description=label, tooltip=tooltip)
+    made.on_click(lambda _: action())
+    return made
+
+
+def move(trace: Any, points: Float32[np.ndarray, "3 N"]) -> None:
+    """Give a trace other points, and leave all else as it is."""
+    trace.x, trace.y, trace.z = points
+
+
+def light_faces(figure: go.Figure, state: MeshViewState) -> None:
+    """Send the triangles of the first trace as uint16, half of what they take otherwise."""
+    # plotly keeps the old array, and its type, where the numbers are the same.
+    figure.data[0].update(i=None, j=None, k=None)
+    i, j, k = state.faces().astype(np.uint16)
+    figure.data[0].update(i=i, j=j, k=k)

@@ -1,0 +1,59 @@
+"""Ten sliders, one body: what the shape coefficients do."""
+
+from __future__ import annotations
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from hmr_edu.body import SMPL, load_body
+from hmr_edu.viz.explore.front import Explorer, button, light_faces, move, slider
+from hmr_edu.viz.orbit import body_figure
+from hmr_edu.viz.view_state import MeshViewState
+
+LIMIT = 3.0  # standard deviations
+
+
+def explore_shape(body: SMPL | None = None, seed: int = 0) -> Explorer:
+    """Make sliders for the ten betas, with height and weight; buttons for the mean and for chance.
+
+    Weight is volume times the density of a body. Without a body, the "lite" one.
+    """
+    state = MeshViewState(body or load_body("lite"))
+    generator = torch.Generator().manual_seed(seed)
+    sliders = {
+        f"beta {n}": slider(f"beta {n}", 0.0, -LIMIT, LIMIT, 0.1, readout_format=".1f")
+        for n in range(10)
+    }
+
+    def paint(figure):
+        state.betas = torch.tensor([s.value for s in sliders.values()])
+        move(figure.data[0], state.vertices())
+        return f"height {state.height():.2f} m, weight {state.weight():.1f} kg"
+
+    def give(betas):
+        with explorer.hold():
+            for one, value in zip(sliders.values(), betas.clamp(-LIMIT, LIMIT), strict=True):
+                one.value = round(float(value), 1)
+
+    figure = body_figure(state.output().vertices[0], state.body.faces, room=_room(state))
+    light_faces(figure, state)
+    choices = widgets.HBox(
+        [
+            button("Mean", lambda: give(torch.zeros(10)), "all betas to zero"),
+            button("Random", lambda: give(torch.randn(10, generator=generator)), "a person"),
+        ]
+    )
+    explorer = Explorer(
+        figure, sliders | {"choices": choices}, paint, watch=list(sliders), title="Shape"
+    )
+    explorer.state = state
+    return explorer
+
+
+def _room(state: MeshViewState) -> Float32[np.ndarray, "N 3"]:
+    """All that the first two betas can reach, so that the axes never move."""
+    corners = torch.cartesian_prod(*[torch.tensor([-LIMIT, LIMIT])] * 2)
+    betas = torch.nn.functional.pad(corners, (0, 8))
+    return state.body(betas, state.pose.expand(4, 72)).vertices.flatten(0, 1).numpy()

@@ -1,0 +1,178 @@
+"""A real JupyterLab and a real browser, for the tests of what people see and for measuring it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parents[1]
+# What the page is asked: which colours does the drawing hold? Read from a small copy, so that
+# asking costs little; the browser's own scaling makes every part count.
+WATCH = """() => {
+  window.look = (size = 96) => {
+    const canvas = document.querySelector('.gl-container canvas');
+    if (!canvas) return null;
+    window.small = window.small || document.createElement('canvas');
+    small.width = small.height = size;
+    const context = small.getContext('2d', {willReadFrequently: true});
+    context.clearRect(0, 0, size, size);
+    context.drawImage(canvas, 0, 0, size, size);
+    return context.getImageData(0, 0, size, size).data;
+  };
+  window.same = (a, b) => a.every((value, n) => value === b[n]);
+}"""
+# A WebGL canvas is empty between frames unless it is told to keep its picture.
+KEEP = """
+  const original = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, options) {
+    const more = kind.startsWith('webgl') ? {...options, preserveDrawingBuffer: true} : options;
+    return original.call(this, kind, more);
+  };
+"""
+# From a key to the first frame with another picture; then one more frame, when it is on screen.
+LATENCY = """() => new Promise((done, failed) => {
+  const before = look();
+  const stop = performance.now() + 5000;
+  addEventListener('keydown', () => {
+    const pressed = performance.now();
+    const frame = () => {
+      if (!same(before, look())) requestAnimationFrame(() => done(performance.now() - pressed));
+      else if (performance.now() > stop) failed('nothing changed');
+      else requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  }, {capture: true, once: true});
+  window.listening = true;
+})"""
+
+
+def chromium() -> str | None:
+    """Where the system's chromium is; Playwright's own would have to be downloaded."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Lab:
+    """A JupyterLab server on the loopback, in a folder of its own. Use it with `with`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Lab:
+        own = {
+            f"JUPYTER_{kind}_DIR": str(self.folder / f".{kind.lower()}")
+            for kind in ("CONFIG", "DATA", "RUNTIME")
+        }
+        own |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(self.folder)}
+        notebooks = self.folder / "notebooks"
+        notebooks.mkdir(parents=True)
+        # No questions about news: they cover the page, and would go to the network.
+        quiet = self.folder / "settings/@jupyterlab/apputils-extension"
+        quiet.mkdir(parents=True)
+        (quiet / "notification.jupyterlab-settings").write_text(
+            '{"fetchNews": "false", "checkForUpdates": false}'
+        )
+        self.log = (self.folder / "log").open("w+")
+        self.server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+                *("--ip=127.0.0.1", "--port=0", "--ServerApp.port_retries=0"),
+                *("--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"),
+                *("--expose-app-in-browser", f"--ServerApp.root_dir={notebooks}"),
+                f"--LabApp.user_settings_dir={self.folder / 'settings'}",
+                f"--LabApp.workspaces_dir={self.folder / 'workspaces'}",
+            ],
+            env=os.environ | own,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        self.url = self._address()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.server.terminate()
+        try:
+            self.server.wait(15)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait()
+        self.log.close()
+
+    def _address(self) -> str:
+        """The server's address: port 0 means any free one, and its record says which."""
+        for _ in range(600):
+            records = list((self.folder / ".runtime").glob("jpserver-*.json"))
+            if records:
+                try:
+                    return json.loads(records[0].read_text())["url"]
+                except (ValueError, KeyError):
+                    pass
+            if self.server.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError(f"JupyterLab did not start:\n{(self.folder / 'log').read_text()}")
+
+    def notebook(self, name: str, *cells: str) -> str:
+        """Write a notebook of code cells; return the address that shows it."""
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(book, self.folder / "notebooks" / f"{name}.ipynb")
+        return f"{self.url}doc/tree/{name}.ipynb"
+
+
+def open_explorer(page, address: str) -> None:
+    """Show a notebook, run it, and wait until an explorer has drawn its body."""
+    page.add_init_script(KEEP)
+    page.goto(address)
+    page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+    # Run before the kernel is there, JupyterLab would ask which one to take.
+    page.wait_for_function(
+        "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+        timeout=60_000,
+    )
+    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells'); 0")
+    page.wait_for_selector(".gl-container canvas", state="attached", timeout=60_000)
+    page.evaluate(WATCH)
+    page.wait_for_function("() => look()?.some((value, n, all) => value !== all[n % 4])")
+
+
+def settle(page, still: int = 400, longest: int = 10_000) -> None:
+    """Wait until the picture has not changed for `still` milliseconds."""
+    page.evaluate(
+        """([still, longest]) => new Promise((done) => {
+          let last = look(), since = performance.now();
+          const stop = since + longest;
+          const frame = () => {
+            const now = look();
+            if (!same(last, now)) { last = now; since = performance.now(); }
+            if (performance.now() - since > still || performance.now() > stop) done();
+            else setTimeout(frame, 40);
+          };
+          frame();
+        })""",
+        [still, longest],
+    )
+
+
+def handle(page, label: str):
+    """The knob of a slider; ipywidgets gives it the role, but not the name, of its slider."""
+    return page.locator(f'.widget-slider:has(label:text-is("{label}")) .noUi-handle')
+
+
+def latencies(page, label: str, presses: int) -> list[float]:
+    """Milliseconds from a key on a slider to its painted picture, one for each press."""
+    handle(page, label).focus()
+    found = []
+    for n in range(presses):
+        settle(page, 200)
+        page.evaluate(f"window.listening = false; window.result = ({LATENCY})();0")
+        page.wait_for_function("window.listening")
+        page.keyboard.press("ArrowRight" if n % 10 < 5 else "ArrowLeft")
+        found.append(page.evaluate("window.result"))
+    return found
