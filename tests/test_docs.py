@@ -239,3 +239,31 @@ def test_formulas_are_drawn_without_a_network(site):
         ).stdout
         assert shown.count("<mjx-container") == wanted > 20
         assert "mjx-merror" not in re.sub(r"<style.*?</style>", "", shown, flags=re.DOTALL)
+
+
+@pytest.mark.slow
+def test_figures_say_what_they_show(site):
+    for lesson in LESSONS:
+        figures = lesson.read_text(encoding="utf-8").count('"application/vnd.plotly.v1+json"')
+        page = (site / "lessons" / f"{lesson.stem}.html").read_text(encoding="utf-8")
+        assert page.count('<div id="plotly-figure-') == figures, lesson.stem
+        assert len(re.findall(r'<div role="img" aria-label="[^"]{10,}"', page)) == figures
+        assert page.count('src="../_static/plotly.js"') == min(figures, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_figures_are_drawn_without_a_network(site):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not browser:
+        pytest.skip("no chromium")
+    page = site / "lessons" / "00_start_here.html"
+    command = [browser, "--headless", "--no-sandbox", "--use-angle=swiftshader"]
+    command += ["--enable-unsafe-swiftshader", "--dump-dom", "--virtual-time-budget=20000"]
+    shown = subprocess.run(
+        [*command, page.as_uri()], capture_output=True, text=True, timeout=300
+    ).stdout
+    wanted = page.read_text(encoding="utf-8").count('<div id="plotly-figure-')
+    assert shown.count('class="gl-container"') == wanted > 0
+    assert "slider-group" in shown
+    assert "WebGL is not supported" not in shown
