@@ -44,6 +44,12 @@ from hmr_edu.course.checks.start import (
     check_take_apart,
     check_to_pixels,
 )
+from hmr_edu.course.checks.training import (
+    check_fakes_of,
+    check_labelled_l1,
+    check_schedule,
+    check_take_turns,
+)
 
 __all__ = [
     "check_affine_residual",
@@ -51,12 +57,14 @@ __all__ = [
     "check_collapse",
     "check_correction_cosines",
     "check_crop_to_full",
+    "check_fakes_of",
     "check_feedback_loop",
     "check_fit_camera",
     "check_fit_energy",
     "check_geodesic_angle",
     "check_global_transforms",
     "check_half_turn_axis",
+    "check_labelled_l1",
     "check_lsgan",
     "check_noticed",
     "check_parameter_count",
@@ -67,11 +75,13 @@ __all__ = [
     "check_rodrigues",
     "check_rotate_point",
     "check_rotation_6d",
+    "check_schedule",
     "check_shape_blend",
     "check_skew",
     "check_skinning",
     "check_steps_loss",
     "check_take_apart",
+    "check_take_turns",
     "check_to_pixels",
     "check_turn_the_world",
     "check_weak_perspective",
