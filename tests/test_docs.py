@@ -247,7 +247,7 @@ def test_figures_say_what_they_show(site):
         figures = lesson.read_text(encoding="utf-8").count('"application/vnd.plotly.v1+json"')
         page = (site / "lessons" / f"{lesson.stem}.html").read_text(encoding="utf-8")
         assert page.count('<div id="plotly-figure-') == figures, lesson.stem
-        assert len(re.findall(r'<div role="img" aria-label="[^"]{10,}"', page)) == figures
+        assert len(re.findall(r'<div role="figure" aria-label="[^"]{10,}"', page)) == figures
         assert page.count('src="../_static/plotly.js"') == min(figures, 1)
 
 

@@ -47,7 +47,7 @@ def markup(figure: dict[str, Any], number: int, alt: str) -> str:
         div_id=f"plotly-figure-{number}",
         validate=False,
     )
-    return f'<div role="img" aria-label="{escape(alt, quote=True)}">{drawn}</div>'
+    return f'<div role="figure" aria-label="{escape(alt, quote=True)}">{drawn}</div>'
 
 
 def write(app: Sphinx, error: Exception | None) -> None:

@@ -26,11 +26,11 @@ class Box(NamedTuple):
 WIDTH, HEIGHT = 1.66, 0.92
 BOXES = {
     "image": Box(0, 1.45, "image", "[B, 3, H, W]", "", GREY),
-    "encoder": Box(2.1, 1.45, "encoder", "a ResNet", "06", ORANGE),
+    "encoder": Box(2.1, 1.45, "encoder", "a ResNet", "", ORANGE),
     "regressor": Box(4.2, 1.45, "regressor", "T steps", "04", BLUE),
     "body": Box(6.3, 1.45, "SMPL body", "mesh, keypoints", "01 02", GREEN),
     "camera": Box(8.4, 1.45, "camera", "3D to 2D", "03", PURPLE),
-    "losses": Box(8.4, -0.15, "losses", "2D, 3D, theta", "03 04", VERMILLION),
+    "losses": Box(8.4, -0.15, "losses", "2D, 3D, theta", "03 06", VERMILLION),
     "critics": Box(6.3, -0.15, "discriminator", "a human body?", "05", VERMILLION),
     "mocap": Box(4.2, -0.15, "real bodies", "from mocap", "05", GREY),
 }
