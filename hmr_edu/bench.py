@@ -183,7 +183,9 @@ def step_shares(seconds: float) -> dict[str, float]:
 
     def trunk_alone() -> None:
         optimizer.zero_grad()
-        sum(stage.mean() for stage in trunk(batch.images)).backward()
+        with trainer.accelerator.autocast():  # in the step's own precision
+            loss = sum(stage.float().mean() for stage in trunk(batch.images))
+        loss.backward()
         optimizer.step()
 
     times = {

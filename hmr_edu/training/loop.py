@@ -90,7 +90,8 @@ class Trainer:
             # PyTorch renames this option; accelerate knows the old name only.
             warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
             self.model, self.critic = prepare(model, critic)
-        self.optimizers = [prepare(o) for o in build_optimizers(model, config.optimizer)]
+        dtype = torch.bfloat16 if precision(config) == "bf16" else torch.float32
+        self.optimizers = [prepare(o) for o in build_optimizers(model, config.optimizer, dtype)]
         self.critic_optimizer = prepare(critic_optimizer)
         self.step, self.seconds = 0, 0.0
 

@@ -11,10 +11,13 @@ from hmr_edu.training.config import OptimizerConfig
 from hmr_edu.training.muon import Muon, hidden_matrices
 
 
-def build_optimizers(model: HMR, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+def build_optimizers(
+    model: HMR, config: OptimizerConfig, dtype: torch.dtype = torch.float32
+) -> list[torch.optim.Optimizer]:
     """AdamW for the network; or Muon for its hidden layers' weights and AdamW for the rest.
 
-    Every group has a "scale", its learning rate in units of the network's.
+    `dtype` is what Muon computes in: bfloat16 where the hardware does. Every group has a "scale",
+    its learning rate in units of the network's.
     """
     matrices: set[torch.nn.Parameter] = set()
     if config.method == "muon":
@@ -37,7 +40,7 @@ def build_optimizers(model: HMR, config: OptimizerConfig) -> list[torch.optim.Op
     rest = torch.optim.AdamW(groups(False), config.learning_rate, weight_decay=decay, fused=True)
     if not matrices:
         return [rest]
-    return [Muon(groups(True), config.learning_rate, weight_decay=decay), rest]
+    return [Muon(groups(True), config.learning_rate, weight_decay=decay, dtype=dtype), rest]
 
 
 def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:
