@@ -25,6 +25,9 @@ TRUTH = "#dfae5d"
 PREDICTION = "#83bfe6"
 BEFORE = "#b9bfc6"
 
+# A scale from little to much on a lit body: pale to dark, so that it survives without colour.
+HEAT = ((0.0, "#e3e8ec"), (0.3, YELLOW), (0.65, VERMILLION), (1.0, "#6a1b4d"))
+
 
 def rgb(colour: str) -> tuple[float, float, float]:
     """Turn "#rrggbb" into three numbers in [0, 1]. Raises ValueError on anything else."""

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float32
 
 from hmr_edu.viz.explore.throttle import Throttle
+from hmr_edu.viz.palette import BLACK, HEAT
 from hmr_edu.viz.view_state import MeshViewState
 
 HEIGHT = 440  # pixels of a figure
@@ -34,15 +35,19 @@ class Explorer(widgets.VBox):
         *,
         watch: Sequence[str] | None = None,
         title: str,
+        hover: bool = False,
+        width: int = WIDTH,
     ) -> None:
         figure.update_layout(
             uirevision="kept",
-            hovermode=False,
+            hovermode="closest" if hover else False,
             autosize=False,
-            width=WIDTH,
+            width=width,
             height=HEIGHT,
-            margin=dict.fromkeys("lrtb", 0),
+            font={"color": BLACK},
         )
+        # Without this every move of the mouse would look for what lies under it.
+        figure.update_scenes(hovermode="closest" if hover else False)
         self.figure = go.FigureWidget(figure)
         # One pixel a pixel: plotly draws four by default, and a body has few thin lines.
         self.figure._config = {
@@ -55,7 +60,7 @@ class Explorer(widgets.VBox):
         self._paint, self._held = paint, False
         self._throttle = Throttle(self._draw)
         for name in self.controls if watch is None else watch:
-            self.controls[name].observe(self._request, "value")
+            self.controls[name].observe(self.request, "value")
         head = widgets.HTML(f"<strong>{title}</strong>")
         side = widgets.VBox([head, *self.controls.values(), self.readout])
         side.layout.width = "25em"
@@ -78,7 +83,8 @@ class Explorer(widgets.VBox):
             self._held = False
             self.flush()
 
-    def _request(self, _: Any) -> None:
+    def request(self, _: Any = None) -> None:
+        """Paint now or soon: what a control calls when it moves."""
         if not self._held:
             self._throttle.request()
 
@@ -108,6 +114,13 @@ def button(label: str, action: Callable[[], None], tooltip: str = "") -> widgets
 def move(trace: Any, points: Float32[np.ndarray, "3 N"]) -> None:
     """Give a trace other points, and leave all else as it is."""
     trace.x, trace.y, trace.z = points
+
+
+def heat(mesh: go.Mesh3d, values: Float32[np.ndarray, " V"], most: float, title: str = "") -> None:
+    """Colour a mesh by a number for each vertex, from 0 to `most`, with a bar that says so."""
+    bar = {"thickness": 12, "len": 0.6, "x": 0.98, "xanchor": "right", "title": {"text": title}}
+    mesh.update(intensity=values, colorscale=HEAT, cmin=0.0, cmax=most, color=None)
+    mesh.update(showscale=True, colorbar=bar)
 
 
 def light_faces(figure: go.Figure, state: MeshViewState) -> None:

@@ -1,0 +1,141 @@
+"""One body, two cameras: weak perspective beside full perspective."""
+
+from __future__ import annotations
+
+import math
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from hmr_edu.body import SMPL, load_body
+from hmr_edu.camera import fit_weak_perspective, perspective, weak_perspective
+from hmr_edu.viz.explore.front import WIDE, Explorer, move, slider
+from hmr_edu.viz.orbit import LIGHTING
+from hmr_edu.viz.palette import BLACK, GREY, PREDICTION, TRUTH, VERMILLION
+from hmr_edu.viz.view_state import MeshViewState
+
+SCALE = 0.85  # half-crops a metre at the body, where the zoom follows the distance
+ASIDE = 1.08  # half-crops from the middle of the figure to the middle of a picture
+CROP = 224  # pixels, for the read-out
+
+
+def explore_camera(body: SMPL | None = None, pose: Float[Tensor, " 72"] | None = None) -> Explorer:
+    """Make two pictures of a body: through a pinhole, and through the best weak camera.
+
+    Sliders set the distance (metres) and the focal length (half-crops); by default the focal
+    length follows the distance, as in a crop that follows the person. Red lines join where the
+    two cameras put a keypoint: the error that HMR cannot avoid.
+    """
+    state = MeshViewState(body or load_body("lite"))
+    state.turn("left_shoulder", torch.tensor([0.0, -1.4, 0.0]))
+    state.turn("right_shoulder", torch.tensor([0.0, 0.0, 1.2]))
+    if pose is not None:
+        state.pose = pose
+    output = state.output()
+    vertices, keypoints = output.vertices[0], output.keypoints[0]
+    distance = widgets.FloatLogSlider(
+        2.5,
+        min=0.1,
+        max=1.3,
+        step=0.02,
+        description="distance, m",
+        readout_format=".1f",
+        style=WIDE,
+    )
+    follow = widgets.Checkbox(value=True, description="focal length follows", indent=False)
+    focal = slider("focal length", SCALE * 2.5, 0.5, 17.0, 0.1, disabled=True)
+    controls = {"distance": distance, "follow": follow, "focal": focal}
+
+    def paint(figure):
+        focal.disabled = follow.value
+        if follow.value:
+            focal.value = SCALE * distance.value
+        f = torch.tensor(SCALE * distance.value if follow.value else focal.value)
+        translation = torch.tensor([0.0, 0.0, distance.value])
+        seen = perspective(keypoints, translation, f)
+        state.camera = fit_weak_perspective(keypoints, seen)
+        full = perspective(vertices, translation, f)
+        scale = float(state.camera[0])
+        flat = weak_perspective(vertices, state.camera)
+        guess = weak_perspective(keypoints, state.camera)
+        move(figure.data[0], pane(flat, vertices[:, 2] * scale, -ASIDE))
+        move(figure.data[1], pane(full, vertices[:, 2] * scale, ASIDE))
+        near = torch.full((len(guess),), -1.5)
+        move(figure.data[3], pane(guess, near, -ASIDE))
+        move(figure.data[4], pane(seen, near, ASIDE))
+        gap = torch.full_like(seen, math.nan)
+        lines = torch.stack([guess, seen, gap], 1).flatten(0, 1)
+        move(figure.data[5], pane(lines, near.repeat_interleave(3), ASIDE))
+        error = float((guess - seen).norm(dim=1).mean())
+        return (
+            f"mean error {error:.4f} half-crops: {error * CROP / 2:.1f} pixels of {CROP}, "
+            f"{error / scale * 100:.1f} cm at the body; scale s = {scale:.2f}"
+        )
+
+    figure = _figure(state, vertices)
+    explorer = Explorer(figure, controls, paint, title="Two cameras", width=640)
+    explorer.state = state
+    return explorer
+
+
+def pane(
+    image: Float[Tensor, "N 2"], depth: Float[Tensor, " N"], aside: float
+) -> Float32[np.ndarray, "3 N"]:
+    """Lay image points (half-crops, y down) upright into the scene, by their depth behind it."""
+    return torch.stack([image[:, 0] + aside, depth, -image[:, 1]]).numpy().astype(np.float32)
+
+
+def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
+    i, j, k = state.faces()
+    start = pane(vertices[:, :2], vertices[:, 2], 0.0)
+    bodies = [
+        go.Mesh3d(
+            **dict(zip("xyz", start, strict=True)),
+            **dict(zip("ijk", (i, j, k), strict=True)),
+            color=colour,
+            lighting=LIGHTING,
+            lightposition={"x": -4000, "y": -3000, "z": 5000},
+            hoverinfo="skip",
+        )
+        for colour in (PREDICTION, TRUTH)
+    ]
+    square = np.array([[-1, 1, 1, -1, -1, np.nan], [0] * 6, [-1, -1, 1, 1, -1, np.nan]])
+    shift = np.array([[ASIDE], [0], [0]])
+    frames = np.concatenate([square - shift, square + shift], axis=1)
+    marks = {"size": 4, "color": BLACK}
+    lines = [
+        go.Scatter3d(mode="lines", line={"color": GREY, "width": 3}),
+        go.Scatter3d(mode="markers", marker=marks),
+        go.Scatter3d(mode="markers", marker=marks),
+        go.Scatter3d(mode="lines", line={"color": VERMILLION, "width": 6}),
+    ]
+    move(lines[0], frames.astype(np.float32))
+    for trace in lines:
+        trace.update(hoverinfo="skip", showlegend=False)
+    hidden = {"visible": False}
+    # Seen straight on and without perspective: what is drawn is the picture itself.
+    scene = {
+        "xaxis": hidden | {"range": [-2.2, 2.2]},
+        "yaxis": hidden | {"range": [-2.0, 2.0]},
+        "zaxis": hidden | {"range": [-1.3, 1.3]},
+        "aspectmode": "manual",
+        "aspectratio": {"x": 2.2, "y": 2.0, "z": 1.3},
+        "camera": {
+            "eye": {"x": 0, "y": -2, "z": 0},
+            "projection": {"type": "orthographic"},
+        },
+        "dragmode": False,
+    }
+    names = [
+        {"text": text, "x": x, "y": 0.97, "xref": "paper", "yref": "paper", "showarrow": False}
+        for text, x in (("weak perspective", 0.25), ("full perspective", 0.75))
+    ]
+    figure = go.Figure(
+        [*bodies, *lines],
+        {"scene": scene, "annotations": names, "margin": dict.fromkeys("lrtb", 0)},
+    )
+    return figure

@@ -1,0 +1,103 @@
+"""Rodrigues' formula as three arrows, head to tail."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from hmr_edu.viz.arrows import arrow_faces, arrow_points, rodrigues_terms
+from hmr_edu.viz.explore.front import Explorer, move, slider
+from hmr_edu.viz.orbit import LIGHTING
+from hmr_edu.viz.palette import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION
+
+POINT = np.array([0.9, 0.2, 0.8])
+# The order of the traces: what it is called, its colour.
+ARROWS = {
+    "axis n": GREY,
+    "p": BLACK,
+    "along": GREEN,
+    "cos t · across": ORANGE,
+    "sin t · (n x p)": BLUE,
+    "turned p": VERMILLION,
+}
+
+
+def explore_rotation(point: Float[np.ndarray, "3"] = POINT) -> Explorer:
+    """Make an axis and an angle to turn a point about, and the three terms of the formula.
+
+    The green, orange and blue arrows add up to the turned point. Angles are in degrees.
+    """
+    controls = {
+        "angle": slider("angle t, °", 70, -180, 360, 1, readout_format=".0f"),
+        "tilt": slider("tilt of n, °", 0, 0, 180, 1, readout_format=".0f"),
+        "heading": slider("heading of n, °", 0, -180, 180, 1, readout_format=".0f"),
+    }
+
+    def paint(figure):
+        t, tilt, heading = (math.radians(control.value) for control in controls.values())
+        n = np.array(
+            [math.sin(tilt) * math.cos(heading), math.sin(tilt) * math.sin(heading), math.cos(tilt)]
+        )
+        along, across, ahead = rodrigues_terms(n, t, point)
+        turned = along + across + ahead
+        zero = np.zeros(3)
+        ends = [
+            (zero, 1.2 * n),
+            (zero, point),
+            (zero, along),
+            (along, along + across),
+            (along + across, turned),
+            (zero, turned),
+        ]
+        for trace, (tail, tip) in zip(figure.data, ends, strict=False):
+            move(trace, arrow_points(tail, tip))
+        turns = np.linspace(0, 2 * math.pi, 73)
+        circle = [sum(rodrigues_terms(n, turn, point)) for turn in turns]
+        move(figure.data[-2], np.array(circle, np.float32).T)
+        # A name at the middle of each arrow: colours alone would not do for everyone.
+        places = np.array([0.55 * np.add(*end) + [0, 0, 0.06] for end in ends], np.float32)
+        places[0], places[-1] = 1.3 * n, 1.07 * turned
+        move(figure.data[-1], places.T)
+        return (
+            f"p' = {_row(along)} + {_row(across)} + {_row(ahead)} = {_row(turned)}; "
+            f"length {np.linalg.norm(turned):.2f}, as before"
+        )
+
+    explorer = Explorer(_figure(point), controls, paint, title="Rotation about an axis")
+    return explorer
+
+
+def _row(v: Float[np.ndarray, "3"]) -> str:
+    return "(" + ", ".join(f"{x:.2f}" for x in v) + ")"
+
+
+def _figure(point: Float[np.ndarray, "3"]) -> go.Figure:
+    i, j, k = arrow_faces()
+    traces: list[go.Mesh3d | go.Scatter3d] = [
+        go.Mesh3d(
+            **dict(zip("xyz", arrow_points(np.zeros(3), point), strict=True)),
+            **dict(zip("ijk", (i, j, k), strict=True)),
+            color=colour,
+            name=name,
+            lighting=LIGHTING | {"ambient": 0.7, "diffuse": 0.5},
+            hoverinfo="skip",
+        )
+        for name, colour in ARROWS.items()
+    ]
+    empty = {axis: np.zeros(1, np.float32) for axis in "xyz"}
+    line = {"color": GREY, "width": 3}
+    traces.append(go.Scatter3d(**empty, mode="lines", line=line, hoverinfo="skip"))
+    names = {"color": list(ARROWS.values()), "size": 14}
+    traces.append(
+        go.Scatter3d(**empty, mode="text", text=list(ARROWS), textfont=names, hoverinfo="skip")
+    )
+    reach = 1.15 * max(1.2, float(np.linalg.norm(point)))
+    axis = {"range": [-reach, reach], "showticklabels": False, "title": "", "showspikes": False}
+    axis |= {"backgroundcolor": "#f4f6f8", "gridcolor": "#ffffff", "zeroline": False}
+    scene = {f"{name}axis": axis for name in "xyz"} | {"aspectmode": "cube"}
+    scene |= {"dragmode": "turntable", "camera": {"eye": {"x": 0.75, "y": -1.15, "z": 0.6}}}
+    layout = {"scene": scene, "showlegend": False, "margin": dict.fromkeys("lrtb", 0)}
+    return go.Figure(traces, layout)

@@ -1,0 +1,57 @@
+"""Which joint moves which skin, and what the pose blend shapes put right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import ipywidgets as widgets
+import torch
+
+from hmr_edu.body import SMPL, load_body
+from hmr_edu.viz.explore.front import WIDE, Explorer, heat, light_faces, move
+from hmr_edu.viz.explore.joints import JointPicker
+from hmr_edu.viz.orbit import body_figure
+from hmr_edu.viz.view_state import MeshViewState, distances
+
+COLOURS = ("skinning weight of the joint", "what the blend shapes move, cm")
+
+
+def explore_skinning(
+    body: SMPL | None = None, betas: torch.Tensor | None = None, joint: str = "left_knee"
+) -> Explorer:
+    """Make a body that shows a joint's skinning weights, with blend shapes on and off.
+
+    Turn the joint, then switch the pose blend shapes off: what is left is linear blend skinning.
+    """
+    state = MeshViewState(body or load_body("lite"))
+    state.turn(joint, torch.tensor([1.2, 0.0, 0.0]))
+    state.betas = torch.tensor([1.0, 1.5, *[0.0] * 8]) if betas is None else betas
+    picker = JointPicker(state, joint, lambda: explorer.request(), limits=False)
+    checks = {
+        name: widgets.Checkbox(value=True, description=name, indent=False)
+        for name in ("shape blend shapes", "pose blend shapes")
+    }
+    colour = widgets.Dropdown(options=COLOURS, description="colour", style=WIDE)
+
+    def paint(figure):
+        state.shape_blend, state.pose_blend = (check.value for check in checks.values())
+        mesh = figure.data[0]
+        move(mesh, state.vertices())
+        skin = colour.value == COLOURS[0]
+        values = state.skin(picker.menu.value) if skin else state.correctives() * 100
+        mesh.intensity, mesh.cmax = values, 1.0 if skin else 4.0
+        other = replace(state, pose_blend=not state.pose_blend)
+        far = distances(state.output().vertices[0], other.output().vertices[0])
+        return (
+            f"{int((state.skin(picker.menu.value) > 0).sum())} vertices follow "
+            f"{picker.menu.label}. Linear blend against corrected: up to {far.max() * 100:.1f} cm"
+        )
+
+    room = MeshViewState(state.body, torch.tensor([3.0, *[0.0] * 9])).output().vertices[0].numpy()
+    figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
+    light_faces(figure, state)
+    heat(figure.data[0], state.skin(joint), 1.0)
+    controls = picker.controls | {"colour": colour} | checks
+    explorer = Explorer(figure, controls, paint, watch=["colour", *checks], title="Skinning")
+    explorer.state = state
+    return explorer
