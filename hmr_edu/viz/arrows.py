@@ -47,7 +47,7 @@ def arrow_points(
 
 
 def rodrigues_terms(
-    axis: Float[np.ndarray, "3"], angle: float, point: Float[np.ndarray, "3"]
+    axis: Float[np.ndarray, "3"], angle: float | int, point: Float[np.ndarray, "3"]
 ) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
     """Return what adds up to the turned point: along, cos t times across, sin t times n x p.
 

@@ -97,8 +97,9 @@ def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
             **dict(zip("xyz", start, strict=True)),
             **dict(zip("ijk", (i, j, k), strict=True)),
             color=colour,
-            lighting=LIGHTING,
-            lightposition={"x": -4000, "y": -3000, "z": 5000},
+            # Without perspective plotly's light reaches the front but faintly.
+            lighting=LIGHTING | {"ambient": 0.8, "diffuse": 0.6},
+            lightposition={"x": -4000, "y": -9000, "z": 5000},
             hoverinfo="skip",
         )
         for colour in (PREDICTION, TRUTH)
@@ -125,7 +126,7 @@ def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
         "aspectmode": "manual",
         "aspectratio": {"x": 2.2, "y": 2.0, "z": 1.3},
         "camera": {
-            "eye": {"x": 0, "y": -2, "z": 0},
+            "eye": {"x": 0, "y": -1.5, "z": 0},
             "projection": {"type": "orthographic"},
         },
         "dragmode": False,

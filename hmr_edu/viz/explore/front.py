@@ -57,6 +57,7 @@ class Explorer(widgets.VBox):
         }
         self.controls = dict(controls)
         self.readout = widgets.HTML()
+        self.said: str | None = None  # the newest read-out
         self._paint, self._held = paint, False
         self._throttle = Throttle(self._draw)
         for name in self.controls if watch is None else watch:
@@ -91,12 +92,18 @@ class Explorer(widgets.VBox):
     def _draw(self) -> None:
         with self.figure.batch_update():
             text = self._paint(self.figure)
+        self.said = text
         if text is not None:
             self.readout.value = f'<div role="status" aria-live="polite">{text}</div>'
 
 
 def slider(
-    label: str, value: float, low: float, high: float, step: float, **options: Any
+    label: str,
+    value: float | int,
+    low: float | int,
+    high: float | int,
+    step: float | int,
+    **options: Any,
 ) -> widgets.FloatSlider:
     """Make a labelled slider; arrow keys move it, the number beside it can be typed."""
     return widgets.FloatSlider(
@@ -116,7 +123,9 @@ def move(trace: Any, points: Float32[np.ndarray, "3 N"]) -> None:
     trace.x, trace.y, trace.z = points
 
 
-def heat(mesh: go.Mesh3d, values: Float32[np.ndarray, " V"], most: float, title: str = "") -> None:
+def heat(
+    mesh: go.Mesh3d, values: Float32[np.ndarray, " V"], most: float | int, title: str = ""
+) -> None:
     """Colour a mesh by a number for each vertex, from 0 to `most`, with a bar that says so."""
     bar = {"thickness": 12, "len": 0.6, "x": 0.98, "xanchor": "right", "title": {"text": title}}
     mesh.update(intensity=values, colorscale=HEAT, cmin=0.0, cmax=most, color=None)

@@ -63,7 +63,9 @@ def explore_iterations(
         state.camera, state.pose, state.betas = split_theta(thetas[step.value])
         move(figure.data[0], state.vertices())
         figure.data[2].source = drawn[step.value] if over.value else plain
-        return None if errors is None else _table(errors, step.value)
+        if errors is None:
+            return None
+        return ", ".join(f"{name} {values[step.value]:.1f}" for name, values in errors.items())
 
     figure = body_figure(vertices[0], state.body.faces, room=vertices.flatten(0, 1).numpy())
     light_faces(figure, state)
@@ -76,7 +78,11 @@ def explore_iterations(
     )
     figure.update_layout(updatemenus=[figure.layout.updatemenus[0].update(x=0.49)])
     controls = {"step": step, "over": over}
-    explorer = Explorer(figure, controls, paint, title="Iterative regression", width=680)
+    if errors is not None:
+        controls["errors"] = widgets.HTML(_table(errors))
+    explorer = Explorer(
+        figure, controls, paint, watch=["step", "over"], title="Iterative regression", width=680
+    )
     explorer.state = state
     return explorer
 
@@ -92,17 +98,16 @@ def step_errors(
     # The tables' 14 joints: LSP's.
     found, true = found[:, :14], true[:, :14]
     return {
-        "2D, pixels of 224": ((image[:-1] - image[-1:]).norm(dim=-1).mean(1) * 112).tolist(),
+        "2D, px of 224": ((image[:-1] - image[-1:]).norm(dim=-1).mean(1) * 112).tolist(),
         "MPJPE, mm": (mpjpe(found, true) * 1000).tolist(),
         "PA-MPJPE, mm": (pa_mpjpe(found, true) * 1000).tolist(),
     }
 
 
-def _table(errors: dict[str, list[float]], step: int) -> str:
+def _table(errors: dict[str, list[float]]) -> str:
     names = "".join(f"<th>{name}</th>" for name in errors)
     rows = ""
     for n, values in enumerate(zip(*errors.values(), strict=True)):
         cells = "".join(f"<td style='text-align:right'>{value:.1f}</td>" for value in values)
-        style = " style='font-weight:bold' aria-current='step'" if n == step else ""
-        rows += f"<tr{style}><th>{n}</th>{cells}</tr>"
+        rows += f"<tr><th>{n}</th>{cells}</tr>"
     return f"<table><tr><th>step</th>{names}</tr>{rows}</table>"

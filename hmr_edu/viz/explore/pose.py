@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.data.pose_prior import load_pose_prior
+from hmr_edu.data.pose_prior import features_to_pose, load_pose_prior
 from hmr_edu.keypoints import SMPL_JOINTS, mirrored_name
 from hmr_edu.viz.explore.front import Explorer, light_faces, move
 from hmr_edu.viz.explore.joints import JointPicker, facing_camera
@@ -25,7 +25,7 @@ FRAMES = 24  # between two poses of the clip that is made up
 def explore_pose(
     body: SMPL | None = None,
     clip: Float[Tensor, "N 72"] | None = None,
-    fps: float = 24.0,
+    fps: float | int = 24,
     limits: bool = True,
 ) -> Explorer:
     """Make a body to pose, joint by joint, and a clip to play.
@@ -66,7 +66,7 @@ def explore_pose(
 
     frame.observe(scrub, "value")
     room = np.concatenate(
-        [state.output().vertices[0].numpy(), [[1.55, 0, 0], [-1.0, 0, 0], [0, -1.1, 0]]]
+        [state.output().vertices[0].numpy(), [[1.55, 0, 0], [-1.0, 0, 0], [0, 1.25, 0]]]
     )
     figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
     light_faces(figure, state)
@@ -111,11 +111,16 @@ def _colours(chosen: str) -> list[str]:
     ]
 
 
-def _wander(stops: int = 6, seed: int = 4) -> Float[Tensor, "N 72"]:
+def _wander(moments: int = 6, seed: int = 4) -> Float[Tensor, "N 72"]:
     """A clip through poses of the prior, back to where it began, slower near each of them."""
     prior = load_pose_prior()
-    draws = prior.sample(stops, torch.Generator().manual_seed(seed), spread=0.8, recline=0.0)
+    stops = torch.cat(
+        [
+            features_to_pose(prior.means[prior.log_weights.argmax()])[None],
+            prior.sample(moments - 1, torch.Generator().manual_seed(seed), spread=0.8, recline=0.0),
+        ]
+    )
     share = (1 - torch.cos(torch.linspace(0, torch.pi, FRAMES + 1)[:-1])) / 2
-    after = draws.roll(-1, 0)
-    steps = draws[:, None] + share[:, None] * (after - draws)[:, None]
+    after = stops.roll(-1, 0)
+    steps = stops[:, None] + share[:, None] * (after - stops)[:, None]
     return steps.flatten(0, 1)

@@ -14,14 +14,15 @@ from hmr_edu.viz.orbit import LIGHTING
 from hmr_edu.viz.palette import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION
 
 POINT = np.array([0.9, 0.2, 0.8])
+LABELS = ["n", "p", "1", "2", "3", "p'"]
 # The order of the traces: what it is called, its colour.
 ARROWS = {
     "axis n": GREY,
     "p": BLACK,
-    "along": GREEN,
-    "cos t · across": ORANGE,
-    "sin t · (n x p)": BLUE,
-    "turned p": VERMILLION,
+    "1: along n": GREEN,
+    "2: cos t · across": ORANGE,
+    "3: sin t · (n x p)": BLUE,
+    "p', their sum": VERMILLION,
 }
 
 
@@ -84,20 +85,32 @@ def _figure(point: Float[np.ndarray, "3"]) -> go.Figure:
             name=name,
             lighting=LIGHTING | {"ambient": 0.7, "diffuse": 0.5},
             hoverinfo="skip",
+            showlegend=True,
         )
         for name, colour in ARROWS.items()
     ]
     empty = {axis: np.zeros(1, np.float32) for axis in "xyz"}
     line = {"color": GREY, "width": 3}
-    traces.append(go.Scatter3d(**empty, mode="lines", line=line, hoverinfo="skip"))
+    traces.append(
+        go.Scatter3d(**empty, mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    )
     names = {"color": list(ARROWS.values()), "size": 14}
     traces.append(
-        go.Scatter3d(**empty, mode="text", text=list(ARROWS), textfont=names, hoverinfo="skip")
+        go.Scatter3d(
+            **empty, mode="text", text=LABELS, textfont=names, hoverinfo="skip", showlegend=False
+        )
     )
-    reach = 1.15 * max(1.2, float(np.linalg.norm(point)))
+    reach = 1.05 * max(1.2, float(np.linalg.norm(point)))
     axis = {"range": [-reach, reach], "showticklabels": False, "title": "", "showspikes": False}
     axis |= {"backgroundcolor": "#f4f6f8", "gridcolor": "#ffffff", "zeroline": False}
     scene = {f"{name}axis": axis for name in "xyz"} | {"aspectmode": "cube"}
-    scene |= {"dragmode": "turntable", "camera": {"eye": {"x": 0.75, "y": -1.15, "z": 0.6}}}
-    layout = {"scene": scene, "showlegend": False, "margin": dict.fromkeys("lrtb", 0)}
+    scene |= {
+        "dragmode": "turntable",
+        "camera": {"eye": {"x": 0.7, "y": -1.1, "z": 0.55}, "center": {"x": 0, "y": 0, "z": 0.12}},
+    }
+    layout = {
+        "scene": scene,
+        "legend": {"x": 0, "y": 1, "bgcolor": "rgba(255,255,255,0.7)"},
+        "margin": dict.fromkeys("lrtb", 0),
+    }
     return go.Figure(traces, layout)

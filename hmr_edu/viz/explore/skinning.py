@@ -51,6 +51,8 @@ def explore_skinning(
     figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
     light_faces(figure, state)
     heat(figure.data[0], state.skin(joint), 1.0)
+    # Half from the side: a bent knee is seen.
+    figure.layout.scene.camera.eye = {"x": 0.95, "y": -1.0, "z": 0.15}
     controls = picker.controls | {"colour": colour} | checks
     explorer = Explorer(figure, controls, paint, watch=["colour", *checks], title="Skinning")
     explorer.state = state

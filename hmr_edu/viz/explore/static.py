@@ -1,0 +1,104 @@
+"""Explorers without a kernel: plotly's own slider over frames, for pages and for print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.io import to_html
+
+from hmr_edu.viz.explore.front import Explorer
+from hmr_edu.viz.steps_figure import AT_ONCE
+
+LARGEST = 1_000_000  # bytes of a film's markup, plotly.js not counted
+# What explorers change when they paint.
+MOVING = ("x", "y", "z", "intensity", "cmax", "source", "visible", "marker")
+
+
+def film(explorer: Explorer, control: str, values: Sequence[Any]) -> go.Figure:
+    """Make a plotly figure whose slider does what one control of an explorer does.
+
+    Each value becomes a frame that holds what the control changed and nothing else. The slider's
+    label shows the value and what the explorer says of it. The explorer is left at the last
+    value. Raises ValueError without values, KeyError on an unknown control.
+    """
+    if not values:
+        raise ValueError("a film needs at least one value")
+    knob = explorer.controls[control]
+    frames, labels = [], []
+    for n, value in enumerate(values):
+        knob.value = value
+        explorer.flush()
+        frames.append([_parts(trace) for trace in explorer.figure.data])
+        if n == 0:
+            figure = go.Figure(explorer.figure)
+        text = value if isinstance(value, str) else f"{value:g}"
+        labels.append(f"{text}<br><sup>{explorer.said}</sup>" if explorer.said else text)
+    moved = [
+        n for n in range(len(figure.data)) if any(not _same(f[n], frames[0][n]) for f in frames)
+    ]
+    figure.frames = [
+        go.Frame(
+            name=str(n),
+            data=[{"type": figure.data[m].type} | _changed(frames, n, m) for m in moved],
+            traces=moved,
+        )
+        for n in range(len(frames))
+    ]
+    steps = [
+        {"label": label, "method": "animate", "args": [[str(n)], AT_ONCE]}
+        for n, label in enumerate(labels)
+    ]
+    name = getattr(knob, "description", control) or control
+    slider = {"steps": steps, "x": 0.06, "len": 0.88, "y": 0, "yanchor": "top"}
+    slider |= {"currentvalue": {"prefix": f"{name}: "}, "tickcolor": "rgba(0,0,0,0)"}
+    slider["font"] = {"color": "rgba(0,0,0,0)"}  # of the labels under the slider: they overlap
+    slider["currentvalue"]["font"] = {"color": figure.layout.font.color, "size": 14}
+    figure.update_layout(sliders=[slider], margin={"b": 90}, height=figure.layout.height + 90)
+    return figure
+
+
+def fragment(figure: go.Figure, name: str, script: str | bool = "plotly.js") -> str:
+    """Write a film as markup for a page: a fixed id, no network, `script` the page's plotly.js.
+
+    Raises ValueError when it is larger than a page should load.
+    """
+    text = to_html(
+        figure,
+        full_html=False,
+        include_plotlyjs=script,
+        div_id=name,
+        auto_play=False,
+        config={"displayModeBar": False},
+        validate=False,
+    )
+    if len(text) > LARGEST and script is not True:
+        raise ValueError(f"{name} takes {len(text):,} bytes, more than {LARGEST:,}: fewer frames")
+    return text
+
+
+def _parts(trace: Any) -> dict[str, Any]:
+    """A copy of all that can move."""
+    return {key: trace[key] for key in MOVING if key in trace and trace[key] is not None}
+
+
+def _changed(frames: list[list[dict[str, Any]]], frame: int, trace: int) -> dict[str, Any]:
+    """What of a trace any frame changes, as it is in this one."""
+    now = frames[frame][trace]
+    return {
+        key: now[key]
+        for key in now
+        if any(not _equal(other[trace].get(key), now[key]) for other in frames)
+    }
+
+
+def _same(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return type(a) is type(b) and a == b
