@@ -43,8 +43,8 @@ def check_labelled_l1(function: Callable[..., Tensor]) -> Report:
     with check.part("no label in the whole batch: 0, and a gradient of 0"):
         none = torch.zeros(3, dtype=torch.bool)
         nothing = torch.tensor(0.0, dtype=torch.float64)
-        compare(check.call(pred, torch.full_like(pred, torch.nan), none), nothing, 0)
-        compare(_slope(check, pred, target, none), torch.zeros_like(pred), 0)
+        compare(check.call(pred, torch.full_like(pred, torch.nan), none), nothing, 0.0)
+        compare(_slope(check, pred, target, none), torch.zeros_like(pred), 0.0)
     return check.report()
 
 
