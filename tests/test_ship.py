@@ -37,6 +37,15 @@ def test_a_finished_run_becomes_weights_provenance_and_record(finished, tmp_path
     assert read_samples(record.sample_files[-1]).seen == 8
 
 
+def test_pictures_of_the_run_before_are_removed(finished, tmp_path):
+    old = tmp_path / "tiny" / "samples" / "000000999.npz"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"of another run")
+    ship(finished.folder, "tiny", tmp_path)
+    assert not old.exists()
+    assert read_run(tmp_path / "tiny").sample_files
+
+
 def test_an_unfinished_run_is_named(finished, tmp_path):
     with pytest.raises(DataError, match=r"no model\.safetensors"):
         ship(tmp_path, "tiny", tmp_path / "out")

@@ -32,6 +32,9 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     path = out / f"{name}.safetensors"
     load_pretrained(run / "model.safetensors").save(path, half=True)
     samples = [file.relative_to(run) for file in sorted((run / "samples").glob("*.npz"))]
+    for old in (out / name / "samples").glob("*.npz"):
+        if old.relative_to(out / name) not in samples:
+            old.unlink()
     for file in (*map(Path, record), *samples):
         with atomic_write(out / name / file) as temporary:
             shutil.copyfile(run / file, temporary)
