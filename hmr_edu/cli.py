@@ -212,7 +212,7 @@ def ship(args: Sequence[str]) -> None:
 
 
 def course(args: Sequence[str]) -> None:
-    """Work on the lessons: run notebooks and write them back as they are committed."""
+    """Run the lessons; hand out problem sets, grade them, write feedback, export the grades."""
 
     def execute(notebooks: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
         """Run notebooks from top to bottom and write them back, ready to be committed.
@@ -227,7 +227,10 @@ def course(args: Sequence[str]) -> None:
                 raise FileNotFoundError(f"{path}: no such notebook")
         execute_all(notebooks)
 
-    tyro.extras.subcommand_cli_from_dict({"execute": execute}, prog="hmr-edu course", args=args)
+    from hmr_edu.course.cli import COMMANDS as OTHERS
+
+    commands = {"execute": execute, **OTHERS}
+    tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu course", args=args)
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {

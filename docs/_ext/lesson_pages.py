@@ -12,7 +12,8 @@ from typing import Any
 from plotly_figures import draw
 from sphinx.application import Sphinx
 
-SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
+from hmr_edu.course.stub import has_solution, open_exercise
+
 # A link of a lesson, seen from the page that the lesson becomes.
 LINKS = {"](../docs/": "](../", "](../notebooks/": "]("}
 
@@ -47,7 +48,7 @@ def page(notebook: dict[str, Any]) -> dict[str, Any]:
                 text = text.replace(link, turned)
             cell["source"] = text
         tags = cell.setdefault("metadata", {}).setdefault("tags", [])
-        if "exercise" in tags and SOLUTION.search(text):
+        if "exercise" in tags and has_solution(text):
             cells.append(stub(cell, text))
             tags.append("hide-cell")
         cells.append(cell)
@@ -63,7 +64,7 @@ def stub(cell: dict[str, Any], text: str) -> dict[str, Any]:
         **cell,
         "id": cell.get("id", "exercise") + "-stub",
         "metadata": {"tags": []},
-        "source": SOLUTION.sub(r"\1...  # your code", text),
+        "source": open_exercise(text),
         "execution_count": None,
         "outputs": [],
     }

@@ -7,14 +7,35 @@ compared.
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+
+LONGEST = 300  # characters of a learner's exception that are shown
+LIBRARY = re.compile(r"/site-packages/|/hmr_edu/course/|/lib/python3|^<frozen")
+_SALT: ContextVar[int] = ContextVar("salt", default=0)
+
+
+def inputs(seed: int) -> torch.Generator:
+    """Return the generator of a check's random inputs: the same each time, unless salted."""
+    return torch.Generator().manual_seed(seed + _SALT.get())
+
+
+@contextmanager
+def salted(salt: int) -> Iterator[None]:
+    """Give the checks that run inside other random inputs."""
+    token = _SALT.set(salt)
+    try:
+        yield
+    finally:
+        _SALT.reset(token)
 
 
 class Mismatch(Exception):  # noqa: N818 - an outcome, not a fault
@@ -55,12 +76,26 @@ class Report:
     def __repr__(self) -> str:
         good = sum(part.passed for part in self.parts)
         lines = [f"{self.name}: {good} of {len(self.parts)}" + (", well done" * self.passed)]
+        details = {part.detail for part in self.parts if not part.passed}
+        if not good and len(details) == 1 and len(self.parts) > 1:
+            lines.append(f"  FAIL every part: {details.pop()}")
+            return "\n".join(
+                lines + [f"       hint: {self.parts[0].hint}"] * bool(self.parts[0].hint)
+            )
         for part in self.parts:
             detail = f": {part.detail}" if part.detail else ""
             lines.append(f"  {'ok  ' if part.passed else 'FAIL'} {part.name}{detail}")
             if part.hint:
                 lines.append(f"       hint: {part.hint}")
         return "\n".join(lines)
+
+
+def _where(error: Exception) -> str:
+    """The last line of the learner's own that was running; never one of a check."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.line and not LIBRARY.search(frame.filename.replace("\\", "/")):
+            return f"line {frame.lineno}: {frame.line}"
+    return ""
 
 
 @dataclass
@@ -84,11 +119,11 @@ class Check:
             yield
         except Mismatch as mismatch:
             self.parts.append(Part(name, False, mismatch.what, mismatch.hint))
+        except NotImplementedError as error:
+            self.parts.append(Part(name, False, f"still open: {error}"))
         except Exception as error:
-            frames = traceback.extract_tb(error.__traceback__)
-            what = f"your function raised {type(error).__name__}: {error}"
-            hint = f"line {frames[-1].lineno}: {frames[-1].line}" if frames[-1].line else ""
-            self.parts.append(Part(name, False, what, hint))
+            what = f"your function raised {type(error).__name__}: {str(error)[:LONGEST]}"
+            self.parts.append(Part(name, False, what, _where(error)))
         else:
             self.parts.append(Part(name, True))
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, require
+from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.rotations import axis_angle_to_matrix
 
@@ -57,7 +57,7 @@ def check_lsgan(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
     """Check `lsgan(real [N, C], fake [M, C]) -> (encoder loss [], discriminator loss [])`."""
     check = Check("lsgan", function)
     half = torch.full((4, 25), 0.5, dtype=torch.float64)
-    g = torch.Generator().manual_seed(0)
+    g = inputs(0)
     real = torch.randn(3, 25, generator=g, dtype=torch.float64)
     fake = torch.randn(5, 25, generator=g, dtype=torch.float64)
     with check.part("25 critics at chance: 6.25 for the encoder"):
@@ -134,7 +134,7 @@ def _critics(pair: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:
 def check_best_critic(function: Callable[..., Tensor]) -> Report:
     """Check `best_critic(p_real [N], p_fake [N]) -> [N]`: the score that costs least."""
     check = Check("best_critic", function)
-    g = torch.Generator().manual_seed(1)
+    g = inputs(1)
     p = torch.rand(40, generator=g, dtype=torch.float64) + 0.05
     q = torch.rand(40, generator=g, dtype=torch.float64) + 0.05
     with check.part("the worked example: 3 to 1"):
@@ -230,7 +230,7 @@ def _slips(scores: Tensor) -> dict[str, Tensor]:
 def check_affine_residual(function: Callable[..., Tensor]) -> Report:
     """Check `affine_residual(x [N, D], y [N]) -> []`: what the best affine function leaves over."""
     check = Check("affine_residual", function)
-    g = torch.Generator().manual_seed(2)
+    g = inputs(2)
     x = torch.randn(200, 9, generator=g, dtype=torch.float64)
     with check.part("the worked example: x^2 on -1, 0, 1 leaves 2/3"):
         line = torch.tensor([[-1.0], [0.0], [1.0]], dtype=torch.float64)

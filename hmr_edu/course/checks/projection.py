@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.check import Check, Report, compare, inputs, require
 
 DOUBLE = torch.float64
 TIGHT = 1e-9
@@ -285,7 +285,7 @@ def _tensor(values: Any) -> Tensor:
 
 
 def _noise(shape: tuple[int, ...], seed: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
+    return torch.randn(shape, generator=inputs(seed), dtype=DOUBLE)
 
 
 def _people(batch: int, n: int, seed: int = 0) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, require
+from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
 
 DOUBLE = torch.float64
 
@@ -34,7 +34,7 @@ def check_regressor_parameters(function: Callable[..., int]) -> Report:
 def check_feedback_loop(function: Callable[..., Any]) -> Report:
     """Check `feedback_loop(perceptrons, features [B, F], mean [S]) -> list of [B, S]`."""
     check = Check("feedback_loop", function)
-    g = torch.Generator().manual_seed(0)
+    g = inputs(0)
     features, mean = _draw(g, 4, 5), _draw(g, 3)
     start = mean.expand(4, 3)
 
@@ -134,7 +134,7 @@ def check_steps_loss(function: Callable[..., Any]) -> Report:
 def check_collapse(function: Callable[..., Any]) -> Report:
     """Check `collapse(A [S, F], B [S, S], c [S], mean [S], steps) -> (P [S, F], q [S])`."""
     check = Check("collapse", function)
-    g = torch.Generator().manual_seed(3)
+    g = inputs(3)
     A, B, c, mean = _draw(g, 4, 6), 0.5 * _draw(g, 4, 4), _draw(g, 4), _draw(g, 4)
 
     with check.part("one step: P = A, q = mean + B mean + c"):
@@ -203,7 +203,7 @@ def check_correction_cosines(function: Callable[..., Any]) -> Report:
         }
         _cosines(check, [a, b, c], [0.5], summed)
     with check.part("many steps: five states give three cosines"):
-        g = torch.Generator().manual_seed(8)
+        g = inputs(8)
         walk = [_draw(g, 6, 9) for _ in range(5)]
         want = []
         for i in (1, 2, 3):

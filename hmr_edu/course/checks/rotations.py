@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.functional import hessian, jacobian
 from torch.nn.functional import normalize
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.check import Check, Report, compare, inputs, require
 from hmr_edu.rotations import axis_angle_to_matrix, geodesic_angle, rotation_6d_to_matrix
 
 # The shift of public HMR code, |v + 1e-8|, is zero here.
@@ -105,7 +105,7 @@ def check_skew(function: Callable[..., Tensor]) -> Report:
             "three entries and their negatives across a diagonal of zeros",
         )
     with check.part("it takes batches, [2, 24, 3] to [2, 24, 3, 3]"):
-        many = torch.randn(2, 24, 3, generator=torch.Generator().manual_seed(9))
+        many = torch.randn(2, 24, 3, generator=inputs(9))
         want = torch.einsum("...i,ijk->...jk", many, GENERATORS.float())
         compare(check.call(many), want, 1e-6)
     with check.part("gradients flow through it"):
@@ -270,7 +270,7 @@ def check_geodesic_angle(function: Callable[..., Tensor]) -> Report:
 def check_rotation_6d(function: Callable[..., Tensor]) -> Report:
     """Check `six_to_matrix(six [..., 6]) -> [..., 3, 3]`; six = first column, second column."""
     check = Check("six_to_matrix", function)
-    six = torch.randn(16, 6, generator=torch.Generator().manual_seed(20), dtype=torch.float64)
+    six = torch.randn(16, 6, generator=inputs(20), dtype=torch.float64)
     want = _by_qr(six)
     a1, a2 = six.split(3, dim=-1)
     b1, b2 = normalize(a1, dim=-1), want[..., 1]
@@ -312,13 +312,13 @@ def check_rotation_6d(function: Callable[..., Tensor]) -> Report:
 
 def _axes(n: int, seed: int) -> Tensor:
     """Random unit vectors, float64 [n, 3]."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = inputs(seed)
     return normalize(torch.randn(n, 3, generator=generator, dtype=torch.float64), dim=-1)
 
 
 def _angles(n: int, seed: int) -> Tensor:
     """Random angles from 0.3 to 2.8 rad, far from what is awkward, float64 [n]."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = inputs(seed)
     return 0.3 + 2.5 * torch.rand(n, generator=generator, dtype=torch.float64)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.check import Check, Report, compare, inputs, require
 
 TOLERANCE = 1e-5
 # A small tree that forks, and a chain: neither is SMPL's.
@@ -22,7 +22,7 @@ CHAIN = (-1, 0, 1, 2, 3, 4, 5)
 def check_shape_blend(shape_blend: Callable[..., Any]) -> Report:
     """Check `shape_blend(template [V, 3], shapedirs [V, 3, 10], betas [B, 10]) -> [B, V, 3]`."""
     check = Check("shape_blend", shape_blend)
-    g = torch.Generator().manual_seed(2)
+    g = inputs(2)
     template = torch.randn(7, 3, generator=g)
     shapedirs = torch.randn(7, 3, 10, generator=g)
     betas = torch.randn(4, 10, generator=g)
@@ -110,7 +110,7 @@ def check_pose_feature(pose_feature: Callable[..., Any]) -> Report:
 def check_global_transforms(global_transforms: Callable[..., Any]) -> Report:
     """Check `global_transforms(rotations [B,K,3,3], joints [B,K,3], parents) -> [B,K,3,4]`."""
     check = Check("global_transforms", global_transforms)
-    g = torch.Generator().manual_seed(6)
+    g = inputs(6)
     rotations, joints = _rotations(2, 7, seed=7), torch.randn(2, 7, 3, generator=g)
     still = torch.eye(3).expand(2, 7, 3, 3).clone()
 
@@ -156,7 +156,7 @@ def check_global_transforms(global_transforms: Callable[..., Any]) -> Report:
 def check_skinning(skinning: Callable[..., Any]) -> Report:
     """Check `skinning(vertices [B,V,3], joints [B,K,3], G [B,K,3,4], weights [V,K]) -> [B,V,3]`."""
     check = Check("skinning", skinning)
-    g = torch.Generator().manual_seed(8)
+    g = inputs(8)
     vertices, joints = torch.randn(2, 9, 3, generator=g), torch.randn(2, 7, 3, generator=g)
     weights = torch.rand(9, 7, generator=g) ** 4
     weights = weights / weights.sum(1, keepdim=True)
@@ -189,7 +189,7 @@ def check_skinning(skinning: Callable[..., Any]) -> Report:
 def check_turn_the_world(turn_the_world: Callable[..., Any]) -> Report:
     """Check `turn_the_world(R [3, 3], translation [B, 3], pelvis [B, 3]) -> translation [B, 3]`."""
     check = Check("turn_the_world", turn_the_world)
-    g = torch.Generator().manual_seed(11)
+    g = inputs(11)
     R = _rotations(1, 1, seed=12)[0, 0]
     translation, pelvis = torch.randn(3, 3, generator=g), torch.randn(3, 3, generator=g)
     root = _rotations(3, 1, seed=13)[:, 0]
@@ -229,7 +229,7 @@ def check_turn_the_world(turn_the_world: Callable[..., Any]) -> Report:
 
 def _rotations(batch: int, joints: int, seed: int) -> Tensor:
     """Any rotations, by the exponential of skew matrices: independent of our Rodrigues."""
-    g = torch.Generator().manual_seed(seed)
+    g = inputs(seed)
     A = torch.randn(batch, joints, 3, 3, generator=g, dtype=torch.float64)
     return torch.linalg.matrix_exp(A - A.mT).float()
 

@@ -1,0 +1,165 @@
+"""A course folder and the four things done with it: release, grade, feedback, export.
+
+The folder is nbgrader's: `source` (the instructor's notebooks), `release` (the learners'),
+`submitted`, `autograded`, `feedback`, `gradebook.db`. nbgrader's own commands work in it.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
+
+from hmr_edu.course.preprocessors import course_config, sandbox
+from hmr_edu.course.release import problem_sets, write_source, write_zip
+from hmr_edu.course.sandbox import SAYS
+from hmr_edu.errors import DataError
+
+CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+MOODLE = ("ID number", "Email address")
+CONFIG = '''\
+"""nbgrader's configuration of this course; written by `hmr-edu course release`."""
+
+from pathlib import Path
+
+from hmr_edu.course.preprocessors import course_config
+
+c = get_config()  # noqa: F821 - nbgrader provides it
+c.merge(course_config(str(Path(__file__).parent)))
+'''
+
+
+def release(folder: Path, lessons: Path, names: Sequence[str] = ()) -> list[Path]:
+    """Make the named problem sets, or all: returns the zips to hand out."""
+    sets = problem_sets(lessons)
+    unknown = [name for name in names if name not in sets]
+    if unknown:
+        raise DataError(f"no problem set {unknown[0]!r}; there are {', '.join(sets)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "nbgrader_config.py").write_text(CONFIG)
+    zips = []
+    for name in names or sets:
+        write_source(sets[name], folder / "source" / name)
+        _run(GenerateAssignment, folder, name, "*")
+        zips.append(write_zip(folder / "release" / name, folder / "handout" / f"{name}.zip"))
+    return zips
+
+
+def grade(folder: Path, submissions: Path, say: Callable[[str], None] = print) -> list[str]:
+    """Grade `submissions/STUDENT/PS/*.ipynb`; returns what could not be graded, and why."""
+    found = sorted({path.parent for path in submissions.glob("*/*/*.ipynb")})
+    if not found:
+        raise DataError(f"{submissions}: nothing like STUDENT/ps1/NOTEBOOK.ipynb in it")
+    say(f"submissions run in {SAYS[sandbox().kind]}")
+    failed = []
+    for number, path in enumerate(found, 1):
+        student, name = path.parent.name, path.name
+        if not (folder / "release" / name).is_dir():
+            failed.append(f"{student} {name}: no such problem set was released")
+            continue
+        mine = folder / "submitted" / student / name
+        if mine.resolve() != path.resolve():
+            shutil.copytree(path, mine, dirs_exist_ok=True, symlinks=False)
+        try:
+            _run(Autograde, folder, name, student)
+            say(f"[{number}/{len(found)}] {student} {name}: {_score(folder, name, student)}")
+        except DataError as error:
+            failed.append(f"{student} {name}: {error}")
+            say(f"[{number}/{len(found)}] {failed[-1]}")
+    return failed
+
+
+def feedback(folder: Path, names: Sequence[str] = ()) -> Path:
+    """Write a page for every graded notebook; returns their folder."""
+    graded = sorted((folder / "autograded").glob("*/*"))
+    for path in graded:
+        if not names or path.name in names:
+            _run(GenerateFeedback, folder, path.name, path.parent.name)
+    return folder / "feedback"
+
+
+def export(folder: Path, path: Path) -> Path:
+    """Write the grades as CSV: a row a student; the columns that Canvas and Moodle look for."""
+    with _gradebook(folder) as gradebook:
+        sets = sorted(assignment.name for assignment in gradebook.assignments)
+        rows = []
+        for student in gradebook.students:
+            scores = [_of(gradebook, name, student.id) for name in sets]
+            rows.append((student, scores))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*CANVAS, *MOODLE, *sets])
+        for student, scores in rows:
+            name = ", ".join(filter(None, (student.last_name, student.first_name)))
+            canvas = [name or student.id, "", student.id, student.id, ""]
+            writer.writerow([*canvas, student.id, student.email or "", *scores])
+    return path
+
+
+def _of(gradebook: Gradebook, name: str, student: str) -> str:
+    try:
+        return f"{gradebook.find_submission(name, student).score:g}"
+    except MissingEntry:
+        return ""
+
+
+def _score(folder: Path, name: str, student: str) -> str:
+    with _gradebook(folder) as gradebook:
+        submission = gradebook.find_submission(name, student)
+        return f"{submission.score:g} of {submission.max_score:g}"
+
+
+@contextmanager
+def _gradebook(folder: Path) -> Iterator[Gradebook]:
+    path = folder / "gradebook.db"
+    if not path.is_file():
+        raise DataError(f"{folder}: no course here; begin with `hmr-edu course release`")
+    with Gradebook(f"sqlite:///{path.resolve()}") as gradebook:
+        yield gradebook
+
+
+def _run(converter: type, folder: Path, name: str, student: str) -> None:
+    """Run one of nbgrader's converters on one problem set; DataError when it fails."""
+    config = course_config(str(folder.resolve()))
+    course = CourseDirectory(config=config)
+    course.assignment_id, course.student_id = name, student
+    app = converter(coursedir=course, config=config, force=True)
+    app.log = logging.getLogger("hmr_edu.course")
+    app.log.addHandler(logging.NullHandler())
+    app.log.propagate = False
+    # nbgrader starts `alembic` by name, and a virtual environment may not be on the path.
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", "")
+    said = _Said()
+    app.log.addHandler(said)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # nbgrader's order of adding rows
+            app.start()
+    except (Exception, SystemExit) as error:
+        raise DataError(said.last or str(error)) from error
+    finally:
+        app.log.removeHandler(said)
+
+
+class _Said(logging.Handler):
+    """Keeps the reason that a converter gives when it fails: the last line of a traceback."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip()
+        if record.levelno >= logging.ERROR and (not self.last or text.startswith("Traceback")):
+            self.last = text.splitlines()[-1]

@@ -1,0 +1,84 @@
+"""`hmr-edu course release | grade | feedback | export`: an instructor's four commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+COURSE = Path("course")
+
+
+def release(
+    sets: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+    course: Path = COURSE,
+    lessons: Path = Path("notebooks"),
+) -> None:
+    """Make problem sets: the learners' copies, the instructor's, and a zip to hand out.
+
+    Args:
+        sets: ps1 to ps6; all when left out.
+        course: the course folder, made when it does not exist.
+        lessons: the folder of the solved lessons.
+    """
+    classroom = _classroom()
+    for path in classroom.release(course, lessons, sets):
+        print(path)
+
+
+def grade(
+    submissions: Annotated[Path, tyro.conf.Positional],
+    course: Path = COURSE,
+) -> None:
+    """Grade STUDENT/ps1/*.ipynb in a folder, each function in a process of its own.
+
+    Args:
+        submissions: the folder; `submitted` of the course folder, or any other.
+        course: the course folder.
+    """
+    failed = _classroom().grade(course, submissions)
+    if failed:
+        from hmr_edu.errors import DataError
+
+        raise DataError(f"{len(failed)} could not be graded:\n" + "\n".join(failed))
+
+
+def feedback(
+    sets: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+    course: Path = COURSE,
+) -> None:
+    """Write a page for every graded notebook: points, what was wrong, hints.
+
+    Args:
+        sets: ps1 to ps6; all when left out.
+        course: the course folder.
+    """
+    print(_classroom().feedback(course, sets))
+
+
+def export(
+    out: Annotated[Path, tyro.conf.Positional] = Path("grades.csv"), course: Path = COURSE
+) -> None:
+    """Write the grades as CSV, a row a student, with the columns that Canvas and Moodle read.
+
+    Args:
+        out: the file.
+        course: the course folder.
+    """
+    print(_classroom().export(course, out))
+
+
+def _classroom():
+    try:
+        from hmr_edu.course import classroom
+    except ModuleNotFoundError as error:
+        from hmr_edu.errors import DataError
+
+        if not (error.name or "").startswith("nbgrader"):
+            raise
+        raise DataError("this needs nbgrader: pip install 'hmr_edu[course]'") from error
+    return classroom
+
+
+COMMANDS = {"release": release, "grade": grade, "feedback": feedback, "export": export}

@@ -1,0 +1,115 @@
+"""From the lessons to what is handed out: a learner's copy, the instructor's, and a zip.
+
+Problem set N is lesson N with its exercises graded, and the problems of `notebooks/problems`.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+from hmr_edu.course.slices import Statement, statements
+from hmr_edu.course.stub import has_solution, without_check
+from hmr_edu.errors import DataError
+
+POINTS_A_STAR = 2
+WAITS = "raises-exception"
+# Links into the repository lead nowhere from a folder of homework: only their text stays.
+LOCAL_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|data:|attachment:)[^)\s]+\)")
+
+
+def problem_sets(lessons: Path) -> dict[str, list[Path]]:
+    """Notebooks of each problem set, by its name: ps1, ps2, ..."""
+    sets: dict[str, list[Path]] = {}
+    for path in sorted(lessons.glob("0[1-9]_*.ipynb")):
+        problems = sorted((lessons / "problems").glob(f"{path.name[:2]}_*.ipynb"))
+        sets[f"ps{int(path.name[:2])}"] = [path, *problems]
+    if not sets:
+        raise DataError(f"{lessons}: no lessons here; say where they are with --lessons")
+    return sets
+
+
+def with_graded_cells(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook with a graded cell behind each exercise, solutions still in it."""
+    cells, stars = [], 1
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            stars = (re.findall(r"★+", cell.source) or ["★" * stars])[-1].count("★")
+            cell.source = LOCAL_LINK.sub(r"\1", cell.source)
+        cells.append(cell)
+        if cell.cell_type == "code" and has_solution(cell.source):
+            cell.source, check, function = without_check(cell.source)
+            cells.append(_graded_cell(cell, check, function, POINTS_A_STAR * stars))
+    mark_waiting(cells)
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number:03d}"
+    notebook.cells = cells
+    return notebook
+
+
+def _graded_cell(exercise: NotebookNode, check: str, function: str, points: int) -> NotebookNode:
+    name = exercise.metadata.nbgrader.grade_id + "_points"
+    marks = {"grade": True, "grade_id": name, "locked": True, "points": points}
+    marks |= {"schema_version": 3, "solution": False, "task": False}
+    source = f"""\
+# {points} points. This cell belongs to the course: it checks your function, and it is graded.
+from hmr_edu.course.checks import {check}
+from hmr_edu.course.grading import grade
+
+grade({check}, {function}, points={points})"""
+    return new_code_cell(source, metadata={"nbgrader": marks})
+
+
+def mark_waiting(cells: Sequence[NotebookNode]) -> None:
+    """Say of cells that use an open exercise that they wait for it, and let the rest run on."""
+    waiting: dict[str, str] = {}  # a name, and the exercise that it waits for
+    for cell in cells:
+        if cell.cell_type != "code" or "grade_id" in cell.metadata.get("nbgrader", {}):
+            if cell.cell_type == "code" and has_solution(cell.source):
+                name = cell.metadata.nbgrader.grade_id
+                waiting |= {made: name for s in statements(cell.source) for made in s.sets}
+            continue
+        whom = _waits_for(statements(cell.source), waiting)
+        if whom:
+            cell.source = f"# Waits for: {', '.join(dict.fromkeys(whom))}\n{cell.source}"
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), WAITS]
+
+
+def _waits_for(cell: Sequence[Statement], waiting: dict[str, str]) -> list[str]:
+    """Return the exercises a cell waits for; what it makes waits from then on, or no longer."""
+    whom: list[str] = []
+    for statement in cell:
+        reads = statement.now | statement.later
+        mine = [waiting[name] for name in sorted(reads & waiting.keys())]
+        if not statement.is_function:  # a function waits only where it is called
+            whom += mine
+        for name in statement.sets:
+            if mine or whom:
+                waiting[name] = (mine or whom)[0]
+            elif statement.replaces:
+                waiting.pop(name, None)
+    return whom
+
+
+def write_zip(folder: Path, path: Path) -> Path:
+    """Pack the notebooks of a folder, in a folder of that name; the same bytes each time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for notebook in sorted(folder.glob("*.ipynb")):
+            entry = zipfile.ZipInfo(f"{folder.name}/{notebook.name}")
+            archive.writestr(entry, notebook.read_bytes(), zipfile.ZIP_DEFLATED)
+    return path
+
+
+def write_source(paths: Sequence[Path], folder: Path) -> None:
+    """Write the instructor's notebooks of a problem set."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        notebook = with_graded_cells(nbformat.read(path, as_version=4))
+        nbformat.write(notebook, folder / path.name)

@@ -1,0 +1,95 @@
+"""The process that runs submissions: it waits for requests and forks a child for each.
+
+`python -m hmr_edu.course.worker`: a request is a line of JSON on standard input, the answer a line
+of JSON on standard output. The child has limits of memory, time and file size, its output goes
+nowhere, and it answers through a pipe. sandbox.py starts this process and ends it when it is late.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+LARGEST_ANSWER = 64 * 1024  # bytes
+
+
+def serve() -> None:
+    """Answer requests until standard input ends."""
+    import torch
+
+    from hmr_edu.course import grading  # once, before the forks
+
+    torch.set_num_threads(1)
+    _warm_up(torch)
+    answers = os.fdopen(os.dup(1), "w")
+    answers.write("ready\n")
+    answers.flush()
+    for line in sys.stdin:
+        answers.write(json.dumps(_in_child(json.loads(line), grading)) + "\n")
+        answers.flush()
+
+
+def _warm_up(torch: Any) -> None:
+    """Let PyTorch import what it imports when first used, before the forks."""
+    weights = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.Adam([weights])
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+
+
+def _in_child(request: dict[str, Any], grading: Any) -> dict[str, Any]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _answer(request, grading, writing)
+    os.close(writing)
+    answer = b""
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read(LARGEST_ANSWER)
+    _, status = os.waitpid(child, 0)
+    try:
+        text, score = json.loads(answer)
+        return {"text": str(text), "score": min(max(float(score), 0.0), 1.0)}
+    except (ValueError, TypeError):
+        return {"text": _ended(request, status), "score": 0.0}
+
+
+def _ended(request: dict[str, Any], status: int) -> str:
+    name, number = request["function"], os.waitstatus_to_exitcode(status)
+    if number == -signal.SIGXCPU:
+        return f"{name}: stopped after {request['seconds']} seconds: a loop without an end?"
+    why = f"signal {signal.Signals(-number).name}" if number < 0 else f"exit code {number}"
+    return f"{name}: the process ended without an answer ({why}): too much memory?"
+
+
+def _answer(request: dict[str, Any], grading: Any, pipe: int) -> None:
+    """In the child: grade and answer, whatever happens."""
+    try:
+        _limit(request["seconds"], request["gigabytes"])
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nowhere, stream)
+        answer = grading.judge(
+            request["cells"], request["check"], request["function"], request["salt"]
+        )
+        os.write(pipe, json.dumps(answer).encode()[:LARGEST_ANSWER])
+    finally:
+        os._exit(0)
+
+
+def _limit(seconds: int, gigabytes: float) -> None:
+    with open("/proc/self/statm") as file:  # noqa: PTH123 - a file of the kernel's
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    memory = now + int(gigabytes * 2**30)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    serve()
