@@ -5,12 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: train test quick lessons lab docs setup lint
+.PHONY: train test quick lessons lab docs setup lint browser
 
 train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 	$(BIN)/hmr-edu train cpu --resume
 
-test: setup  ## every test that this machine can run
+test: setup browser  ## every test that this machine can run
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval --nbval-current-env tests notebooks
@@ -32,6 +32,13 @@ lint: setup  ## format and check the code
 	$(BIN)/ruff check .
 
 setup: $(READY)
+
+# The tests of widgets and pages need Debian's chromium; where it cannot be had they are skipped.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	  || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
+	       && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } \
+	  >/dev/null 2>&1 || echo "No chromium, and no right to install it: browser tests are skipped."
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' \

@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[1]
 # What the page is asked: which colours does the drawing hold? Read from a small copy, so that
 # asking costs little; the browser's own scaling makes every part count.
 WATCH = """() => {
+  window.which = 0;  // of several explorers on a page
   window.look = (size = 96) => {
-    const canvas = document.querySelector('.gl-container canvas');
+    const canvas = document.querySelectorAll('.gl-container canvas')[which];
     if (!canvas) return null;
     window.small = window.small || document.createElement('canvas');
     small.width = small.height = size;
@@ -78,6 +79,10 @@ class Lab:
         (quiet / "notification.jupyterlab-settings").write_text(
             '{"fetchNews": "false", "checkForUpdates": false}'
         )
+        # Off the screen, JupyterLab would draw nothing: a page may hold several explorers.
+        whole = self.folder / "settings/@jupyterlab/notebook-extension"
+        whole.mkdir(parents=True)
+        (whole / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
         self.log = (self.folder / "log").open("w+")
         self.server = subprocess.Popen(
             [
@@ -126,8 +131,8 @@ class Lab:
         return f"{self.url}doc/tree/{name}.ipynb"
 
 
-def open_explorer(page, address: str) -> None:
-    """Show a notebook, run it, and wait until an explorer has drawn its body."""
+def open_explorers(page, address: str, cells_before: int = 0) -> None:
+    """Show a notebook and run it; every cell but the first few shows an explorer. Wait for each."""
     page.add_init_script(KEEP)
     page.goto(address)
     page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
@@ -136,10 +141,21 @@ def open_explorer(page, address: str) -> None:
         "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
         timeout=60_000,
     )
-    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells'); 0")
-    page.wait_for_selector(".gl-container canvas", state="attached", timeout=60_000)
+    # Cell by cell. All at once, every figure would load its plotly.js at the same time, and on a
+    # busy machine that takes longer than anywidget waits for it.
     page.evaluate(WATCH)
-    page.wait_for_function("() => look()?.some((value, n, all) => value !== all[n % 4])")
+    shown = 0
+    for cell in range(page.locator(".jp-Notebook .jp-CodeCell").count()):
+        page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+        shown += cell >= cells_before
+        if shown:
+            page.wait_for_function(
+                """n => {
+                  which = n;
+                  return look()?.some((value, n, all) => value !== all[n % 4]);
+                }""",
+                arg=shown - 1,
+            )
 
 
 def settle(page, still: int = 400, longest: int = 10_000) -> None:
@@ -160,14 +176,14 @@ def settle(page, still: int = 400, longest: int = 10_000) -> None:
     )
 
 
-def handle(page, label: str):
-    """The knob of a slider; ipywidgets gives it the role, but not the name, of its slider."""
-    return page.locator(f'.widget-slider:has(label:text-is("{label}")) .noUi-handle')
+def handle(output, label: str):
+    """The knob of a slider in an output; ipywidgets gives it the role but not the name."""
+    return output.locator(f'.widget-slider:has(label:text-is("{label}")) .noUi-handle')
 
 
-def latencies(page, label: str, presses: int) -> list[float]:
-    """Milliseconds from a key on a slider to its painted picture, one for each press."""
-    handle(page, label).focus()
+def latencies(page, knob, presses: int) -> list[float]:
+    """Milliseconds from a key on a knob to its painted picture, one for each press."""
+    knob.focus()
     found = []
     for n in range(presses):
         settle(page, 200)

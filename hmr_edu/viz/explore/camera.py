@@ -124,7 +124,7 @@ def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
         "yaxis": hidden | {"range": [-2.0, 2.0]},
         "zaxis": hidden | {"range": [-1.3, 1.3]},
         "aspectmode": "manual",
-        "aspectratio": {"x": 2.2, "y": 2.0, "z": 1.3},
+        "aspectratio": {"x": 2.99, "y": 2.0, "z": 1.77},
         "camera": {
             "eye": {"x": 0, "y": -1.5, "z": 0},
             "projection": {"type": "orthographic"},

@@ -13,7 +13,7 @@ from hmr_edu.body import SMPL, load_body
 from hmr_edu.metrics import similarity_align
 from hmr_edu.theta import split_theta
 from hmr_edu.viz.explore.front import WIDE, Explorer, heat, light_faces, move, slider
-from hmr_edu.viz.orbit import LIGHTING, body_figure
+from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import TRUTH
 from hmr_edu.viz.view_state import MeshViewState, distances, to_scene
 
@@ -25,15 +25,15 @@ def compare_bodies(
 ) -> Explorer:
     """Make two bodies in one place, the predicted one coloured by its distance from the true one.
 
-    The slider moves every vertex straight from the truth to the prediction. Bodies are aligned at
-    the pelvis joint, or as PA-MPJPE aligns them.
+    The slider blends: 0 is the truth, 1 the prediction, every vertex on a straight line. Bodies are
+    aligned at the pelvis joint, or as PA-MPJPE aligns them.
     """
     state = MeshViewState(body or load_body("lite"))
     _, pose, betas = split_theta(torch.stack([prediction, truth]))
     output = state.body(betas, pose)
     found, true = output.vertices - output.joints[:, :1]
     aligned = {ALIGNMENTS[0]: found, ALIGNMENTS[1]: similarity_align(found, true)}
-    share = slider("truth to prediction", 1.0, 0.0, 1.0, 0.05)
+    share = slider("blend", 1.0, 0.0, 1.0, 0.05)
     alignment = widgets.Dropdown(options=ALIGNMENTS, description="aligned by", style=WIDE)
     ghost = widgets.Checkbox(value=True, description="show the truth", indent=False)
 
@@ -52,7 +52,7 @@ def compare_bodies(
     light_faces(figure, state)
     most = max(float(np.ceil(distances(found, true).max() * 100 / 5) * 5), 5.0)
     heat(figure.data[0], np.zeros(len(found), np.float32), most, "cm")
-    shadow = go.Mesh3d(color=TRUTH, opacity=0.35, lighting=LIGHTING, hoverinfo="skip")
+    shadow = go.Mesh3d(color=TRUTH, opacity=0.5, hoverinfo="skip")
     move(shadow, to_scene(true))
     shadow.update(i=figure.data[0].i, j=figure.data[0].j, k=figure.data[0].k)
     figure.add_trace(shadow)

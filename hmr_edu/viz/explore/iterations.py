@@ -65,7 +65,11 @@ def explore_iterations(
         figure.data[2].source = drawn[step.value] if over.value else plain
         if errors is None:
             return None
-        return ", ".join(f"{name} {values[step.value]:.1f}" for name, values in errors.items())
+        image, space, pose = (values[step.value] for values in errors.values())
+        return (
+            f"after step {step.value}: {image:.1f} pixels off in the picture, {space:.0f} mm in "
+            f"space, {pose:.0f} mm of it pose"
+        )
 
     figure = body_figure(vertices[0], state.body.faces, room=vertices.flatten(0, 1).numpy())
     light_faces(figure, state)

@@ -59,7 +59,7 @@ def explore_rotation(point: Float[np.ndarray, "3"] = POINT) -> Explorer:
         circle = [sum(rodrigues_terms(n, turn, point)) for turn in turns]
         move(figure.data[-2], np.array(circle, np.float32).T)
         # A name at the middle of each arrow: colours alone would not do for everyone.
-        places = np.array([0.55 * np.add(*end) + [0, 0, 0.06] for end in ends], np.float32)
+        places = np.array([0.55 * np.add(*end) + [0.08, 0, 0.06] for end in ends], np.float32)
         places[0], places[-1] = 1.3 * n, 1.07 * turned
         move(figure.data[-1], places.T)
         return (
