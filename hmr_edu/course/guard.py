@@ -73,8 +73,8 @@ def _python_call(code: CodeType, uses: Collection[str]) -> str:
     path = Path(code.co_filename)
     if path.is_relative_to(PACKAGE):
         inside = path.relative_to(PACKAGE).as_posix()
-        # What a check hands over, it defines inside a function.
-        handed = inside.startswith(CHECKS) and "<locals>" in code.co_qualname
+        # What a check hands over is a method or was defined inside a function.
+        handed = inside.startswith(CHECKS) and "." in code.co_qualname
         if inside in uses or handed or path == Path(__file__):
             return ""
         module = inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

@@ -14,7 +14,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, require
+from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
 
 
 def check_labelled_l1(function: Callable[..., Tensor]) -> Report:
@@ -67,7 +67,7 @@ def _slope(check: Check, pred: Tensor, target: Tensor, labelled: Tensor) -> Tens
 def check_fakes_of(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
     """Check `fakes_of(thetas: T tensors [B, 85]) -> ([T B, 23, 3, 3], [T B, 10])`."""
     check = Check("fakes_of", function)
-    g = torch.Generator().manual_seed(0)
+    g = inputs(0)
     thetas = [torch.randn(2, 85, generator=g, dtype=torch.float64) for _ in range(3)]
     rotations, betas = _fakes(thetas, 6)
     with check.part("as many as there are people and steps, and no root"):
