@@ -1,0 +1,41 @@
+"""No wrong answer gets all points, whatever the student's random inputs; the solution does."""
+
+from collections import Counter
+
+import mutants
+import pytest
+
+from hmr_edu.course.check import salted
+from hmr_edu.course.grading import USES, salt_of
+from hmr_edu.course.guard import guarded
+
+EXERCISES = mutants.exercises()
+BANK = mutants.bank()
+STUDENTS = ("ada", "emmy", "s1234567")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_solution_gets_all_points_and_is_its_own_work(name):
+    exercise = EXERCISES[name]
+    function = guarded(mutants.solution(exercise), USES.get(exercise.check.__name__, ()))
+    for student in STUDENTS:
+        with salted(salt_of(student)):
+            report = exercise.check(function)
+        assert report.passed, f"{student}\n{report}"
+
+
+@pytest.mark.parametrize(
+    "mutant", BANK, ids=[f"{m.exercise}-{number}" for number, m in enumerate(BANK)]
+)
+def test_no_mutant_survives(mutant):
+    for student in STUDENTS[:2]:
+        with salted(salt_of(student)):
+            report = EXERCISES[mutant.exercise].check(mutant.wrong)
+        assert report.score < 1, report
+        assert mutant.hint in repr(report), f"{student}\n{report}"
+
+
+def test_every_exercise_has_four_mutants():
+    known = Counter(mutant.exercise for mutant in BANK)
+    few = {name: known[name] for name in EXERCISES if known[name] < 4}
+    assert not few
