@@ -116,20 +116,16 @@ def test_fifty_fast_moves_end_on_the_right_body(notebook):
     start = float(knob.get_attribute("aria-valuenow"))
     for n in range(50):
         page.keyboard.press("ArrowRight" if n % 10 < 7 else "ArrowLeft")
+    # All of them arrive at the knob; what it shows last must be what is drawn last.
+    page.wait_for_timeout(3000)
+    settle(page, 1000)
+    value = float(knob.get_attribute("aria-valuenow"))
+    assert value == pytest.approx(start + 2.0)  # 35 right, 15 left, a tenth each
     explorer = explore_shape()
-    explorer.controls["beta 0"].value = start + 2.0  # 35 right, 15 left, a tenth each
-    expected = [explorer.figure.data[0][axis].tolist() for axis in "xyz"]
-    page.wait_for_function(
-        f"""expected => [...'xyz'].every((axis, row) => {{
-          const shown = {FIGURE}._fullData[0][axis];
-          return expected[row].every((value, n) => Math.abs(value - shown[n]) < 1e-6);
-        }})""",
-        arg=expected,
-        timeout=20_000,
-    )
-    settle(page, 800)
+    explorer.controls["beta 0"].value = value
+    expected = [explorer.figure.data[0][axis] for axis in "xyz"]
     shown = page.evaluate(f"[...'xyz'].map(axis => Array.from({FIGURE}._fullData[0][axis]))")
-    np.testing.assert_allclose(shown, expected, atol=1e-6)  # and stay there
+    np.testing.assert_allclose(shown, expected, atol=1e-5)
 
 
 def test_a_film_moves_without_a_kernel(browser, tmp_path):
