@@ -17,7 +17,14 @@ import torch
 from hmr_edu.data.synthetic import SyntheticConfig
 from hmr_edu.errors import DataError
 from hmr_edu.hmr import load_pretrained
-from hmr_edu.training.config import LossConfig, ModelConfig, TrainConfig, cpu_preset
+from hmr_edu.training.config import (
+    LossConfig,
+    ModelConfig,
+    TrainConfig,
+    cpu_preset,
+    gpu_preset,
+    paper_preset,
+)
 from hmr_edu.training.loop import NonFiniteLossError, Trainer
 from hmr_edu.training.objective import UNMEASURED_JOINTS, critic_weights, supervised_losses
 from hmr_edu.training.run import run
@@ -204,10 +211,26 @@ def test_step_weights_reach_the_losses(tmp_path):
     torch.testing.assert_close(total("all"), mean)
 
 
-def test_gpu_preset_is_the_papers_network():
-    from hmr_edu.training.config import gpu_preset
+def test_the_trunk_may_start_from_given_weights(tmp_path):
+    trunk = Trainer(small(tmp_path / "a")).network().encoder.trunk
+    weights = {k: torch.full_like(v, 0.5) for k, v in trunk.state_dict().items()}
+    torch.save(weights, tmp_path / "resnet.pth")
+    config = dataclasses.replace(small(tmp_path / "b"), trunk=str(tmp_path / "resnet.pth"))
+    started = Trainer(config).network().encoder.trunk.state_dict()
+    assert all((v == weights[k]).all() for k, v in started.items())
+    with pytest.raises(FileNotFoundError, match=r"none\.pth"):
+        Trainer(dataclasses.replace(config, trunk=str(tmp_path / "none.pth")))
 
-    config = gpu_preset()
+
+def test_gpu_preset_learns_from_nothing_as_the_cpu_preset_does():
+    gpu, cpu = gpu_preset(), cpu_preset()
+    assert (gpu.model.encoder, gpu.data.image_size) == ("resnet50", 224)
+    assert (gpu.model.pooling, gpu.optimizer.method) == ("spatial", "muon")
+    assert gpu.loss == cpu.loss
+
+
+def test_paper_preset_is_the_papers_network():
+    config = paper_preset()
     assert config.model == ModelConfig()
     assert (config.model.encoder, config.data.image_size) == ("resnet50", 224)
     assert config.data == SyntheticConfig()

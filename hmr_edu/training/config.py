@@ -1,6 +1,6 @@
 """Every option of a training run, as dataclasses; the command line is made from them.
 
-`PRESETS` are complete runs: `cpu` learns in minutes on a laptop, `gpu` is the paper's network.
+`PRESETS` are complete runs: `cpu` learns in minutes on a laptop, `paper` is the paper's network.
 """
 
 from __future__ import annotations
@@ -98,6 +98,8 @@ class TrainConfig:
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
     # "prior" (shipped), or a mocap file (npz).
     poses: str = "prior"
+    # Weights the trunk starts from, as torchvision saves them; "" starts from nothing.
+    trunk: str = ""
     # Go on from the run's last checkpoint.
     resume: bool = False
     # Processes that train together, each on its share of every batch: one for each GPU.
@@ -186,11 +188,31 @@ def cpu_long_preset() -> TrainConfig:
 
 
 def gpu_preset() -> TrainConfig:
-    """The paper's network and resolution, on synthetic people; for a GPU."""
-    return TrainConfig(name="gpu", workers=14)
+    """For a GPU: ResNet-50 at 224 pixels, and the head and optimiser that learn from nothing."""
+    cpu = cpu_preset()
+    return TrainConfig(
+        name="gpu",
+        workers=14,
+        model=dataclasses.replace(
+            cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=1024
+        ),
+        data=SyntheticConfig(batch_size=128),
+        loss=cpu.loss,
+        optimizer=dataclasses.replace(cpu.optimizer, learning_rate=1e-2),
+    )
 
 
-PRESETS = {"cpu": cpu_preset, "cpu-long": cpu_long_preset, "gpu": gpu_preset}
+def paper_preset() -> TrainConfig:
+    """The paper's own network and optimiser; give it ImageNet weights with `--trunk`."""
+    return TrainConfig(name="paper", workers=14)
+
+
+PRESETS = {
+    "cpu": cpu_preset,
+    "cpu-long": cpu_long_preset,
+    "gpu": gpu_preset,
+    "paper": paper_preset,
+}
 
 
 def as_record(config: TrainConfig) -> dict:

@@ -31,13 +31,18 @@ class Scenes(Dataset):
 
 
 def build_networks(config: TrainConfig, people: SyntheticPeople) -> tuple[HMR, Discriminator]:
-    """Network and critics as they are before training; the same for the same seed."""
+    """Network and critics as they are before training; the same for the same seed.
+
+    Raises what `ResNet.load` raises when the trunk's weights cannot be used.
+    """
     torch.manual_seed(config.seed)
     model = HMR(
         image_size=config.data.image_size,
         mean_theta=people.mean_theta(),
         **dataclasses.asdict(config.model),
     )
+    if config.trunk:
+        model.encoder.trunk.load(config.trunk)
     return model, Discriminator()
 
 
