@@ -25,14 +25,14 @@ USES: dict[str, tuple[str, ...]] = {
 }
 
 
-def grade(check: Callable[..., Report], function: Callable[..., Any], points: float) -> float:
+def grade(check: Callable[..., Report], function: Callable[..., Any], points: float | int) -> float:
     """Check a function, print the report and return the points: each part counts the same."""
     report = check(guarded(function, USES.get(check.__name__, ())))
     print(report)
     return credit(report.score, points)
 
 
-def credit(score: float, points: float) -> float:
+def credit(score: float, points: float | int) -> float:
     """Points for a share of the parts, to two digits."""
     return round(score * points, 2)
 

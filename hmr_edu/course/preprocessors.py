@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell, new_output, upgrade
 from nbgrader import preprocessors as nbgrader
 from nbgrader.api import Gradebook
 from nbgrader.utils import is_grade
@@ -44,7 +44,7 @@ class RestoreCells(nbgrader.NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Put every lost cell behind the one that it followed."""
-        about = resources["nbgrader"]
+        about, nb = resources["nbgrader"], upgrade(nb)  # so that every cell has an id
         with Gradebook(about["db_url"]) as gradebook:
             source = gradebook.find_notebook(about["notebook"], about["assignment"])
             points = {cell.name: cell.max_score for cell in source.grade_cells}
@@ -59,16 +59,14 @@ class RestoreCells(nbgrader.NbGraderPreprocessor):
         return nb, resources
 
 
-def _restored(wanted: Any, points: float | None) -> NotebookNode:
+def _restored(wanted: Any, points: float | int | None) -> NotebookNode:
     marks = {"grade_id": wanted.name, "locked": wanted.locked, "checksum": wanted.checksum}
     marks |= {"grade": points is not None, "solution": points is None, "task": False}
     marks |= {"schema_version": 3, "cell_type": "code"}
     if points is not None:
         marks["points"] = points
     source = wanted.source if points is not None else "# This cell was missing."
-    cell = new_code_cell(source, metadata={"nbgrader": marks})
-    cell.pop("id")
-    return cell
+    return new_code_cell(source, metadata={"nbgrader": marks})
 
 
 class GradeInSandbox(nbgrader.NbGraderPreprocessor):

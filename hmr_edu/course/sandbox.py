@@ -119,7 +119,7 @@ class Sandbox:
             raise RuntimeError(f"the grading process did not start ({self.kind})")
         return self._process
 
-    def _line(self, seconds: float) -> bytes:
+    def _line(self, seconds: int) -> bytes:
         """Read a line, or raise TimeoutError."""
         assert self._process is not None
         assert self._process.stdout is not None

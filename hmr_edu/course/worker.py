@@ -86,7 +86,7 @@ def _limit(seconds: int, gigabytes: float) -> None:
         now = int(file.read().split()[0]) * resource.getpagesize()
     memory = now + int(gigabytes * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

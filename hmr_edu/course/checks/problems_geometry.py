@@ -1,0 +1,223 @@
+"""Checks of the problems beyond lessons 01 to 03: rotations, the skeleton, the camera.
+
+The truth is SciPy's, NumPy's, or a body or a camera that is known beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs
+
+DOUBLE = torch.float64
+TREE = (-1, 0, 0, 1, 2, 3, 3)
+
+
+def check_mirror_pose(function: Callable[..., Any]) -> Report:
+    """Check `mirror_pose(pose [B, K, 3], swap) -> [B, K, 3]`: the pose seen in a mirror."""
+    check = Check("mirror_pose", function)
+    pose = 0.8 * _randn(1, 3, 5, 3)
+    swap = (0, 2, 1, 4, 3)
+    M = np.diag([-1.0, 1.0, 1.0])
+    R = Rotation.from_rotvec(pose[:, list(swap)].reshape(-1, 3).numpy()).as_matrix()
+    want = torch.from_numpy(Rotation.from_matrix(M @ R @ M).as_rotvec()).view(3, 5, 3)
+    signs = torch.tensor([1.0, -1.0, -1.0], dtype=DOUBLE)
+    slips = {
+        "left and right change places too: use `swap`": pose * signs,
+        "the numbers of a joint change sign too": pose[:, list(swap)],
+        "an axis is no arrow: in the mirror of x it keeps x, and y and z turn round": -want,
+    }
+    with check.part("a joint in the middle: M R M"):
+        compare(check.call(pose[:, :1], (0,)), want[:, :1], 1e-9, {list(slips)[2]: -want[:, :1]})
+    with check.part("all joints, left and right exchanged"):
+        compare(check.call(pose, swap), want, 1e-9, slips)
+    with check.part("the mirror image of the mirror image is the pose"):
+        compare(check.call(check.call(pose, swap), swap), pose, 1e-12)
+    return check.report()
+
+
+def check_mean_rotation(function: Callable[..., Any]) -> Report:
+    """Check `mean_rotation(R [N, 3, 3]) -> [3, 3]`: least sum of squared chordal distances."""
+    check = Check("mean_rotation", function)
+    near = _rotations(2, 9, 0.5)
+    apart = _rotations(3, 4, 3.0)
+    with check.part("many that are alike: SciPy's mean"):
+        slips = {"a mean of matrices is no rotation: take the nearest one": near.mean(0)}
+        compare(check.call(near), _scipy_mean(near), 1e-9, slips)
+    with check.part("one rotation is its own mean"):
+        compare(check.call(near[:1]), near[0], 1e-9)
+    with check.part("it is a rotation, and never a reflection"):
+        # The mean of these three matrices has a negative determinant.
+        turns = torch.diag_embed(
+            torch.tensor([[1.0, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=DOUBLE)
+        )
+        tilted = apart[0] @ torch.cat([turns, turns[:1], turns[:1], turns[1:2]])
+        got = check.call(tilted)
+        slips = {"its determinant is -1: change the sign of the last singular vector": -got}
+        eye = torch.eye(3, dtype=DOUBLE)
+        compare(got @ got.mT, eye, 1e-9)
+        compare(torch.linalg.det(got), torch.tensor(1.0, dtype=DOUBLE), 1e-9, slips)
+        compare(got, _scipy_mean(tilted), 1e-6)
+    with check.part("turning all turns the mean"):
+        compare(check.call(apart[0] @ near), apart[0] @ check.call(near), 1e-9)
+    return check.report()
+
+
+def check_relative_rotations(function: Callable[..., Any]) -> Report:
+    """Check `relative_rotations(G [B, K, 3, 3], parents) -> [B, K, 3, 3]`: the chain undone."""
+    check = Check("relative_rotations", function)
+    R = _rotations(4, 14, 2.0).view(2, 7, 3, 3)
+    G = [R[:, 0]]
+    for joint in range(1, 7):
+        G.append(G[TREE[joint]] @ R[:, joint])
+    whole = torch.stack(G, 1)
+    above = whole[:, [max(p, 0) for p in TREE]]
+    slips = {
+        "the parent's inverse comes from the left: R = G_parent^T G": torch.cat(
+            [R[:, :1], (whole @ above.mT)[:, 1:]], 1
+        ),
+        "the inverse of a rotation is its transpose": torch.cat(
+            [R[:, :1], (above @ whole)[:, 1:]], 1
+        ),
+        "the root has no parent: it stays as it is": torch.cat(
+            [torch.eye(3, dtype=DOUBLE).expand(2, 1, 3, 3), R[:, 1:]], 1
+        ),
+        "that leads from the joint to its parent": torch.cat([R[:, :1], R[:, 1:].mT], 1),
+        "parents turn about their parents: undo them with G, not with R": torch.cat(
+            [R[:, :1], (R[:, [max(p, 0) for p in TREE]].mT @ whole)[:, 1:]], 1
+        ),
+    }
+    with check.part("the root stays"):
+        compare(check.call(whole, TREE)[:, 0], R[:, 0], 1e-9)
+    with check.part("every joint relative to its parent"):
+        compare(check.call(whole, TREE), R, 1e-9, slips)
+    with check.part("a chain"):
+        chain = (-1, 0, 1, 2, 3, 4, 5)
+        got = check.call(whole, chain)
+        compare(got[:, 1:], whole[:, :-1].mT @ whole[:, 1:], 1e-9)
+    return check.report()
+
+
+def check_joint_basis(function: Callable[..., Any]) -> Report:
+    """Check `joint_basis(J_regressor [K, V], template [V, 3], shapedirs [V, 3, S])`.
+
+    It returns the joints of the mean body [K, 3] and how they move with betas [K, 3, S].
+    """
+    check = Check("joint_basis", function)
+    g = inputs(5)
+    J = torch.rand(4, 9, generator=g, dtype=DOUBLE)
+    J = J / J.sum(1, keepdim=True)
+    template, dirs = _randn(6, 9, 3), _randn(7, 9, 3, 10)
+    betas = _randn(8, 6, 10)
+    with check.part("the joints of the mean body"):
+        compare(
+            _two(check, J, template, dirs)[0], torch.from_numpy(J.numpy() @ template.numpy()), 1e-9
+        )
+    with check.part("its shapes: [K, 3] and [K, 3, S]"):
+        shapes = [list(part.shape) for part in _two(check, J, template, dirs)]
+        if shapes != [[4, 3], [4, 3, 10]]:
+            raise Mismatch(
+                f"shapes {shapes}, wanted [4, 3] and [4, 3, 10]", "sum over vertices only"
+            )
+    with check.part("the joints of six shapes, regressed from their vertices one by one"):
+        mean, basis = _two(check, J, template, dirs)
+        for beta in betas.numpy():
+            vertices = template.numpy() + (dirs.numpy() * beta).sum(-1)
+            want = torch.from_numpy(J.numpy() @ vertices)
+            wrong = {"the template is in the basis: leave it out": want + mean * beta.sum()}
+            compare(mean + basis @ torch.from_numpy(beta), want, 1e-9, wrong)
+    return check.report()
+
+
+def check_translation_from_points(function: Callable[..., Any]) -> Report:
+    """Check `translation_from_points(points [N, 3], keypoints2d [N, 2], visibility [N], focal)`."""
+    check = Check("translation_from_points", function)
+    points = 0.4 * _randn(9, 12, 3)
+    true = torch.tensor([0.2, -0.3, 6.0], dtype=DOUBLE) + 0.1 * _randn(10, 3)
+    seen = torch.ones(12, dtype=DOUBLE)
+    moved = points + true
+    exact = 4.0 * moved[:, :2] / moved[:, 2:]
+    half = (torch.arange(12) % 2).to(DOUBLE)
+    slips = {
+        "the depth has the wrong sign": true * torch.tensor([1.0, 1, -1], dtype=DOUBLE),
+        "this is where the body is minus where it should be": -true,
+    }
+    with check.part("exact keypoints: the translation they were made with"):
+        compare(check.call(points, exact, seen, 4.0), true, 1e-7, slips)
+    with check.part("another focal length"):
+        compare(check.call(points, exact * 2.5, seen, 10.0), true, 1e-7, slips)
+    with check.part("keypoints that nobody saw do not count"):
+        junk = torch.where(half[:, None] > 0, exact, 50.0)
+        everything = _solve(points, junk, seen, 4.0)
+        slips |= {"leave out what is not visible: multiply both sides by it": everything}
+        compare(check.call(points, junk, half, 4.0), true, 1e-7, slips)
+    with check.part("noisy keypoints: NumPy's least squares"):
+        noisy = exact + 0.05 * _randn(11, 12, 2)
+        compare(check.call(points, noisy, seen, 4.0), _solve(points, noisy, seen, 4.0), 1e-6)
+    return check.report()
+
+
+def check_in_picture(function: Callable[..., Any]) -> Report:
+    """Check `in_picture(points [B, N, 2], box [B, 3]) -> [B, N, 2]`: from crops to the picture."""
+    check = Check("in_picture", function)
+    box = torch.tensor([[99.5, 49.5, 40.0], [10.0, 300.0, 64.0]], dtype=DOUBLE)
+    points = _randn(12, 2, 7, 2)
+    middle = torch.zeros(2, 1, 2, dtype=DOUBLE)
+    with check.part("the middle of the crop is the middle of the box"):
+        wrong = {
+            "the box is given by its middle, not by its corner": box[:, None, :2]
+            + box[:, None, 2:] / 2
+        }
+        compare(check.call(middle, box), box[:, None, :2], 1e-9, wrong)
+    with check.part("by hand: the corners of a box of 40 pixels"):
+        corners = torch.tensor([[[-1.0, -1.0], [1.0, 1.0]]], dtype=DOUBLE)
+        want = torch.tensor([[[79.5, 29.5], [119.5, 69.5]]], dtype=DOUBLE)
+        wrong = {
+            "from -1 to 1 there are 2: half the side for each": torch.tensor(
+                [[[59.5, 9.5], [139.5, 89.5]]], dtype=DOUBLE
+            ),
+            "pixels are counted at their centres, and so is the box: no half pixel to add": want
+            - 0.5,
+        }
+        compare(check.call(corners, box[:1]), want, 1e-9, wrong)
+    with check.part("every person has a box of his own"):
+        want = torch.stack([points[i] * box[i, 2] / 2 + box[i, :2] for i in range(2)])
+        compare(check.call(points, box), want, 1e-9, {"x and y are exchanged": want.flip(-1)})
+    return check.report()
+
+
+def _two(check: Check, *arguments: Any) -> tuple[Tensor, Tensor]:
+    result = check.call(*arguments)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise Mismatch(f"it returned {type(result).__name__}", "return two tensors")
+    return result
+
+
+def _solve(points: Tensor, keypoints: Tensor, seen: Tensor, focal: float) -> Tensor:
+    """F (X + tx) = x (Z + tz), and the same for y: NumPy's least squares."""
+    A = np.zeros((24, 3))
+    A[0::2, 0] = A[1::2, 1] = focal
+    A[:, 2] = -keypoints.numpy().reshape(-1)
+    b = (keypoints * points[:, 2:] - focal * points[:, :2]).numpy().reshape(-1)
+    rows = seen.numpy().repeat(2)
+    return torch.from_numpy(np.linalg.lstsq(A * rows[:, None], b * rows, rcond=None)[0])
+
+
+def _randn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=inputs(100 + seed), dtype=DOUBLE)
+
+
+def _rotations(seed: int, number: int, spread: float) -> Tensor:
+    return torch.from_numpy(
+        Rotation.from_rotvec(spread * _randn(seed, number, 3).numpy()).as_matrix()
+    )
+
+
+def _scipy_mean(R: Tensor) -> Tensor:
+    return torch.from_numpy(Rotation.from_matrix(R.numpy()).mean().as_matrix())
