@@ -13,6 +13,8 @@ from hmr_edu.files import atomic_write
 # What Jupyter adds and nobody reads; it would differ from one machine to the next.
 VOLATILE = ("execution", "widgets", "papermill", "vscode")
 CELL_SECONDS = 300
+# A widget lives in a kernel. A committed notebook has none, and JupyterLab would show an error.
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def execute(path: Path, seconds: int = CELL_SECONDS) -> None:
@@ -36,7 +38,7 @@ def execute(path: Path, seconds: int = CELL_SECONDS) -> None:
 
 
 def settle(notebook: nbformat.NotebookNode) -> None:
-    """Take out what varies without a reason: times, widget state, the Python's patch version."""
+    """Take out what varies without a reason, and widgets: times, state, Python's patch version."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {
@@ -52,7 +54,14 @@ def settle(notebook: nbformat.NotebookNode) -> None:
         for key in VOLATILE:
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if _lasts(output)]
             _join_streams(cell)
+
+
+def _lasts(output: nbformat.NotebookNode) -> bool:
+    """Take a widget out of an output; False when only its name is left."""
+    data = output.get("data", {})
+    return data.pop(WIDGET_VIEW, None) is None or set(data) != {"text/plain"}
 
 
 def _join_streams(cell: nbformat.NotebookNode) -> None:
