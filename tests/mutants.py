@@ -19,6 +19,7 @@ import test_lesson_03
 import test_lesson_04
 import test_lesson_05
 import test_lesson_06
+import test_problems
 
 from hmr_edu.course import checks
 from hmr_edu.course.release import problem_sets
@@ -68,6 +69,7 @@ def of_lessons() -> Iterator[Mutant]:
         *test_lesson_04.WRONG,
         *test_lesson_05.MISTAKES,
         *test_lesson_06.MISTAKES,
+        *test_problems.MISTAKES,
     ):
         yield Mutant(name, wrong, hint)
     for check, wrong, hint in test_lesson_02.WRONG:

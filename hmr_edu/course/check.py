@@ -76,7 +76,7 @@ class Report:
     def __repr__(self) -> str:
         good = sum(part.passed for part in self.parts)
         lines = [f"{self.name}: {good} of {len(self.parts)}" + (", well done" * self.passed)]
-        details = {part.detail for part in self.parts if not part.passed}
+        details = {(part.detail, part.hint) for part in self.parts if not part.passed}
         if not good and len(details) == 1 and len(self.parts) > 1:
             lines.append(f"  FAIL every part: {details.pop()}")
             return "\n".join(
