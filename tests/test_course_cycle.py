@@ -13,7 +13,7 @@ pytest.importorskip("nbgrader")
 
 from hmr_edu.course import classroom, preprocessors
 from hmr_edu.course.preprocessors import STUB
-from hmr_edu.course.sandbox import Sandbox
+from hmr_edu.course.sandbox import Sandbox, works
 from hmr_edu.course.stub import has_solution
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -163,3 +163,22 @@ def test_a_process_without_namespaces_keeps_its_limits():
             text, score = sandbox.judge([f"def skew(v):\n    {body}"], "check_skew", "skew", 1)
             assert score == 0
             assert why in text
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces"])
+def test_a_sandbox_has_no_network_and_changes_no_file(kind, tmp_path):
+    if not works(kind):
+        pytest.skip(f"no {kind} here")
+    target = tmp_path / "precious.txt"
+    target.write_text("x")
+    with Sandbox(kind) as sandbox:
+        for line, why in (
+            (f"import os; os.remove({str(target)!r})", "Error"),
+            ("import socket; socket.create_connection(('192.0.2.1', 80), 5)", "unreachable"),
+        ):
+            # At the top level of a cell, where calls are not watched.
+            cell = f"def skew(v):\n    return v\nclass Sly:\n    {line}\nskew.sly = Sly"
+            text, score = sandbox.judge([cell], "check_skew", "skew", 1)
+            assert score == 0
+            assert why in text, text
+    assert target.exists()

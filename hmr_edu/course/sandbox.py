@@ -1,7 +1,8 @@
 """Where submissions run: a process without network that sees the files and cannot change them.
 
-bubblewrap is used where it is installed, otherwise Linux namespaces through `unshare`, otherwise
-a plain process; `Sandbox.kind` says which. Time, memory and output are limited in all three.
+bubblewrap is used where it is installed, otherwise Linux namespaces (`unshare`), otherwise a plain
+process without these protections; `Sandbox.kind` says which. Time, memory and output are limited
+in all three.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+
+from hmr_edu.course.worker import READ_ONLY
 
 SECONDS, GIGABYTES = 20, 2.0  # of the processor; memory beyond what the process begins with
 PATIENCE = 3  # times as long may pass on the clock: the machine may be busy
@@ -33,23 +36,27 @@ UNSHARE = (
 KINDS = {"bubblewrap": BUBBLEWRAP, "namespaces": UNSHARE, "plain process": ()}
 SAYS = {
     "bubblewrap": "bubblewrap: no network, no other processes, files cannot be changed",
-    "namespaces": "Linux namespaces: no network, no other processes; but your files can be changed",
+    "namespaces": "Linux namespaces: no network, no other processes, files cannot be changed",
     "plain process": "a plain process: network and files are open to submissions; "
     "install bubblewrap or grade in a container",
 }
 
 
+def works(kind: str) -> bool:
+    """Whether this machine has, and allows, an isolation."""
+    wrapper = KINDS[kind]
+    if wrapper and not shutil.which(wrapper[0]):
+        return False
+    trial = "read_only()" if kind == "namespaces" else "pass"
+    trial = f"from hmr_edu.course.worker import read_only; {trial}"
+    tried = subprocess.run([*wrapper, sys.executable, "-c", trial], capture_output=True)
+    return tried.returncode == 0
+
+
 @cache
 def best_kind() -> str:
     """The strongest isolation that works on this machine."""
-    for kind, wrapper in KINDS.items():
-        if not wrapper:
-            break
-        if shutil.which(wrapper[0]):
-            tried = subprocess.run([*wrapper, sys.executable, "-c", ""], capture_output=True)
-            if tried.returncode == 0:
-                return kind
-    return "plain process"
+    return next(kind for kind in KINDS if works(kind))
 
 
 class Sandbox:
@@ -101,7 +108,7 @@ class Sandbox:
         keep = ("PATH", "LANG", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH")
         environment = {name: os.environ[name] for name in keep if name in os.environ}
         self._process = subprocess.Popen(
-            [*KINDS[self.kind], *WORKER],
+            [*KINDS[self.kind], *WORKER, *[READ_ONLY] * (self.kind == "namespaces")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

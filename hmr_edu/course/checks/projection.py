@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
 
 DOUBLE = torch.float64
 TIGHT = 1e-9
@@ -27,7 +27,8 @@ def check_weak_perspective(function: Callable[..., Any]) -> Report:
             ),
             "t is added to the point, not taken away": _tensor([[[-1.0, -0.5]]]),
         }
-        compare(check.call(points, camera), _tensor([[[3.0, -0.5]]]), TIGHT, mistakes)
+        got = _two_left(check.call(points, camera))
+        compare(got, _tensor([[[3.0, -0.5]]]), TIGHT, mistakes)
 
     points, camera = _people(3, 5), _tensor([[0.9, 0.1, -0.2], [0.5, 0.0, 0.3], [1.4, -0.4, 0.0]])
     by_hand = torch.stack([c[0] * (p[:, :2] + c[1:]) for p, c in _pairs(points, camera)])
@@ -44,14 +45,14 @@ def check_weak_perspective(function: Callable[..., Any]) -> Report:
             * points[..., :2]
             + camera[:, None, 1:],
         }
-        compare(check.call(points, camera), by_hand, TIGHT, mistakes)
+        compare(_two_left(check.call(points, camera)), by_hand, TIGHT, mistakes)
 
     with check.part("as many persons as points: still one camera a person"):
         points, camera = _people(4, 4, seed=1), _people(1, 4, seed=2)[0].abs()
         want = torch.stack([c[0] * (p[:, :2] + c[1:]) for p, c in _pairs(points, camera)])
         hint = "camera[:, 0] has shape [B]; give it an axis for the points: camera[:, None, :1]"
         wrong = camera[:, :1] * (points[..., :2] + camera[:, 1:])
-        compare(check.call(points, camera), want, TIGHT, {hint: wrong})
+        compare(_two_left(check.call(points, camera)), want, TIGHT, {hint: wrong})
 
     with check.part("depth changes nothing"):
         deeper = points + _tensor([0.0, 0.0, 7.0])
@@ -75,8 +76,19 @@ def check_perspective(function: Callable[..., Any]) -> Report:
                 [[[1.5, 1.0]]]
             ),
             "the focal length multiplies: x = f X / Z": _tensor([[[1 / 9, 1 / 9]]]),
+            "f is missing: x = f (X + t_x) / (Z + t_z)": _tensor([[[1 / 3, 1 / 3]]]),
+            "t moves the point first, in metres; only then divide by the depth": _tensor(
+                [[[1.75, 1.5]]]
+            ),
+            "t moves the point first, depth included; only then divide, and multiply by f": _tensor(
+                [[[3.75, 1.5]]]
+            ),
+            "t_x and t_y are metres: add them before dividing by the depth": _tensor(
+                [[[3.5, 1.0]]]
+            ),
         }
-        compare(check.call(points, t, f), _tensor([[[1.0, 1.0]]]), TIGHT, mistakes)
+        got = _two_left(_with_axes(lambda: check.call(points, t, f)))
+        compare(got, _tensor([[[1.0, 1.0]]]), TIGHT, mistakes)
 
     points = _people(3, 5)
     t = _tensor([[0.0, 0.0, 3.0], [0.4, -0.2, 5.0], [-1.0, 0.1, 2.5]])
@@ -98,23 +110,27 @@ def check_perspective(function: Callable[..., Any]) -> Report:
             * moved[..., :2]
             / t[:, None, 2:],
             "the image is upright, as if mirrored behind the pinhole: no minus sign": -want,
+            "f is missing: x = f (X + t_x) / (Z + t_z)": want / f[:, None, None],
         }
-        compare(check.call(points, t, f), want, TIGHT, mistakes)
+        got = _two_left(_with_axes(lambda: check.call(points, t, f)))
+        compare(got, want, TIGHT, mistakes)
 
     with check.part("as many persons as points: still one focal length a person"):
         square = points[:, :3]
         hint = "focal has shape [B]; give it axes for points and coordinates: focal[:, None, None]"
         moved = square + t[:, None]
         wrong = f[:, None] * moved[..., :2] / moved[..., 2:]
-        compare(check.call(square, t, f), want[:, :3], TIGHT, {hint: wrong})
+        got = _two_left(_with_axes(lambda: check.call(square, t, f)))
+        compare(got, want[:, :3], TIGHT, {hint: wrong})
 
     with check.part("everything twice as large and twice as far looks the same"):
-        compare(check.call(2 * points, 2 * t, f), check.call(points, t, f), TIGHT)
+        near = _with_axes(lambda: check.call(points, t, f))
+        compare(check.call(2 * points, 2 * t, f), near, TIGHT)
 
     with check.part("at the body's own depth it is weak perspective with s = f / t_z"):
         flat = points * _tensor([1.0, 1.0, 0.0])
         weak = (f / t[:, 2])[:, None, None] * (flat + t[:, None])[..., :2]
-        compare(check.call(flat, t, f), weak, TIGHT)
+        compare(_two_left(_with_axes(lambda: check.call(flat, t, f))), weak, TIGHT)
     return check.report()
 
 
@@ -143,7 +159,9 @@ def check_fit_camera(function: Callable[..., Any]) -> Report:
                 points, noisy, seen
             )
         }
-        mistakes = ignored | _fit_mistakes(points, noisy, some)
+        mistakes = (
+            ignored | _fit_mistakes(points, noisy, some) | _half_weighted(points, noisy, some)
+        )
         compare(check.call(points, noisy, some), want, 1e-8, mistakes)
 
     with check.part("a body that is upside down gets a negative scale"):
@@ -347,6 +365,36 @@ def _fit_mistakes(points: Tensor, keypoints2d: Tensor, visibility: Tensor) -> di
     }
 
 
+def _half_weighted(points: Tensor, keypoints2d: Tensor, visibility: Tensor) -> dict[str, Tensor]:
+    """What comes of weighting the means but not the sums, or one sum, or the other way round."""
+    v, X, x = visibility[..., None], points[..., :2], keypoints2d
+    one = torch.ones_like(v)
+
+    def fit(counts: Tensor, mean_by: Tensor, above: Tensor, below: Tensor) -> Tensor:
+        X_mean, x_mean = ((counts * a).sum(1, keepdim=True) / mean_by for a in (X, x))
+        dX, dx = X - X_mean, x - x_mean
+        s = (above * dX * dx).sum((1, 2)) / (below * dX * dX).sum((1, 2))
+        return torch.cat([s[:, None], (x_mean / s[:, None, None] - X_mean)[:, 0]], -1)
+
+    seen, all_points = v.sum(1, keepdim=True), one.sum(1, keepdim=True)
+    means = "the means count hidden keypoints: mean X = sum v X / sum v, and so for x"
+    return {
+        means: fit(one, all_points, v, v),
+        "divide the sums of the means by the sum of v, not by N: mean X = sum v X / sum v": fit(
+            v, all_points, v, v
+        ),
+        "weight the means AND both sums of s by v: here the sums count hidden keypoints": fit(
+            v, seen, one, one
+        ),
+        "weight the means AND both sums of s by v: the upper sum counts hidden keypoints": fit(
+            v, seen, one, v
+        ),
+        "weight the means AND both sums of s by v: the lower sum counts hidden keypoints": fit(
+            v, seen, v, one
+        ),
+    }
+
+
 def _full(camera: Tensor, box: Tensor, picture: tuple[int, int], focal: float) -> Tensor:
     """Similar triangles: the depth from the scale, the sideways shift from the offset."""
     rows = []
@@ -368,6 +416,7 @@ def _full_mistakes(
     offset = torch.cat([(box[:, :2] - middle) * 2 / (camera[:, :1] * box[:, 2:]), zero], -1)
     half = torch.cat([1 / (camera[:, :1] * box[:, 2:]).expand(-1, 2), zero], -1)
     plain = torch.cat([camera[:, 1:], right[:, 2:]], -1)
+    sideways = torch.cat([camera[:, 1:], zero], -1)
     in_picture = torch.cat([camera[:, 1:] + (box[:, :2] - middle), right[:, 2:]], -1)
     in_crop = torch.cat([camera[:, 1:] + (box[:, :2] - middle) * 2 / box[:, 2:], right[:, 2:]], -1)
     return {
@@ -385,6 +434,14 @@ def _full_mistakes(
         "the offset is in half-crops now: divide it by s, too": in_crop,
         "half a pixel: counted from pixel centres the picture's centre is (W - 1) / 2": right
         - half,
+        "`picture` is (W, H): x goes with the width, y with the height": _full(
+            camera, box, (picture[1], picture[0]), focal
+        ),
+        "the crop's own t is missing: add t_x and t_y to the shift": right - sideways,
+        "t_x and t_y are metres already: only the offset in pixels is divided": right
+        - sideways
+        + sideways * 2 / (camera[:, :1] * box[:, 2:]),
+        "the order is (t_x, t_y, t_z): the depth comes last": right[:, [2, 0, 1]],
     }
 
 
@@ -396,6 +453,29 @@ def _shaped(got: Any, shape: tuple[int, ...]) -> Tensor:
         "keep every leading (batch) dimension",
     )
     return got
+
+
+def _two_left(got: Any) -> Any:
+    """Say of points that kept their depth that two coordinates are wanted."""
+    three = isinstance(got, Tensor) and got.ndim == 3 and got.shape[-1] == 3
+    require(
+        not three, "three coordinates a point, two are wanted", "depth is gone: points[..., :2]"
+    )
+    return got
+
+
+def _with_axes(call: Callable[[], Any]) -> Any:
+    """Call, and say of shapes that do not fit which axes are easily lost."""
+    try:
+        return call()
+    except RuntimeError as error:
+        if "must match the size" not in str(error):
+            raise
+        raise Mismatch(
+            f"your function raised RuntimeError: {error}",
+            "an axis was lost: moved[..., 2:] keeps it, moved[..., 2] does not; and "
+            "translation[:, None], focal[:, None, None]",
+        ) from error
 
 
 def _one_each(got: Any) -> None:
