@@ -170,6 +170,28 @@ def full(answer):
     return function
 
 
+ONLY_S = torch.tensor([1.0, 0.0, 0.0], dtype=DOUBLE)
+
+
+def right_full(c, b, m, f):
+    pixels_a_metre = c[:, :1] * b[:, 2:] / 2
+    return c[:, 1:] + (b[:, :2] - m) / pixels_a_metre, f / pixels_a_metre
+
+
+def weighted(means, divisor, above, below):
+    """A camera fit that uses visibility ("v") only in some of its sums ("1" elsewhere)."""
+
+    def function(points, x, visibility):
+        weights = {"v": visibility[..., None], "1": torch.ones_like(visibility)[..., None]}
+        X, n = points[..., :2], weights[divisor].sum(1, keepdim=True)
+        X_mean, x_mean = ((weights[means] * a).sum(1, keepdim=True) / n for a in (X, x))
+        dX, dx = X - X_mean, x - x_mean
+        s = total(weights[above], dX * dx)[0] / total(weights[below], dX * dX)[0]
+        return torch.cat([s, x_mean[:, 0] / s - X_mean[:, 0]], 1)
+
+    return function
+
+
 def good_energy(p, x, v, log_prior, betas, sigma):
     d = (p - x).square().sum(-1)
     return (v * d).sum(-1) / (2 * sigma**2) - log_prior + betas.square().sum(-1) / 2
@@ -197,6 +219,11 @@ SLIPS = {
         "weak_perspective",
         weak(lambda X, s, t: (s * (X + t)).flip(-1)),
         "swapped",
+    ),
+    "weak, depth kept": (
+        "weak_perspective",
+        lambda X, c: c[:, None, :1] * (X + torch.nn.functional.pad(c[:, None, 1:], (0, 1))),
+        "points[..., :2]",
     ),
     "weak, the first camera for all": (
         "weak_perspective",
@@ -237,6 +264,41 @@ SLIPS = {
         "perspective",
         pinhole(lambda X, t, f: f[:1] * (X + t)[..., :2] / (X + t)[..., 2:]),
         "focal length of his own",
+    ),
+    "perspective, t added after dividing": (
+        "perspective",
+        pinhole(lambda X, t, f: f * X[..., :2] / X[..., 2:] + t[..., :2]),
+        "t moves the point first, in metres",
+    ),
+    "perspective, t added before f": (
+        "perspective",
+        pinhole(lambda X, t, f: f * (X[..., :2] / X[..., 2:] + t[..., :2])),
+        "depth included",
+    ),
+    "perspective, t_x and t_y after dividing": (
+        "perspective",
+        pinhole(lambda X, t, f: f * (X[..., :2] / (X + t)[..., 2:] + t[..., :2])),
+        "before dividing",
+    ),
+    "perspective, f forgotten": (
+        "perspective",
+        pinhole(lambda X, t, f: (X + t)[..., :2] / (X + t)[..., 2:]),
+        "f is missing",
+    ),
+    "perspective, the depth's axis lost": (
+        "perspective",
+        pinhole(lambda X, t, f: f * (X + t)[..., :2] / (X + t)[..., 2]),
+        "moved[..., 2:] keeps it",
+    ),
+    "perspective, t without an axis": (
+        "perspective",
+        lambda X, t, f: f[:, None, None] * (X + t)[..., :2] / (X + t)[..., 2:],
+        "translation[:, None]",
+    ),
+    "perspective, depth kept": (
+        "perspective",
+        pinhole(lambda X, t, f: f * (X + t) / (X + t)[..., 2:]),
+        "two are wanted",
     ),
     "fit, not centred": ("fit_camera", fit(centre_forgotten), "centre both sets"),
     "fit, t in the image": (
@@ -281,6 +343,11 @@ SLIPS = {
         ),
         "did not use `visibility`",
     ),
+    "fit, means of all": ("fit_camera", weighted("1", "1", "v", "v"), "means count hidden"),
+    "fit, means over N": ("fit_camera", weighted("v", "1", "v", "v"), "not by N"),
+    "fit, sums of all": ("fit_camera", weighted("v", "v", "1", "1"), "AND both sums"),
+    "fit, upper sum of all": ("fit_camera", weighted("v", "v", "1", "v"), "the upper sum"),
+    "fit, lower sum of all": ("fit_camera", weighted("v", "v", "v", "1"), "the lower sum"),
     "fit, detached": (
         "fit_camera",
         lambda X, x, v: fit(lambda v, X, x, dX, dx, Xm, xm, s: (s, xm / s - Xm))(X.detach(), x, v),
@@ -335,6 +402,31 @@ SLIPS = {
             )
         ),
         "half a pixel",
+    ),
+    "full, (H, W) for (W, H)": (
+        "crop_to_full",
+        lambda c, b, p, f: full(right_full)(c, b, (p[1], p[0]), f),
+        "`picture` is (W, H)",
+    ),
+    "full, t left out": (
+        "crop_to_full",
+        full(lambda c, b, m, f: right_full(c * ONLY_S, b, m, f)),
+        "own t is missing",
+    ),
+    "full, t divided too": (
+        "crop_to_full",
+        full(
+            lambda c, b, m, f: (
+                (c[:, 1:] + b[:, :2] - m) * 2 / (c[:, :1] * b[:, 2:]),
+                2 * f / (c[:, :1] * b[:, 2:]),
+            )
+        ),
+        "metres already",
+    ),
+    "full, depth first": (
+        "crop_to_full",
+        full(lambda c, b, m, f: right_full(c, b, m, f)[::-1]),
+        "the depth comes last",
     ),
     "full, 224 for the box": (
         "crop_to_full",
