@@ -13,6 +13,7 @@ pytest.importorskip("nbgrader")
 
 from hmr_edu.course import classroom, preprocessors
 from hmr_edu.course.preprocessors import STUB
+from hmr_edu.course.release import WAITS, mark_waiting
 from hmr_edu.course.sandbox import Sandbox, works
 from hmr_edu.course.stub import has_solution
 
@@ -182,3 +183,22 @@ def test_a_sandbox_has_no_network_and_changes_no_file(kind, tmp_path):
             assert score == 0
             assert why in text, text
     assert target.exists()
+
+
+def test_cells_that_use_an_open_exercise_say_so_and_stop_nobody():
+    sources = [
+        "def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION",
+        "a = 1",
+        "def g(x):\n    return f(x)",
+        "b = g(a)",
+        "print(b)",
+        "b = 2",
+        "print(b)",
+    ]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[0].metadata["nbgrader"] = {"grade_id": "f"}
+    mark_waiting(cells)
+    told = [cell.source.startswith("# Waits for: f\n") for cell in cells]
+    assert told == [False, False, False, True, True, False, False]
+    tagged = [WAITS in cell.metadata.get("tags", []) for cell in cells]
+    assert tagged == [False] * 3 + [True] * 4

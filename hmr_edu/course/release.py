@@ -69,6 +69,7 @@ grade({check}, {function}, points={points})"""
 def mark_waiting(cells: Sequence[NotebookNode]) -> None:
     """Say of cells that use an open exercise that they wait for it, and let the rest run on."""
     waiting: dict[str, str] = {}  # a name, and the exercise that it waits for
+    some_wait = False
     for cell in cells:
         if cell.cell_type != "code" or "grade_id" in cell.metadata.get("nbgrader", {}):
             if cell.cell_type == "code" and has_solution(cell.source):
@@ -78,6 +79,9 @@ def mark_waiting(cells: Sequence[NotebookNode]) -> None:
         whom = _waits_for(statements(cell.source), waiting)
         if whom:
             cell.source = f"# Waits for: {', '.join(dict.fromkeys(whom))}\n{cell.source}"
+        # A cell that stopped in the middle can harm any that follow: none of them stops the run.
+        some_wait = some_wait or bool(whom)
+        if some_wait:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), WAITS]
 
 
