@@ -10,11 +10,12 @@ import ast
 from functools import cache
 from typing import Any
 
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_output, upgrade
 from nbgrader import preprocessors as nbgrader
 from nbgrader.api import Gradebook
-from nbgrader.utils import is_grade
+from nbgrader.utils import is_grade, is_solution
 from traitlets.config import Config
 
 from hmr_edu.course.grading import credit, salt_of
@@ -95,6 +96,21 @@ class GradeInSandbox(nbgrader.NbGraderPreprocessor):
         return nb, resources
 
 
+class OnlyExercises(nbgrader.NbGraderPreprocessor):
+    """A feedback page shows the title and the exercises, each with its statement and report."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Leave the rest of the lesson out."""
+        kept = []
+        for number, cell in enumerate(nb.cells):
+            after = nb.cells[number + 1 : number + 2]
+            stated = cell.cell_type == "markdown" and any(is_solution(c) for c in after)
+            if number == 0 or is_solution(cell) or is_grade(cell) or stated:
+                kept.append(cell)
+        nb.cells = kept
+        return nb, resources
+
+
 def graded_call(source: str) -> tuple[str, str]:
     """Return check and function of a graded cell, `grade(check, function, points=...)`.
 
@@ -140,5 +156,10 @@ def course_config(root: str) -> Config:
         nbgrader.SaveAutoGrades,
         nbgrader.AssignLatePenalties,
         nbgrader.CheckCellMetadata,
+    ]
+    config.GenerateFeedback.preprocessors = [
+        nbgrader.GetGrades,
+        OnlyExercises,
+        CSSHTMLHeaderPreprocessor,
     ]
     return config
