@@ -48,7 +48,8 @@ def body_figure(
     `room`: points that the floor and the axes make room for, if not for the body's own.
     """
     points = turntable_points(vertices)
-    i, j, k = as_array(faces).astype(np.int32).T
+    # Written into pages and sent to browsers: two bytes are enough for most meshes.
+    i, j, k = as_array(faces).astype(np.uint16 if len(vertices) < 2**16 else np.int32).T
     mesh = go.Mesh3d(
         **dict(zip("xyz", points, strict=True)),
         **dict(zip("ijk", (i, j, k), strict=True)),

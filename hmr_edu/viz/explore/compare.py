@@ -12,7 +12,7 @@ from torch import Tensor
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.metrics import similarity_align
 from hmr_edu.theta import split_theta
-from hmr_edu.viz.explore.front import WIDE, Explorer, heat, light_faces, move, slider
+from hmr_edu.viz.explore.front import WIDE, Explorer, heat, move, slider
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import TRUTH
 from hmr_edu.viz.view_state import MeshViewState, distances, to_scene
@@ -49,7 +49,6 @@ def compare_bodies(
 
     room = torch.cat([true, *aligned.values()])
     figure = body_figure(found, state.body.faces, room=room.numpy())
-    light_faces(figure, state)
     most = max(float(np.ceil(distances(found, true).max() * 100 / 5) * 5), 5.0)
     heat(figure.data[0], np.zeros(len(found), np.float32), most, "cm")
     shadow = go.Mesh3d(color=TRUTH, opacity=0.5, hoverinfo="skip")

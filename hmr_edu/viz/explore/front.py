@@ -13,7 +13,6 @@ from jaxtyping import Float32
 
 from hmr_edu.viz.explore.throttle import Throttle
 from hmr_edu.viz.palette import BLACK, HEAT
-from hmr_edu.viz.view_state import MeshViewState
 
 HEIGHT = 440  # pixels of a figure
 WIDTH = 520
@@ -130,11 +129,3 @@ def heat(
     bar = {"thickness": 12, "len": 0.6, "x": 0.98, "xanchor": "right", "title": {"text": title}}
     mesh.update(intensity=values, colorscale=HEAT, cmin=0.0, cmax=most, color=None)
     mesh.update(showscale=True, colorbar=bar)
-
-
-def light_faces(figure: go.Figure, state: MeshViewState) -> None:
-    """Send the triangles of the first trace as uint16, half of what they take otherwise."""
-    # plotly keeps the old array, and its type, where the numbers are the same.
-    figure.data[0].update(i=None, j=None, k=None)
-    i, j, k = state.faces().astype(np.uint16)
-    figure.data[0].update(i=i, j=j, k=k)

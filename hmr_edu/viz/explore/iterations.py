@@ -14,7 +14,7 @@ from hmr_edu.camera import weak_perspective
 from hmr_edu.hmr import HMR
 from hmr_edu.metrics import mpjpe, pa_mpjpe
 from hmr_edu.theta import split_theta
-from hmr_edu.viz.explore.front import Explorer, light_faces, move
+from hmr_edu.viz.explore.front import Explorer, move
 from hmr_edu.viz.html import encode_image
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.pictures import overlay, resize
@@ -72,7 +72,6 @@ def explore_iterations(
         )
 
     figure = body_figure(vertices[0], state.body.faces, room=vertices.flatten(0, 1).numpy())
-    light_faces(figure, state)
     figure.add_trace(go.Image(source=drawn[0], hoverinfo="skip"))
     hidden = {"visible": False, "fixedrange": True}
     figure.update_layout(

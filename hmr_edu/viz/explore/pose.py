@@ -12,7 +12,7 @@ from torch import Tensor
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.data.pose_prior import features_to_pose, load_pose_prior
 from hmr_edu.keypoints import SMPL_JOINTS, mirrored_name
-from hmr_edu.viz.explore.front import Explorer, light_faces, move
+from hmr_edu.viz.explore.front import Explorer, move
 from hmr_edu.viz.explore.joints import JointPicker, facing_camera
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import BLACK, GREY, LEFT, MIDDLE, RIGHT
@@ -69,7 +69,6 @@ def explore_pose(
         [state.output().vertices[0].numpy(), [[1.55, 0, 0], [-1.0, 0, 0], [0, 1.25, 0]]]
     )
     figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
-    light_faces(figure, state)
     figure.add_traces(_skeleton(state.joints() + BESIDE, picker.menu.value))
     controls = picker.controls | {"frame": frame, "play": play}
     explorer = Explorer(figure, controls, paint, watch=[], title="Pose", hover=True)

@@ -15,7 +15,7 @@ from hmr_edu.discriminator import Discriminator
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.objective import critic_weights
-from hmr_edu.viz.explore.front import Explorer, button, heat, light_faces, move
+from hmr_edu.viz.explore.front import Explorer, button, heat, move
 from hmr_edu.viz.explore.joints import JointPicker, facing_camera
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import BLUE, GREY, VERMILLION
@@ -73,7 +73,6 @@ def explore_prior(
         one.layout.width = "8em"
     room = np.concatenate([state.output().vertices[0].numpy(), [[-0.9, 0, 0], [0.9, -0.9, 0]]])
     figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
-    light_faces(figure, state)
     heat(figure.data[0], np.zeros(len(state.body.v_template), np.float32), 1.0)
     figure.data[0].showscale = False
     figure.add_trace(

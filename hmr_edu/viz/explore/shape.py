@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.viz.explore.front import Explorer, button, light_faces, move, slider
+from hmr_edu.viz.explore.front import Explorer, button, move, slider
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.view_state import MeshViewState
 
@@ -38,7 +38,6 @@ def explore_shape(body: SMPL | None = None, seed: int = 0) -> Explorer:
                 one.value = round(float(value), 1)
 
     figure = body_figure(state.output().vertices[0], state.body.faces, room=_room(state))
-    light_faces(figure, state)
     choices = widgets.HBox(
         [
             button("Mean", lambda: give(torch.zeros(10)), "all betas to zero"),

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import torch
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.viz.explore.front import WIDE, Explorer, heat, light_faces, move
+from hmr_edu.viz.explore.front import WIDE, Explorer, heat, move
 from hmr_edu.viz.explore.joints import JointPicker
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.view_state import MeshViewState, distances
@@ -49,7 +49,6 @@ def explore_skinning(
 
     room = MeshViewState(state.body, torch.tensor([3.0, *[0.0] * 9])).output().vertices[0].numpy()
     figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
-    light_faces(figure, state)
     heat(figure.data[0], state.skin(joint), 1.0)
     # Half from the side: a bent knee is seen.
     figure.layout.scene.camera.eye = {"x": 0.95, "y": -1.0, "z": 0.15}
