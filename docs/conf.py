@@ -23,6 +23,7 @@ extensions = [
     "readable_docstrings",
     "offline_mathjax",
     "plotly_figures",
+    "explorer_films",
 ]
 exclude_patterns = ["_build"]
 

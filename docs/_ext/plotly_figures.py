@@ -47,6 +47,11 @@ def markup(figure: dict[str, Any], number: int, alt: str) -> str:
         div_id=f"plotly-figure-{number}",
         validate=False,
     )
+    return framed(drawn, alt)
+
+
+def framed(drawn: str, alt: str) -> str:
+    """Say in words what a drawing shows."""
     return f'<div role="figure" aria-label="{escape(alt, quote=True)}">{drawn}</div>'
 
 
