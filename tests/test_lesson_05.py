@@ -175,6 +175,36 @@ def muted_without_shift(scores, muted):
     return scores[:, :23].argmin(1) + 1
 
 
+def kept_argmin(scores, muted):
+    return scores[:, [k for k in range(23) if k + 1 not in muted]].argmin(1) + 1
+
+
+def filled_argmin(scores, muted, value):
+    scores = scores[:, :23].clone()
+    scores[:, [joint - 1 for joint in muted]] = value
+    return scores.argmin(1) + 1
+
+
+def farthest_from_1(scores, muted):
+    scores = scores[:, :23].clone()
+    scores[:, [joint - 1 for joint in muted]] = 1.0
+    return (scores - 1).abs().argmax(1) + 1
+
+
+def broadcast_residual(x, y):
+    x = with_ones(x)
+    return (x @ torch.linalg.lstsq(x, y[:, None]).solution - y).abs().max()
+
+
+def lsgan_of(r, f):
+    encoder = (f - 1).square().sum(1).mean()
+    return encoder, (r - 1).square().sum(1).mean() + f.square().sum(1).mean()
+
+
+def one_layer(f, h):
+    return count(f, h) - h * (h + 1)
+
+
 MISTAKES = [
     ("parameter_count", lambda f, h: count(f, h, shared=23), "shared"),
     ("parameter_count", lambda f, h: count(f, h, heads=1), "23 of them"),
@@ -182,6 +212,26 @@ MISTAKES = [
     ("parameter_count", lambda f, h: count(f, h, shape=61), "two hidden layers"),
     ("parameter_count", lambda f, h: count(f, h) - 2 * f - 23 - 2 * h - 1 - 16, "bias"),
     ("parameter_count", lambda f, h: float(count(f, h)), ""),
+    ("parameter_count", lambda f, h: count(f, h) - 23, "bias, too"),
+    ("parameter_count", one_layer, "two hidden layers"),
+    ("parameter_count", lambda f, h: count(f, h) - 171, "171"),
+    ("parameter_count", lambda f, h: count(f, h) + (736 - 23 * f) * h, "736"),
+    ("parameter_count", lambda f, h: count(32, h), "not with 32"),
+    ("lsgan", lambda r, f: lsgan_of(r, f)[::-1], "in this order"),
+    ("lsgan", lambda r, f: (lsgan_of(r, f)[0], lsgan_of(r, f)[1] / 2), "do not average"),
+    ("lsgan", lambda r, f: (lsgan_of(r, f)[0], lsgan_of(r, f.detach())[1]), "keep the graph"),
+    ("best_critic", lambda p, q: p / (p + q + 1e-8), "torch.where"),
+    ("worst_joint", lambda s, m: filled_argmin(s, m, 0.0), "torch.inf, and not 0 or 1"),
+    ("worst_joint", lambda s, m: filled_argmin(s, m, 1.0), "torch.inf, and not 0 or 1"),
+    ("worst_joint", kept_argmin, "shift the numbers"),
+    ("worst_joint", farthest_from_1, "far from 1"),
+    ("worst_joint", lambda s, m: muted_argmin(s, m, first=24), "the 24th"),
+    ("affine_residual", broadcast_residual, "[N, N]"),
+    (
+        "affine_residual",
+        lambda x, y: lstsq_residual(with_ones(x.float()), y.float()).abs().max(),
+        "float32",
+    ),
     ("lsgan", lambda r, f: ((f - 1).square().mean(), (r - 1).square().mean()), "sum over"),
     (
         "lsgan",
@@ -247,6 +297,22 @@ def test_mistakes_are_found_and_named(name, wrong, hint):
     report = getattr(checks, f"check_{name}")(wrong)
     assert not report.passed
     assert hint in " ".join(part.hint for part in report.parts), report
+
+
+def test_hints_do_not_contradict_each_other():
+    for wrong in (lambda f, h: count(f, h, heads=1), lambda f, h: count(f, h) - 23):
+        hints = {part.hint for part in checks.check_parameter_count(wrong).parts}
+        assert len(hints) == 1, hints
+
+
+def test_plain_zeros_are_good_enough_betas():
+    def plain(critic, joints, weights, rate):
+        joints = joints.detach().requires_grad_()
+        scores = critic(axis_angle_to_matrix(joints), torch.zeros(len(joints), 10))
+        cost = ((scores - 1).square() * weights).sum()
+        return (joints - rate * torch.autograd.grad(cost, joints)[0]).detach()
+
+    assert checks.check_repair_step(plain).passed
 
 
 def test_muted_joints_are_those_of_training():

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 LONGEST = 300  # characters of a learner's exception that are shown
-LIBRARY = re.compile(r"/site-packages/|/hmr_edu/course/|/lib/python3|^<frozen")
+PACKAGE = Path(__file__).parents[1].as_posix()
+LIBRARY = re.compile(rf"/site-packages/|^{re.escape(PACKAGE)}/|/lib/python3|^<frozen")
+BROADCAST = "must match the size of tensor"
 _SALT: ContextVar[int] = ContextVar("salt", default=0)
 
 
@@ -54,6 +58,13 @@ class Part:
     passed: bool
     detail: str = ""
     hint: str = ""
+    where: str = ""  # the learner's own line that raised
+
+    def __str__(self) -> str:
+        lines = [f": {self.detail}" if self.detail else ""]
+        lines += [f"       at {self.where}"] * bool(self.where)
+        lines += [f"       hint: {self.hint}"] * bool(self.hint)
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -76,22 +87,15 @@ class Report:
     def __repr__(self) -> str:
         good = sum(part.passed for part in self.parts)
         lines = [f"{self.name}: {good} of {len(self.parts)}" + (", well done" * self.passed)]
-        details = {(part.detail, part.hint) for part in self.parts if not part.passed}
-        if not good and len(details) == 1 and len(self.parts) > 1:
-            lines.append(f"  FAIL every part: {details.pop()}")
-            return "\n".join(
-                lines + [f"       hint: {self.parts[0].hint}"] * bool(self.parts[0].hint)
-            )
-        for part in self.parts:
-            detail = f": {part.detail}" if part.detail else ""
-            lines.append(f"  {'ok  ' if part.passed else 'FAIL'} {part.name}{detail}")
-            if part.hint:
-                lines.append(f"       hint: {part.hint}")
+        told = {str(part) for part in self.parts}
+        if not good and len(told) == 1 and len(self.parts) > 1:
+            return f"{lines[0]}\n  FAIL every part{told.pop()}"
+        lines += [f"  {'ok  ' if p.passed else 'FAIL'} {p.name}{p}" for p in self.parts]
         return "\n".join(lines)
 
 
 def _where(error: Exception) -> str:
-    """The last line of the learner's own that was running; never one of a check."""
+    """The last line of the learner's own that was running; never one of the package."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.line and not LIBRARY.search(frame.filename.replace("\\", "/")):
             return f"line {frame.lineno}: {frame.line}"
@@ -120,10 +124,12 @@ class Check:
         except Mismatch as mismatch:
             self.parts.append(Part(name, False, mismatch.what, mismatch.hint))
         except NotImplementedError as error:
-            self.parts.append(Part(name, False, f"still open: {error}"))
+            self.parts.append(Part(name, False, f"still open: {error}".removesuffix(": ")))
         except Exception as error:
             what = f"your function raised {type(error).__name__}: {str(error)[:LONGEST]}"
-            self.parts.append(Part(name, False, what, _where(error)))
+            hint = "print the shapes: x[..., 2] drops an axis, x[..., 2:3] keeps it"
+            hint = hint if BROADCAST in str(error) else ""
+            self.parts.append(Part(name, False, what, hint, _where(error)))
         else:
             self.parts.append(Part(name, True))
 
@@ -168,8 +174,7 @@ def compare(
         raise Mismatch(f"it returned {type(got).__name__}, a torch.Tensor is wanted")
     if got.shape != want.shape:
         raise Mismatch(
-            f"shape {list(got.shape)}, wanted {list(want.shape)}",
-            "keep every leading (batch) dimension",
+            f"shape {list(got.shape)}, wanted {list(want.shape)}", shape_hint(got.shape, want.shape)
         )
     got, want = got.detach(), want.detach()
     if got.dtype.is_floating_point and not got.isfinite().all():
@@ -177,17 +182,58 @@ def compare(
             f"{int((~got.isfinite()).sum())} of {got.numel()} values are NaN or infinite",
             "look for 0 / 0 and for roots of 0",
         )
-    difference = (got.to(want.dtype) - want).abs().max().item() if got.numel() else 0.0
-    if difference <= tolerance:
+    off = (got.to(want.dtype) - want).abs()
+    if not off.numel() or off.max() <= tolerance:
         return
+    largest = off.max().item()
+    near = {"atol": max(tolerance, 1e-6), "rtol": 1e-4}
     hint = ""
     for text, wrong in (mistakes or {}).items():
-        if wrong.shape == got.shape and torch.allclose(
-            got.to(wrong.dtype), wrong.detach(), atol=max(tolerance, 1e-6), rtol=1e-4
-        ):
+        wrong = wrong.detach()
+        told_apart = wrong.shape == want.shape and (
+            (wrong.to(want.dtype) - want).abs().max() > tolerance
+        )
+        if told_apart and torch.allclose(got.to(wrong.dtype), wrong, **near):
             hint = text
             break
-    raise Mismatch(f"largest difference {difference:.2g}, allowed {tolerance:.0e}", hint)
+    if got.dtype == torch.float32 and want.dtype == torch.float64 and largest < 1e-5:
+        # Only a check that hands over float64 asks for more than float32 can give.
+        hint = "that is float32: stay in the dtype of what comes in" if tolerance < 1e-7 else hint
+    if want.dtype.is_floating_point or want.dtype.is_complex:
+        raise Mismatch(f"largest difference {largest:.2g}, allowed {tolerance:.0e}", hint)
+    first = (off > tolerance).flatten().nonzero()[0].item()
+    what = f"got {got.flatten()[first].item()}, wanted {want.flatten()[first].item()}"
+    if want.numel() > 1:
+        what += f" (number {first} of {want.numel()}, and {int((off > tolerance).sum()) - 1} more)"
+    raise Mismatch(what, hint)
+
+
+def shape_hint(got: Sequence[int], want: Sequence[int]) -> str:
+    """Say which axis is at fault."""
+    got, want = tuple(got), tuple(want)
+    if len(got) == len(want):
+        axes = [k for k in range(len(want)) if got[k] != want[k]]
+        if sorted(got) == sorted(want) and len(axes) == 2:
+            return f"axes {axes[0]} and {axes[1]} are exchanged"
+        k = axes[-1]
+        name = "the last axis" if k == len(want) - 1 else f"axis {k}"
+        return f"{name} must have length {want[k]}, not {got[k]}"
+    if not want:
+        return "a single number is wanted, without any axis"
+    longer, shorter = (want, got) if len(got) < len(want) else (got, want)
+    # Where several axes could be the one, the first of them.
+    ways = reversed(list(combinations(range(len(longer)), len(shorter))))
+    kept = next((axes for axes in ways if _at(longer, axes) == shorter), ())
+    lost = [k for k in range(len(longer)) if k not in kept]
+    if len(got) > len(want):
+        return f"axis {lost[0]} is one too many" if kept and len(lost) == 1 else "too many axes"
+    if kept and len(lost) == 1 and lost[0] > 0:
+        return f"axis {lost[0]}, of length {want[lost[0]]}, is lost: x[..., k:k+1] keeps an axis"
+    return "keep every leading (batch) dimension"
+
+
+def _at(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(shape[k] for k in axes)
 
 
 def require(condition: bool | Tensor, what: str, hint: str = "") -> None:
