@@ -86,14 +86,17 @@ def test_draws_moves_and_keeps_the_camera(notebook, name):
     page.evaluate(f"which = {number}")
     output = page.locator(".jp-OutputArea-output:has(.js-plotly-plot)").nth(number)
     output.scroll_into_view_if_needed()
+    assert page.evaluate(f"{FIGURE}._fullData.every(trace => trace.visible === true)")
     if name != "camera":  # whose pictures do not turn
         # Turn the scene as a reader does, by dragging.
         box = output.locator(".gl-container canvas").bounding_box()
         x, y = box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2
         start = page.evaluate(EYE)
         page.mouse.move(x, y)
+        page.wait_for_timeout(200)  # where joints can be clicked, the scene looks for one
         page.mouse.down()
-        page.mouse.move(x + 70, y + 10, steps=4)
+        page.mouse.move(x + 70, y + 10, steps=10)
+        page.wait_for_timeout(200)
         page.mouse.up()
         eye = still_eye(page)
         assert abs(eye["x"] - start["x"]) > 0.1, "the drag did not turn the scene"
@@ -104,7 +107,9 @@ def test_draws_moves_and_keeps_the_camera(notebook, name):
     for _ in range(3):
         page.keyboard.press(key)
     page.wait_for_function("() => !same(before, look())")
-    assert page.evaluate(EYE) == pytest.approx(eye)
+    # Where the drag left it, not where it began; what is left of the soft stop may follow.
+    assert page.evaluate(EYE) == pytest.approx(eye, abs=0.02)
+    assert page.evaluate(f"{FIGURE}._fullData.every(trace => trace.visible === true)")
     assert not page.wrong
 
 
@@ -123,6 +128,7 @@ def test_fifty_fast_moves_end_on_the_right_body(notebook):
     assert value == pytest.approx(start + 2.0)  # 35 right, 15 left, a tenth each
     explorer = explore_shape()
     explorer.controls["beta 0"].value = value
+    explorer.flush()
     expected = [explorer.figure.data[0][axis] for axis in "xyz"]
     shown = page.evaluate(f"[...'xyz'].map(axis => Array.from({FIGURE}._fullData[0][axis]))")
     np.testing.assert_allclose(shown, expected, atol=1e-5)

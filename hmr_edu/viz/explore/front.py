@@ -30,7 +30,7 @@ class Explorer(widgets.VBox):
         self,
         figure: go.Figure,
         controls: Mapping[str, widgets.Widget],
-        paint: Callable[[go.FigureWidget], str | None],
+        paint: Callable[[go.Figure], str | None],
         *,
         watch: Sequence[str] | None = None,
         title: str,
@@ -47,6 +47,9 @@ class Explorer(widgets.VBox):
         )
         # Without this every move of the mouse would look for what lies under it.
         figure.update_scenes(hovermode="closest" if hover else False)
+        # Painted before it is a widget: a message that names several traces, sent before the
+        # browser has drawn them, empties those of its traces that it does not change.
+        paint(figure)
         self.figure = go.FigureWidget(figure)
         # One pixel a pixel: plotly draws four by default, and a body has few thin lines.
         self.figure._config = {
