@@ -23,7 +23,16 @@ EXERCISES = ("labelled_l1", "fakes_of", "schedule", "take_turns")
 
 @pytest.fixture(scope="module")
 def lesson():
-    names = ("keypoints_of", "draw_people", "EveryStep", "trio", "Rules", "play", *EXERCISES)
+    names = (
+        "keypoints_of",
+        "draw_people",
+        "EveryStep",
+        "trio",
+        "Rules",
+        "FALLING",
+        "play",
+        *EXERCISES,
+    )
     found = definitions(LESSON, *names)
     found.update(body=load_body("lite"), prior=load_pose_prior(), heard=critic_weights())
     return found
