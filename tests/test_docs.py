@@ -252,6 +252,15 @@ def test_figures_say_what_they_show(site):
 
 
 @pytest.mark.slow
+def test_films_of_explorers(site):
+    page = (site / "explorers.html").read_text(encoding="utf-8")
+    films = (DOCS / "explorers.md").read_text(encoding="utf-8").count("```{film}")
+    assert len(re.findall(r'<div role="figure" aria-label="[^"]{10,}"', page)) == films > 3
+    assert page.count("Plotly.addFrames") == films
+    assert page.count('src="_static/plotly.js"') == 1
+
+
+@pytest.mark.slow
 @pytest.mark.browser
 def test_figures_are_drawn_without_a_network(site):
     browser = shutil.which("chromium") or shutil.which("chromium-browser")

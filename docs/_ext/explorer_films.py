@@ -36,10 +36,10 @@ class Film(SphinxDirective):
             explorer = getattr(explore, name)()
             values = [float(value) for value in self.options["values"].split()]
             figure = static.film(explorer, self.options["control"], values)
-            depth = self.env.docname.count("/")
-            text = static.fragment(
-                figure, name.replace("_", "-"), f"{'../' * depth}_static/{SCRIPT}"
-            )
+            script = f"{'../' * self.env.docname.count('/')}_static/{SCRIPT}"
+            # The first film of a page brings the script.
+            first = self.env.temp_data.setdefault("first film", self.lineno) == self.lineno
+            text = static.fragment(figure, name.replace("_", "-"), script if first else False)
         except (AttributeError, KeyError, ValueError) as error:
             raise self.error(f"no film of {name}: {error}") from error
         return [nodes.raw("", framed(text, self.options["alt"]), format="html")]
