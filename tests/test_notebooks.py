@@ -8,9 +8,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from hmr_edu.course.release import with_graded_cells
+
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
 MEGABYTES = 1.5
+WAITING = 3  # cells that may wait for an open exercise, those that show the learner's own result
 MACHINE_PATH = re.compile(r"(?<![\w.])/(home|root|work|tmp|Users|usr|opt|mnt)/\w")
 NETWORK = re.compile(r"urllib|requests\.|http\.client|wget|curl |!pip|%pip|hf_hub|torch\.hub")
 
@@ -85,6 +88,12 @@ def test_committed_exercises_are_solved_and_marked(path):
             r"### BEGIN SOLUTION.*?### END SOLUTION", "pass", cell.source, flags=re.DOTALL
         )
         ast.parse(stub)
+
+
+def test_an_open_exercise_stops_few_cells(path):
+    released = with_graded_cells(nbformat.read(path, as_version=4))
+    waiting = [c.source for c in released.cells if c.source.startswith("# Waits for: ")]
+    assert len(waiting) <= WAITING, "\n\n".join(waiting)
 
 
 def test_pictures_carry_alt_text(path):
