@@ -170,12 +170,7 @@ def compare(
     `mistakes` maps a hint to the values that the mistake behind it gives; the first that fits is
     told.
     """
-    if not isinstance(got, Tensor):
-        raise Mismatch(f"it returned {type(got).__name__}, a torch.Tensor is wanted")
-    if got.shape != want.shape:
-        raise Mismatch(
-            f"shape {list(got.shape)}, wanted {list(want.shape)}", shape_hint(got.shape, want.shape)
-        )
+    got = shaped(got, want.shape)
     got, want = got.detach(), want.detach()
     if got.dtype.is_floating_point and not got.isfinite().all():
         raise Mismatch(
@@ -206,6 +201,16 @@ def compare(
     if want.numel() > 1:
         what += f" (number {first} of {want.numel()}, and {int((off > tolerance).sum()) - 1} more)"
     raise Mismatch(what, hint)
+
+
+def shaped(got: Any, shape: Sequence[int]) -> Tensor:
+    """Return what the learner's function returned if it is a tensor of this shape, or fail."""
+    if not isinstance(got, Tensor):
+        raise Mismatch(f"it returned {type(got).__name__}, a torch.Tensor is wanted")
+    if tuple(got.shape) != tuple(shape):
+        what = f"shape {list(got.shape)}, wanted {list(shape)}"
+        raise Mismatch(what, shape_hint(got.shape, shape))
+    return got
 
 
 def shape_hint(got: Sequence[int], want: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
+from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require, shaped
 
 DOUBLE = torch.float64
 TIGHT = 1e-9
@@ -218,7 +218,7 @@ def check_crop_to_full(function: Callable[..., Any]) -> Report:
         return crop * box[:, 2:] / 2 + box[:, :2]
 
     with check.part("the body's origin lands on the same pixel as through the crop"):
-        got = _shaped(check.call(camera, box, size, focal), (3, 3))
+        got = shaped(check.call(camera, box, size, focal), (3, 3))
         origin = torch.zeros(3, dtype=DOUBLE)
         got_pixels, want_pixels = pixels(got, origin), through_crop(origin)
         if not torch.allclose(got_pixels, want_pixels, atol=1e-6):
@@ -226,14 +226,14 @@ def check_crop_to_full(function: Callable[..., Any]) -> Report:
             compare(got, _full(camera, box, size, focal), TIGHT, hints)
 
     with check.part("so does a point beside it, at the same depth: the scale is right"):
-        got = _shaped(check.call(camera, box, size, focal), (3, 3))
+        got = shaped(check.call(camera, box, size, focal), (3, 3))
         beside = _tensor([0.3, -0.4, 0.0])
         if not torch.allclose(pixels(got, beside), through_crop(beside), atol=1e-6):
             compare(got, _full(camera, box, size, focal), TIGHT, hints)
 
     with check.part("twice the focal length is twice the distance"):
-        near = _shaped(check.call(camera, box, size, focal), (3, 3))
-        far = _shaped(check.call(camera, box, size, 2 * focal), (3, 3))
+        near = shaped(check.call(camera, box, size, focal), (3, 3))
+        far = shaped(check.call(camera, box, size, 2 * focal), (3, 3))
         compare(far, near * _tensor([1.0, 1.0, 2.0]), 1e-8)
     return check.report()
 
@@ -443,16 +443,6 @@ def _full_mistakes(
         + sideways * 2 / (camera[:, :1] * box[:, 2:]),
         "the order is (t_x, t_y, t_z): the depth comes last": right[:, [2, 0, 1]],
     }
-
-
-def _shaped(got: Any, shape: tuple[int, ...]) -> Tensor:
-    require(isinstance(got, Tensor), f"it returned {type(got).__name__}, a torch.Tensor is wanted")
-    require(
-        tuple(got.shape) == shape,
-        f"shape {list(got.shape)}, wanted {list(shape)}",
-        "keep every leading (batch) dimension",
-    )
-    return got
 
 
 def _two_left(got: Any) -> Any:

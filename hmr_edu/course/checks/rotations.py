@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.functional import hessian, jacobian
 from torch.nn.functional import normalize
 
-from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.check import Check, Report, compare, inputs, require, shaped
 from hmr_edu.rotations import axis_angle_to_matrix, geodesic_angle, rotation_6d_to_matrix
 
 # The shift of public HMR code, |v + 1e-8|, is zero here.
@@ -365,13 +365,7 @@ def _by_qr(six: Tensor) -> Tensor:
 
 def _compare_axes(got: object, want: Tensor) -> None:
     """Compare up to sign: n and -n are the same half turn."""
-    require(isinstance(got, Tensor), "it must return a torch.Tensor")
-    assert isinstance(got, Tensor)
-    require(
-        got.shape == want.shape,
-        f"shape {list(got.shape)}, wanted {list(want.shape)}",
-        "keep every leading (batch) dimension",
-    )
+    got = shaped(got, want.shape)
     outer = want[..., :, None] * want[..., None, :]
     mine = got[..., :, None] * got[..., None, :]
     plain = want.abs()
