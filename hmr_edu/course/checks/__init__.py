@@ -10,6 +10,7 @@ from hmr_edu.course.checks.discriminator import (
     check_repair_step,
     check_worst_joint,
 )
+from hmr_edu.course.checks.fitting import check_fit_camera, check_fit_energy
 from hmr_edu.course.checks.problems_geometry import (
     check_in_picture,
     check_joint_basis,
@@ -28,8 +29,6 @@ from hmr_edu.course.checks.problems_learning import (
 )
 from hmr_edu.course.checks.projection import (
     check_crop_to_full,
-    check_fit_camera,
-    check_fit_energy,
     check_perspective,
     check_weak_perspective,
 )
