@@ -222,6 +222,12 @@ def test_the_trunk_may_start_from_given_weights(tmp_path):
         Trainer(dataclasses.replace(config, trunk=str(tmp_path / "none.pth")))
 
 
+def test_one_process_may_train_in_two_precisions(tmp_path):
+    for name in ("no", "bf16", "no"):
+        config = dataclasses.replace(small(tmp_path / name), precision=name)
+        assert Trainer(config).accelerator.mixed_precision == name
+
+
 def test_gpu_preset_learns_from_nothing_as_the_cpu_preset_does():
     gpu, cpu = gpu_preset(), cpu_preset()
     assert (gpu.model.encoder, gpu.data.image_size) == ("resnet50", 224)

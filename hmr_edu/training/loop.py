@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
@@ -59,8 +60,12 @@ class Trainer:
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)
+        mixed = precision(config)
+        # Accelerate refuses a second precision in one process, where a notebook may train twice.
+        if AcceleratorState._shared_state.get("_mixed_precision", mixed) != mixed:
+            AcceleratorState._reset_state()
         self.accelerator = Accelerator(
-            mixed_precision=precision(config),
+            mixed_precision=mixed,
             cpu=config.device == "cpu",
             # The body is megabytes of constants, and the running means are for testing only.
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
@@ -90,7 +95,7 @@ class Trainer:
             # PyTorch renames this option; accelerate knows the old name only.
             warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
             self.model, self.critic = prepare(model, critic)
-        dtype = torch.bfloat16 if precision(config) == "bf16" else torch.float32
+        dtype = torch.bfloat16 if mixed == "bf16" else torch.float32
         self.optimizers = [prepare(o) for o in build_optimizers(model, config.optimizer, dtype)]
         self.critic_optimizer = prepare(critic_optimizer)
         self.step, self.seconds = 0, 0.0
