@@ -13,16 +13,16 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import problem_mistakes
+import test_lesson_00
 import test_lesson_01
 import test_lesson_02
 import test_lesson_03
 import test_lesson_04
 import test_lesson_05
 import test_lesson_06
-import test_problems
 
 from hmr_edu.course import checks
-from hmr_edu.course.release import problem_sets
 from hmr_edu.course.slices import needed
 from hmr_edu.course.stub import has_solution, without_check
 
@@ -42,9 +42,9 @@ class Exercise(NamedTuple):
 
 
 def exercises() -> dict[str, Exercise]:
-    """Every graded exercise and problem, by the name of its function."""
+    """Every exercise of the lessons and every problem, by the name of its function."""
     found = {}
-    for path in (path for paths in problem_sets(NOTEBOOKS).values() for path in paths):
+    for path in sorted(NOTEBOOKS.glob("0*.ipynb")) + sorted(NOTEBOOKS.glob("problems/*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code" and has_solution(cell.source):
                 _, check, name = without_check(cell.source)
@@ -63,17 +63,17 @@ def solution(exercise: Exercise) -> Callable[..., Any]:
 
 
 def of_lessons() -> Iterator[Mutant]:
-    for name, wrong, hint in (
-        *test_lesson_01.MISTAKES,
-        *test_lesson_03.SLIPS.values(),
-        *test_lesson_04.WRONG,
-        *test_lesson_05.MISTAKES,
-        *test_lesson_06.MISTAKES,
-        *test_problems.MISTAKES,
+    for mistakes in (
+        test_lesson_00.MISTAKES,
+        test_lesson_01.MISTAKES,
+        test_lesson_02.MISTAKES,
+        test_lesson_03.MISTAKES.values(),
+        test_lesson_04.MISTAKES,
+        test_lesson_05.MISTAKES,
+        test_lesson_06.MISTAKES,
+        problem_mistakes.MISTAKES,
     ):
-        yield Mutant(name, wrong, hint)
-    for check, wrong, hint in test_lesson_02.WRONG:
-        yield Mutant(check.__name__.removeprefix("check_"), wrong, hint)
+        yield from (Mutant(*mistake) for mistake in mistakes)
 
 
 def nothing_right(*arguments, **options):
@@ -81,7 +81,12 @@ def nothing_right(*arguments, **options):
     return next((torch.zeros_like(a) for a in arguments if isinstance(a, torch.Tensor)), 0)
 
 
-# Two that every exercise must refuse, and a few for exercises with few of their own.
+def given_back(argument, *more, **options):
+    """The first argument, as it came."""
+    return argument
+
+
+# A few more for exercises with few of their own.
 MORE = [
     Mutant("half_turn_axis", lambda R: test_lesson_01.half_turn()(R.mT)[..., [1, 0, 2]], ""),
     Mutant("half_turn_axis", lambda R: torch.linalg.eigh(R)[1][..., 0], ""),
@@ -107,7 +112,8 @@ MORE = [
 
 def bank() -> list[Mutant]:
     names = exercises()
-    return [*of_lessons(), *MORE, *(Mutant(name, nothing_right, "") for name in names)]
+    for_all = [Mutant(name, wrong, "") for name in names for wrong in (nothing_right, given_back)]
+    return [*of_lessons(), *MORE, *for_all]
 
 
 def table() -> Iterator[str]:

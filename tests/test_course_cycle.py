@@ -3,6 +3,7 @@
 import copy
 import csv
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pytest
 pytest.importorskip("nbgrader")
 
 from hmr_edu.course import classroom, preprocessors
+from hmr_edu.course.cli import grade
 from hmr_edu.course.preprocessors import STUB
 from hmr_edu.course.release import WAITS, mark_waiting
 from hmr_edu.course.sandbox import Sandbox, works
 from hmr_edu.course.stub import has_solution
+from hmr_edu.errors import DataError
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 LESSON = "01_rodrigues.ipynb"
@@ -202,3 +205,16 @@ def test_cells_that_use_an_open_exercise_say_so_and_stop_nobody():
     assert told == [False, False, False, True, True, False, False]
     tagged = [WAITS in cell.metadata.get("tags", []) for cell in cells]
     assert tagged == [False] * 3 + [True] * 4
+
+
+def test_a_second_release_keeps_what_the_instructor_configured(course):
+    config = course / "nbgrader_config.py"
+    config.write_text(config.read_text() + "\nc.CourseDirectory.course_id = 'hmr'\n")
+    classroom.release(course, NOTEBOOKS, ["ps1"])
+    assert "course_id = 'hmr'" in config.read_text()
+
+
+def test_grading_says_where_it_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(DataError, match="Linux"):
+        grade(tmp_path, course=tmp_path)

@@ -8,7 +8,6 @@ import torch
 from lesson_code import definitions
 
 from hmr_edu.body import load_body
-from hmr_edu.course import checks
 from hmr_edu.course.check import Check
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.losses import keypoints3d_loss
@@ -110,22 +109,7 @@ def test_a_check_lets_nan_be_an_argument():
     assert check.report().passed
 
 
-# The checks: the solution passes, mistakes are found and named.
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_solution_passes(lesson, name):
-    report = getattr(checks, f"check_{name}")(lesson[name])
-    assert report.passed, report
-    assert "well done" in repr(report)
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_unfinished_is_told_to_return(name):
-    report = getattr(checks, f"check_{name}")(lambda *arguments: None)
-    assert report.score == 0
-    assert "returned None" in repr(report)
-    assert "return" in report.parts[0].hint
+# Wrong answers that people give, and words of what they are told; test_mutants tries them.
 
 
 def masked_late(pred, target, labelled):
@@ -241,10 +225,3 @@ MISTAKES = [
     ("take_turns", backward_twice, "detach the fakes"),
     ("take_turns", no_steps, "step()"),
 ]
-
-
-@pytest.mark.parametrize(("name", "wrong", "hint"), MISTAKES)
-def test_mistakes_are_found_and_named(name, wrong, hint):
-    report = getattr(checks, f"check_{name}")(wrong)
-    assert not report.passed
-    assert hint in " ".join(part.hint for part in report.parts), report

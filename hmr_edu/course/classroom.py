@@ -20,11 +20,13 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
+from tqdm import tqdm
 
 from hmr_edu.course.preprocessors import course_config, sandbox
 from hmr_edu.course.release import problem_sets, write_source, write_zip
 from hmr_edu.course.sandbox import SAYS
 from hmr_edu.errors import DataError
+from hmr_edu.files import atomic_write
 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 MOODLE = ("ID number", "Email address")
@@ -47,9 +49,12 @@ def release(folder: Path, lessons: Path, names: Sequence[str] = ()) -> list[Path
     if unknown:
         raise DataError(f"no problem set {unknown[0]!r}; there are {', '.join(sets)}")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "nbgrader_config.py").write_text(CONFIG)
+    config = folder / "nbgrader_config.py"
+    if not config.exists():  # the instructor may have added to it
+        with atomic_write(config) as temporary:
+            temporary.write_text(CONFIG)
     zips = []
-    for name in names or sets:
+    for name in tqdm(names or sets, unit="set"):
         write_source(sets[name], folder / "source" / name)
         _run(GenerateAssignment, folder, name, "*")
         zips.append(write_zip(folder / "release" / name, folder / "handout" / f"{name}.zip"))
@@ -57,7 +62,10 @@ def release(folder: Path, lessons: Path, names: Sequence[str] = ()) -> list[Path
 
 
 def grade(folder: Path, submissions: Path, say: Callable[[str], None] = print) -> list[str]:
-    """Grade `submissions/STUDENT/PS/*.ipynb`; returns what could not be graded, and why."""
+    """Grade `submissions/STUDENT/PS/*.ipynb`; returns what could not be graded, and why.
+
+    Raises DataError where there is nothing to grade, and on systems without Linux's limits.
+    """
     found = sorted({path.parent for path in submissions.glob("*/*/*.ipynb")})
     if not found:
         raise DataError(f"{submissions}: nothing like STUDENT/ps1/NOTEBOOK.ipynb in it")
@@ -83,9 +91,8 @@ def grade(folder: Path, submissions: Path, say: Callable[[str], None] = print) -
 def feedback(folder: Path, names: Sequence[str] = ()) -> Path:
     """Write a page for every graded notebook; returns their folder."""
     graded = sorted((folder / "autograded").glob("*/*"))
-    for path in graded:
-        if not names or path.name in names:
-            _run(GenerateFeedback, folder, path.name, path.parent.name)
+    for path in tqdm([p for p in graded if not names or p.name in names], unit="submission"):
+        _run(GenerateFeedback, folder, path.name, path.parent.name)
     return folder / "feedback"
 
 
@@ -97,7 +104,7 @@ def export(folder: Path, path: Path) -> Path:
         for student in gradebook.students:
             scores = [_of(gradebook, name, student.id) for name in sets]
             rows.append((student, scores))
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*CANVAS, *MOODLE, *sets])
         for student, scores in rows:

@@ -37,10 +37,17 @@ def grade(
         submissions: the folder; `submitted` of the course folder, or any other.
         course: the course folder.
     """
+    import sys
+
+    from hmr_edu.errors import DataError
+
+    if sys.platform != "linux":
+        raise DataError(
+            "grading limits what submissions may do by means that only Linux has: run it in a "
+            "container, as docs/instructor.md shows"
+        )
     failed = _classroom().grade(course, submissions)
     if failed:
-        from hmr_edu.errors import DataError
-
         raise DataError(f"{len(failed)} could not be graded:\n" + "\n".join(failed))
 
 
