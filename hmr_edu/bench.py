@@ -194,5 +194,5 @@ def step_shares(seconds: float) -> dict[str, float]:
         "trunk": milliseconds(trunk_alone, seconds),
     }
     whole = milliseconds(lambda: trainer.train_step(batch), seconds)
-    times["heads, regressor, body, losses, critics"] = max(0.0, whole - times["trunk"])
+    times["heads, regressor, body, losses, critics, Muon"] = max(0.0, whole - times["trunk"])
     return times

@@ -12,7 +12,7 @@ from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.data.synthetic import PoseSource, Scene, SyntheticPeople
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.hmr import HMR
-from hmr_edu.training.config import TrainConfig
+from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
 
 
 def pose_source(name: str) -> PoseSource:
@@ -52,4 +52,4 @@ def precision(config: TrainConfig) -> str:
         return config.precision
     if config.device != "cpu" and torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"
+    return "bf16" if cpu_computes_in_bf16() else "no"
