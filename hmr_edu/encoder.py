@@ -214,6 +214,8 @@ class Encoder(nn.Module):
             # 7 % of the small trunk's time; twice as many channels would be 15 %.
             self.head = SpatialHead(self.trunk.stage_channels, last_map, hidden=3 * width // 2)
         self.feature_dim = self.head.feature_dim
+        # Channels side by side in memory: convolutions in bf16 take a third less time.
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Features:
         """Encode RGB images in [0, 1].
@@ -222,6 +224,7 @@ class Encoder(nn.Module):
         the CPU, where looking costs next to nothing, when a value is NaN or not in [0, 1].
         """
         _check_images(images, self.image_size)
+        images = images.contiguous(memory_format=torch.channels_last)
         return self.head(self.trunk((images - self.mean) / self.std))
 
 

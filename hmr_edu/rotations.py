@@ -37,13 +37,10 @@ def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor,
         0.5 - squared / 24 * (1 - squared / 30),
         2 * ((0.5 * t).sin() / t).square(),
     )
-    # K^2 = v v^T - t^2 I, so R = (1 - B t^2) I + A K + B v v^T, and needs no matrix product.
-    x, y, z = (A * axis_angle).unbind(-1)
-    o = torch.zeros_like(x)
-    AK = torch.stack((o, -z, y, z, o, -x, -y, x, o), dim=-1).unflatten(-1, (3, 3))
-    Bvv = (B * axis_angle)[..., :, None] * axis_angle[..., None, :]
     identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
-    return (1 - B * squared)[..., None] * identity + AK + Bvv
+    # Column j of K is v x e_j.
+    K = torch.linalg.cross(axis_angle[..., None], identity.expand(*axis_angle.shape, 3), dim=-2)
+    return identity + A[..., None] * K + B[..., None] * (K @ K)
 
 
 def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:

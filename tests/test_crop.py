@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -57,7 +57,6 @@ def test_whole_picture_smaller_is_torchs_antialiased_bilinear():
 boxes = st.builds(CropBox, st.floats(35, 45), st.floats(27, 32), st.floats(4, 40))
 
 
-@settings(deadline=None)
 @given(boxes, st.integers(4, 50))
 def test_a_pixel_shows_the_place_that_its_crop_coordinates_say(box, size):
     cropped = crop_image(ramp(60, 80), box, size)
@@ -70,7 +69,6 @@ def test_a_pixel_shows_the_place_that_its_crop_coordinates_say(box, size):
     torch.testing.assert_close(cropped[2], torch.ones(size, size, dtype=torch.float64))
 
 
-@settings(deadline=None)
 @given(st.floats(-50, 90), st.floats(-50, 70), st.floats(1, 300), st.integers(1, 40))
 def test_outside_is_black_and_inside_is_not(x, y, side, size):
     picture = torch.ones(3, 40, 60, dtype=torch.float64)

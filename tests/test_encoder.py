@@ -274,7 +274,7 @@ def test_soft_argmax_reads_the_middle_of_a_cell():
     torch.testing.assert_close(soft_argmax(torch.full((4, 8), 1 / 32)), torch.zeros(2))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**31))
 def test_soft_argmax_is_the_mean_place(height, width, seed):
     p = np.random.default_rng(seed).dirichlet(np.ones(height * width)).reshape(height, width)

@@ -6,7 +6,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.spatial import procrustes
@@ -141,7 +141,6 @@ coordinate = st.floats(-3, 3)
 vector = st.tuples(coordinate, coordinate, coordinate).map(lambda v: torch.tensor(v, dtype=DOUBLE))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), vector, vector, st.floats(0.1, 10))
 def test_pa_mpjpe_ignores_rotation_scale_and_shift_of_the_prediction(seed, turn, shift, scale):
     pred, target = bodies(seed, 2), bodies(seed + 1, 2)

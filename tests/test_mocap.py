@@ -93,7 +93,7 @@ def test_missing_file_is_named(tmp_path):
         load_mocap(tmp_path / "none.npz")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cut=st.integers(0, 10**6), at=st.integers(0, 10**6), byte=st.integers(0, 255))
 def test_damaged_files_are_refused_or_read(tmp_path_factory, cut, at, byte):
     folder = tmp_path_factory.mktemp("damaged")

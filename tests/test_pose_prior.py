@@ -230,7 +230,7 @@ def test_files_that_are_no_prior_are_refused(tmp_path, changes, message):
     assert "odd.npz" in str(caught.value)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(cut=st.integers(0, 10**7), at=st.integers(0, 10**7), byte=st.integers(0, 255))
 def test_damaged_files_are_refused_or_read(tmp_path_factory, cut, at, byte):
     path = tmp_path_factory.mktemp("damaged") / "prior.npz"

@@ -254,7 +254,7 @@ def test_slanted_triangles_that_cross_change_places_at_the_crossing():
     np.testing.assert_array_equal(out.part[0, :, 32:], 2)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([7, 32, 65]))
 def test_shared_edges_neither_leak_nor_count_twice(seed, size):
     """A random fan that tiles the picture, one triangle at a time: each pixel exactly once."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import roma
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch.func import jacrev, vmap
@@ -262,7 +262,6 @@ vectors = st.tuples(coordinate, coordinate, coordinate).map(
 )
 
 
-@settings(deadline=None)
 @given(vectors)
 def test_round_trips(v):
     R = axis_angle_to_matrix(v)
@@ -275,7 +274,6 @@ def test_round_trips(v):
     torch.testing.assert_close(rotation_6d_to_matrix(six), R, rtol=0, atol=1e-14)
 
 
-@settings(deadline=None)
 @given(vectors, vectors, st.floats(0.01, 100), st.floats(0.01, 100), st.floats(-10, 10))
 def test_6d_ignores_what_gram_schmidt_removes(v, w, stretch1, stretch2, shear):
     a1, a2 = matrix_to_rotation_6d(axis_angle_to_matrix(v)).split(3)

@@ -72,7 +72,7 @@ def test_axis_angle_and_matrices_are_the_same_pose():
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_root_turns_the_body_about_its_pelvis(seed):
     layer = load_body("lite").double()
     betas, pose = draw(1, seed, torch.float64)

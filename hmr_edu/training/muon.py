@@ -29,14 +29,23 @@ def orthogonalise(
     Newton-Schulz: only products, no decomposition. Singular values end between 0.68 and 1.21 if
     they were at least 0.017 of the matrix's norm (3 steps) or 0.0014 of it (5 steps). The products
     are computed in `dtype`; an approximation as rough as this one loses nothing in bfloat16.
+
+    Each step multiplies x by the polynomial p = a + b g + c g^2 of its Gram matrix g = x x^T.
+    All these commute, so the steps are taken on g, which is small, and x is multiplied once.
     """
     a, b, c = COEFFICIENTS
     wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     # The Frobenius norm bounds the largest singular value. A zero gradient stays zero.
     x = (wide / wide.norm().clamp_min(1e-12)).to(dtype)
-    for _ in range(steps):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    g = x @ x.T
+    identity = torch.eye(len(g), dtype=dtype, device=g.device)
+    product = identity
+    for step in range(steps):
+        p = a * identity + b * g + c * (g @ g)
+        product = p @ product if step else p
+        if step + 1 < steps:
+            g = p @ g @ p
+    x = product @ x
     return (x.T if wide is not matrix else x).to(matrix.dtype)
 
 
