@@ -1,4 +1,4 @@
-"""The command line: `hmr-edu train | evaluate | demo | body | mocap | bench | course | ship`.
+"""The command line: `hmr-edu train | evaluate | experiment | demo | body | mocap | ...`.
 
 Each command imports what it needs when it is called, so that `hmr-edu --help` is immediate.
 """
@@ -104,6 +104,13 @@ def demo(args: Sequence[str]) -> None:
             print(f"{kind:8s} {path}")
 
     tyro.cli(command, prog="hmr-edu demo", args=args)
+
+
+def experiment(args: Sequence[str]) -> None:
+    """Put claims to the test: `hmr-edu experiment list`, or names of experiments."""
+    from hmr_edu.experiments.command import command
+
+    tyro.cli(command, prog="hmr-edu experiment", args=args)
 
 
 def body(args: Sequence[str]) -> None:
@@ -236,6 +243,7 @@ def course(args: Sequence[str]) -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
     "train": train,
     "evaluate": evaluate,
+    "experiment": experiment,
     "demo": demo,
     "body": body,
     "mocap": mocap,
@@ -247,7 +255,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
 
 def usage() -> str:
     """The list of commands."""
-    lines = [f"  {name:9s} {(f.__doc__ or '').splitlines()[0]}" for name, f in COMMANDS.items()]
+    lines = [f"  {name:10s} {(f.__doc__ or '').splitlines()[0]}" for name, f in COMMANDS.items()]
     return "\n".join(["usage: hmr-edu COMMAND [OPTIONS]; `hmr-edu COMMAND --help`", "", *lines])
 
 

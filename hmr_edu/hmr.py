@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hmr_edu.body import load_body
+from hmr_edu.body import SMPL, load_body
 from hmr_edu.camera import weak_perspective
 from hmr_edu.encoder import Encoder, Features
 from hmr_edu.errors import DataError
@@ -47,6 +47,31 @@ class Prediction(NamedTuple):
     def betas(self) -> Float[Tensor, "batch 10"]:
         """Shape coefficients."""
         return self.theta[:, 75:]
+
+
+def bodies(steps: list[Step], body: SMPL, vertices: bool) -> list[Prediction]:
+    """Return what follows from the regression steps: their bodies, in front of their cameras."""
+    # All the steps' bodies in one batch: the layer is cheaper by the dozen.
+    betas = torch.cat([step.betas for step in steps])
+    rotations = torch.cat([step.rotations for step in steps])
+    # Under autocast the network is in half precision; half a millimetre is not enough here.
+    with torch.autocast(betas.device.type, enabled=False):
+        output = body(betas.float(), rotations.float(), vertices)
+        camera = torch.cat([step.camera for step in steps]).float()
+        keypoints2d = weak_perspective(output.keypoints, camera)
+    n = len(steps[0].betas)
+    meshes = [None] * len(steps) if output.vertices is None else output.vertices.split(n)
+    return [
+        Prediction(step.theta, *parts)
+        for step, *parts in zip(
+            steps,
+            meshes,
+            keypoints2d.split(n),
+            output.keypoints.split(n),
+            output.rotations.split(n),
+            strict=True,
+        )
+    ]
 
 
 class HMR(nn.Module):
@@ -118,35 +143,12 @@ class HMR(nn.Module):
         encoder saw (auxiliary losses want it).
         """
         features = self.encoder(images)
-        predictions = self._bodies(self.regressor.iterate(features.vector), vertices)
+        predictions = bodies(self.regressor.iterate(features.vector), self.body, vertices)
         return (predictions, features) if return_features else predictions
 
     def detail(self, theta: Float[Tensor, "batch 85"]) -> Prediction:
         """All that follows from a theta: (theta, vertices, keypoints2d, keypoints3d, rotations)."""
-        return self._bodies([Step.from_theta(theta)], vertices=True)[0]
-
-    def _bodies(self, steps: list[Step], vertices: bool) -> list[Prediction]:
-        # All the steps' bodies in one batch: the layer is cheaper by the dozen.
-        betas = torch.cat([step.betas for step in steps])
-        rotations = torch.cat([step.rotations for step in steps])
-        # Under autocast the network is in half precision; half a millimetre is not enough here.
-        with torch.autocast(betas.device.type, enabled=False):
-            output = self.body(betas.float(), rotations.float(), vertices)
-            camera = torch.cat([step.camera for step in steps]).float()
-            keypoints2d = weak_perspective(output.keypoints, camera)
-        n = len(steps[0].betas)
-        meshes = [None] * len(steps) if output.vertices is None else output.vertices.split(n)
-        return [
-            Prediction(step.theta, *parts)
-            for step, *parts in zip(
-                steps,
-                meshes,
-                keypoints2d.split(n),
-                output.keypoints.split(n),
-                output.rotations.split(n),
-                strict=True,
-            )
-        ]
+        return bodies([Step.from_theta(theta)], self.body, vertices=True)[0]
 
     def save(self, path: str | Path, half: bool = False) -> None:
         """Write weights and options to one safetensors file; `half` stores weights as float16.

@@ -24,6 +24,7 @@ ROOMS = [
     ("hmr",),
     ("data",),
     ("training",),
+    ("experiments",),
     ("viz",),
     ("bench", "course"),
     ("cli",),

@@ -59,7 +59,7 @@ class SyntheticConfig:
 
 @dataclass
 class Scene:
-    """A posed, rasterised batch: everything but its looks."""
+    """A posed, rasterised batch: everything but its looks. `focal` is in half-crops."""
 
     gbuffer: GBuffer
     seed: int
@@ -68,6 +68,7 @@ class Scene:
     rotations: Float[Tensor, "batch 24 3 3"]
     betas: Float[Tensor, "batch 10"]
     camera: Float[Tensor, "batch 3"]
+    focal: Float[Tensor, " batch"]
 
 
 def batch_seed(seed: int, index: int) -> int:
@@ -117,6 +118,7 @@ class SyntheticPeople:
             betas=betas,
             # The camera that the network can at best find: its model has no perspective.
             camera=fit_weak_perspective(output.keypoints, keypoints2d),
+            focal=focal,
         )
 
     @torch.no_grad()

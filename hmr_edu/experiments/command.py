@@ -1,0 +1,48 @@
+"""The command `hmr-edu experiment`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from hmr_edu.experiments.catalogue import EXPERIMENTS, find
+
+
+def command(
+    names: Annotated[tuple[str, ...], tyro.conf.Positional] = ("list",),
+    seeds: int = 3,
+    images: int | None = None,
+    threads: int = 1,
+    resume: bool = False,
+    out: Path = Path("docs/results"),
+) -> None:
+    """Run the trainings of experiments, print their tables, keep their records.
+
+    Args:
+        names: of experiments; `list` says which there are.
+        seeds: how often each variant is trained, each time from other first weights.
+        images: samples that each training learns from; the laboratory's own number without it.
+        threads: CPU threads.
+        resume: go on with the records that are there: only what is missing is trained.
+        out: folder of the records, NAME.json.
+    """
+    if names == ("list",):
+        width = max(map(len, EXPERIMENTS))
+        for experiment in EXPERIMENTS.values():
+            print(f"{experiment.name:{width}}  {experiment.claim}")
+        return
+    chosen = [find(name) for name in names]
+
+    # PyTorch and all, which the list can do without.
+    import torch
+
+    from hmr_edu.experiments.runner import run_experiment
+    from hmr_edu.experiments.table import table
+
+    torch.set_num_threads(threads)
+    for experiment in chosen:
+        record = run_experiment(experiment, seeds, images, resume, out)
+        print(f"\n{experiment.claim}\n({experiment.source})\n")
+        print(f"{table(record, experiment.measures)}\n")

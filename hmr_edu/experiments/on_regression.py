@@ -1,0 +1,128 @@
+"""Claims about the regressor: its steps, their weights and grades, its camera."""
+
+from __future__ import annotations
+
+from hmr_edu.experiments.design import Experiment, Forecast
+
+LAST = {"loss.steps": "last"}
+OWN = {"share_weights": False}
+ALONE = {"loss.adversary": 0.0}
+JOINTS = ("pa_mpjpe", "mpjpe", "error2d")
+
+EXPERIMENTS = (
+    Experiment(
+        "shared-weights",
+        "The iterations do not share their weights.",
+        "the source document; its own listing, the paper and every public code base share them",
+        "keypoints",
+        {
+            "shared, all graded": {},
+            "own, all graded": OWN,
+            "shared, last graded": LAST,
+            "own, last graded": OWN | LAST,
+            "shared, last graded, as many parameters": LAST | {"hidden": 520},
+        },
+        (
+            Forecast("Own weights help, all graded", "own, all graded", "shared, all graded"),
+            Forecast("Own weights help, last graded", "own, last graded", "shared, last graded"),
+            Forecast(
+                "They help beyond their number",
+                "own, last graded",
+                "shared, last graded, as many parameters",
+            ),
+        ),
+        JOINTS,
+        ALONE,
+    ),
+    Experiment(
+        "graded-steps",
+        "Every iteration enters the loss, not only the last.",
+        "the source document; the paper (section 3.2) grades the last: others would overshoot",
+        "keypoints",
+        {
+            "all": {},
+            "last": LAST,
+            "0.1 0.3 0.6": {"loss.steps": (0.1, 0.3, 0.6)},
+        },
+        (
+            Forecast("Grading all steps helps (the document)", "all", "last"),
+            Forecast("Grading the last alone helps (the paper)", "last", "all"),
+            Forecast("The later, the more: better than all alike", "0.1 0.3 0.6", "all"),
+            Forecast("With all graded, steps go on helping", "all @ 3", "all @ 1"),
+        ),
+        JOINTS,
+        ALONE,
+    ),
+    Experiment(
+        "number-of-steps",
+        "Three iterations; the forward pass at test time iterates, too.",
+        "the paper, section 3.2, and the source document",
+        "keypoints",
+        {str(count): {"iterations": count} for count in (1, 2, 3, 4, 6)},
+        (
+            Forecast("Three steps beat one", "3", "1"),
+            Forecast("Six steps beat three", "6", "3"),
+            Forecast("At test time three steps beat one", "3 @ 3", "3 @ 1"),
+            Forecast("Running on beyond training helps", "3 @ 6", "3 @ 3"),
+        ),
+        JOINTS,
+        ALONE | LAST,
+    ),
+    Experiment(
+        "regressor-relu",
+        "The missing ReLU between the regressor's layers is a defect that matters.",
+        "SPIN, VIBE, CLIFF and mmhuman3d, against akanazawa/hmr",
+        "keypoints",
+        {"ReLU": {}, "no ReLU": {"relu": False}},
+        (Forecast("ReLU makes bodies more right", "ReLU", "no ReLU"),),
+        JOINTS,
+        ALONE | LAST,
+    ),
+    Experiment(
+        "camera",
+        "Regressing the camera directly is hard.",
+        "the source document",
+        "keypoints",
+        {"regressed": {}, "from the box": {"camera": "box"}},
+        (
+            Forecast(
+                "A camera from the box is nearer: scale", "from the box", "regressed", "scale"
+            ),
+            Forecast("A camera from the box is nearer: 2D", "from the box", "regressed", "error2d"),
+            Forecast("And bodies are more right", "from the box", "regressed"),
+        ),
+        ("error2d", "scale", "pa_mpjpe", "mpjpe"),
+        ALONE,
+    ),
+    Experiment(
+        "perspective",
+        "Weak perspective needs no focal length, at the price of an unavoidable error.",
+        "the paper, section 3.1, and the source document",
+        "keypoints",
+        {
+            f"{where}, {camera}": {
+                "inverse_focal": (inverse, inverse),
+                "camera": "perspective" if camera == "pinhole" else "direct",
+            }
+            for where, inverse in (("from afar", 0.05), ("close", 0.8))
+            for camera in ("weak", "pinhole")
+        },
+        (
+            Forecast(
+                "Close by, weak perspective costs 2D",
+                "close, pinhole",
+                "close, weak",
+                "error2d",
+            ),
+            Forecast("Close by, it costs 3D", "close, pinhole", "close, weak"),
+            Forecast(
+                "From afar, it costs no 3D",
+                "from afar, weak",
+                "from afar, pinhole",
+                relation="<=",
+            ),
+        ),
+        JOINTS,
+        ALONE,
+    ),
+)

@@ -1,0 +1,78 @@
+"""People as a 2D keypoint detector sees them: their keypoints, each a little off, and the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hmr_edu.body import load_body
+from hmr_edu.data.batch import Batch
+from hmr_edu.data.pose_prior import load_pose_prior
+from hmr_edu.data.synthetic import SyntheticConfig, SyntheticPeople, batch_seed
+from hmr_edu.experiments.cameras import box_of
+
+CHUNK = 250
+# How far off a detected box is: standard deviation of its sides, in units of its size.
+BOX_NOISE = 0.05
+KEYPOINTS = ("keypoints2d", "keypoints3d", "rotations", "betas", "camera")
+
+
+@dataclass
+class People:
+    """What is known of people (pictures left out), and what a detector says of them."""
+
+    labels: Batch
+    found: Float[Tensor, "people 19 2"]
+    box: Float[Tensor, "people 4"]
+    focal: Float[Tensor, " people"]
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __getitem__(self, rows: Tensor | slice) -> People:
+        labels = {name: value[rows] for name, value in vars(self.labels).items()}
+        return People(Batch(**labels), self.found[rows], self.box[rows], self.focal[rows])
+
+
+@lru_cache(maxsize=6)
+def meet(count: int, seed: int, inverse_focal: tuple[float, float], noise: float) -> People:
+    """Draw people from the shipped pose prior, with a camera each; `noise` in half-crops."""
+    source = _source(seed, inverse_focal)
+    scenes = [source.scene(k) for k in range(-(-count // CHUNK))]
+
+    def all_of(name: str) -> Tensor:
+        return torch.cat([getattr(scene, name) for scene in scenes])[:count]
+
+    known = {name: all_of(name) for name in KEYPOINTS}
+    everybody = torch.ones(count, dtype=torch.bool)
+    labels = Batch(
+        images=torch.empty(count, 3, 0, 0),
+        visible=torch.ones(count, 19),
+        parts=torch.empty(count, 0, 0, dtype=torch.uint8),
+        has_3d=everybody,
+        has_theta=everybody,
+        has_parts=~everybody,
+        **known,
+    )
+    g = torch.Generator().manual_seed(batch_seed(seed, 2**32))
+    found = labels.keypoints2d + noise * torch.randn(count, 19, 2, generator=g)
+    box = box_of(labels.keypoints2d)
+    side = (box[:, 2:] - box[:, :2]).repeat(1, 2)
+    box = box + BOX_NOISE * side * torch.randn(count, 4, generator=g)
+    return People(labels, found, box, all_of("focal"))
+
+
+@lru_cache(maxsize=6)
+def mean_person(seed: int, inverse_focal: tuple[float, float]) -> Float[Tensor, "85"]:
+    """Return where regression starts: their mean camera, pose and shape, facing us."""
+    return _source(seed, inverse_focal).mean_theta(batches=2)
+
+
+def _source(seed: int, inverse_focal: tuple[float, float]) -> SyntheticPeople:
+    # Eight pixels: nobody will look at them.
+    data = SyntheticConfig(image_size=8, batch_size=CHUNK, inverse_focal=inverse_focal)
+    return SyntheticPeople(load_body("lite"), load_pose_prior(), data, seed)

@@ -1,0 +1,79 @@
+"""Running an experiment: every variant from every seed, one record, which a kill cannot spoil."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from hmr_edu.errors import DataError
+from hmr_edu.experiments.design import Experiment
+from hmr_edu.experiments.laboratories import run_variant
+from hmr_edu.training.records import environment, write_json
+
+HARDWARE = ("commit", "cpu", "gpu", "threads", "torch")
+
+
+def run_experiment(
+    experiment: Experiment, seeds: int, images: int | None, resume: bool, out: Path
+) -> dict[str, Any]:
+    """Train what has no record yet and return the record, which is `out`/NAME.json.
+
+    Written anew after every training: one that is interrupted is all that is lost. Raises
+    DataError when there is a record and `resume` is not asked for, or it is another's.
+    """
+    path = out / f"{experiment.name}.json"
+    record = _begun(experiment, images, path, resume)
+    done = {(run["variant"], run["seed"]) for run in record["runs"]}
+    tried = max([seeds, *(seed + 1 for _, seed in done)])
+    options = f" --seeds {tried}" + (f" --images {images}" if images else "")
+    record["command"] = f"hmr-edu experiment {experiment.name}{options}"
+    # Seed by seed: what is cut short has tried every variant equally often, or nearly.
+    missing = [
+        (variant, seed)
+        for seed in range(seeds)
+        for variant in experiment.variants
+        if (variant, seed) not in done
+    ]
+    here = {name: environment()[name] for name in HARDWARE}
+    for variant, seed in (bar := tqdm(missing, desc=experiment.name, unit="run")):
+        bar.set_postfix_str(f"{variant}, seed {seed}")
+        record["runs"].append(run_variant(experiment, variant, seed, images) | here)
+        write_json(path, record)
+    return record
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read an experiment's record. Raises FileNotFoundError, or DataError when it is none."""
+    try:
+        record = json.loads(path.read_text())
+        record["runs"] = list(record["runs"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a record of an experiment ({error})") from None
+    return record
+
+
+def _begun(experiment: Experiment, images: int | None, path: Path, resume: bool) -> dict[str, Any]:
+    about = {
+        "name": experiment.name,
+        "claim": experiment.claim,
+        "source": experiment.source,
+        "lab": experiment.lab,
+        "images": images,
+        "shared": experiment.shared,
+        "variants": experiment.variants,
+    }
+    about = json.loads(json.dumps(about))
+    if not path.is_file():
+        return about | {"runs": []}
+    if not resume:
+        raise DataError(
+            f"{path} holds results already: go on with --resume, or choose another --out"
+        )
+    record = read_record(path)
+    kept = {key: record.get(key) for key in ("lab", "images", "shared", "variants")}
+    if kept != {key: about[key] for key in kept}:
+        raise DataError(f"{path}: its runs were made with other options; choose another --out")
+    return record | about

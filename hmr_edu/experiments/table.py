@@ -1,0 +1,66 @@
+"""Reading records: what each variant measured, the mean over the seeds and their spread."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+# measure: (title, unit, digits)
+TITLES = {
+    "pa_mpjpe": ("PA-MPJPE", "mm", 1),
+    "mpjpe": ("MPJPE", "mm", 1),
+    "pve": ("PVE", "mm", 1),
+    "error2d": ("2D error", "% of crop", 2),
+    "pck2d": ("PCK 2D", "", 3),
+    "facing_wrong": ("facing wrong", "", 3),
+    "distance_to_real_pose": ("to a real pose", "deg", 1),
+    "beyond_limits": ("beyond limits", "joints", 2),
+    "log_prior": ("log prior", "nats", 0),
+    "betas": ("betas off", "", 2),
+    "scale": ("scale off", "%", 1),
+}
+
+
+def values(record: dict[str, Any], variant: str, measure: str) -> list[float]:
+    """Return a measure of a variant, one number a seed; of the step that "variant @ step" names."""
+    name, _, step = variant.partition(" @ ")
+    runs = sorted((r for r in record["runs"] if r["variant"] == name), key=lambda r: r["seed"])
+    if not step:
+        return [run["final"][measure] for run in runs]
+    return [run["steps"][int(step) - 1][measure] for run in runs]
+
+
+def step_values(record: dict[str, Any], variant: str, measure: str) -> list[list[float]]:
+    """Return a measure of every step of a variant, one list a seed."""
+    runs = sorted((r for r in record["runs"] if r["variant"] == variant), key=lambda r: r["seed"])
+    return [[step[measure] for step in run["steps"]] for run in runs]
+
+
+def mean_and_spread(numbers: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the sample standard deviation (0 for a single number)."""
+    return statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else 0.0
+
+
+def table(record: dict[str, Any], measures: Sequence[str]) -> str:
+    """Lay a record out as text: a row a variant, mean ± standard deviation over its seeds."""
+    lines = [
+        ["", "seeds", *(TITLES[name][0] for name in measures)],
+        ["", "", *(TITLES[name][1] for name in measures)],
+    ]
+    for variant in record["variants"]:
+        seeds = len(values(record, variant, measures[0]))
+        cells = [_cell(values(record, variant, name), TITLES[name][2]) for name in measures]
+        lines.append([variant, str(seeds), *cells])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    )
+
+
+def _cell(numbers: Sequence[float], digits: int) -> str:
+    if not numbers:
+        return "-"
+    mean, spread = mean_and_spread(numbers)
+    return f"{mean:.{digits}f} ± {spread:.{digits}f}"
