@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from hmr_edu.experiments.design import Experiment, Forecast
 from hmr_edu.experiments.on_adversary import FOUR_WAYS, HUMAN, ON_FOUR_WAYS
+from hmr_edu.experiments.on_regression import MESH, ON_MESH
 
 EXPERIMENTS = (
     Experiment(
-        "mesh-loss",
-        "The mesh goes unsupervised, a waste.",
+        "mesh-pictures",
+        "The mesh goes unsupervised, a waste: on pictures, which show how stout somebody is.",
         "the source document",
         "pictures",
-        {
-            "keypoints and theta": {},
-            "and mesh": {"loss.mesh": 10.0},
-            "keypoints": {"loss.pose": 0.0, "loss.betas": 0.0},
-            "keypoints and mesh": {"loss.pose": 0.0, "loss.betas": 0.0, "loss.mesh": 10.0},
-        },
-        (
-            Forecast("Beside all labels it helps", "and mesh", "keypoints and theta", "pve"),
-            Forecast("Beside keypoints alone it helps", "keypoints and mesh", "keypoints", "pve"),
-            Forecast("It teaches the shape", "and mesh", "keypoints and theta", "betas"),
-        ),
+        MESH,
+        ON_MESH,
         ("pa_mpjpe", "mpjpe", "pve", "betas"),
     ),
     Experiment(

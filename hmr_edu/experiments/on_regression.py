@@ -8,6 +8,19 @@ LAST = {"loss.steps": "last"}
 OWN = {"share_weights": False}
 ALONE = {"loss.adversary": 0.0}
 JOINTS = ("pa_mpjpe", "mpjpe", "error2d")
+# What else is known of a body, without and with its mesh.
+MESH = {
+    "all labels": {},
+    "all labels and mesh": {"loss.mesh": 10.0},
+    "keypoints": {"loss.pose": 0.0, "loss.betas": 0.0},
+    "keypoints and mesh": {"loss.pose": 0.0, "loss.betas": 0.0, "loss.mesh": 10.0},
+}
+ON_MESH = (
+    Forecast("Beside keypoints it helps", "keypoints and mesh", "keypoints", "pve"),
+    Forecast("Beside all labels it helps", "all labels and mesh", "all labels", "pve"),
+    Forecast("It teaches the shape", "all labels and mesh", "all labels", "betas"),
+    Forecast("It replaces rotations and betas", "keypoints and mesh", "all labels", "pve", "<="),
+)
 
 EXPERIMENTS = (
     Experiment(
@@ -77,6 +90,16 @@ EXPERIMENTS = (
         (Forecast("ReLU makes bodies more right", "ReLU", "no ReLU"),),
         JOINTS,
         ALONE | LAST,
+    ),
+    Experiment(
+        "mesh-loss",
+        "The mesh goes unsupervised, a waste.",
+        "the source document",
+        "keypoints",
+        MESH,
+        ON_MESH,
+        ("pve", "pa_mpjpe", "mpjpe", "betas"),
+        ALONE,
     ),
     Experiment(
         "camera",
