@@ -8,7 +8,7 @@ from pathlib import Path
 from lab import Lab, chromium, handle, latencies, open_explorers
 from playwright.sync_api import sync_playwright
 
-CELL = "from hmr_edu.viz.explore import *\nexplore_shape()"
+CELLS = "from hmr_edu.viz.explore import explore_shape", "explore_shape()"
 
 
 def main(presses: int) -> None:
@@ -21,7 +21,8 @@ def main(presses: int) -> None:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(120_000)
-        open_explorers(page, lab.notebook("latency", CELL))
+        (first,) = open_explorers(page, lab.notebook("latency", *CELLS), cells_before=1)
+        print(f"from running the cell to the first picture: {first:.1f} s")
         found = latencies(page, handle(page, "beta 0"), presses)
         print(
             f"key to painted, {presses} presses: median {statistics.median(found):.0f} ms, "

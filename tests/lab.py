@@ -29,6 +29,11 @@ WATCH = """() => {
   };
   window.same = (a, b) => a.every((value, n) => value === b[n]);
 }"""
+# Whether the drawing has more than one colour.
+DRAWN = """n => {
+  which = n;
+  return look()?.some((value, n, all) => value !== all[n % 4]);
+}"""
 # A WebGL canvas is empty between frames unless it is told to keep its picture.
 KEEP = """
   const original = HTMLCanvasElement.prototype.getContext;
@@ -71,8 +76,8 @@ class Lab:
             for kind in ("CONFIG", "DATA", "RUNTIME")
         }
         own |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(self.folder)}
-        notebooks = self.folder / "notebooks"
-        notebooks.mkdir(parents=True)
+        self.notebooks = self.folder / "notebooks"
+        self.notebooks.mkdir(parents=True)
         # No questions about news: they cover the page, and would go to the network.
         quiet = self.folder / "settings/@jupyterlab/apputils-extension"
         quiet.mkdir(parents=True)
@@ -89,7 +94,7 @@ class Lab:
                 *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
                 *("--ip=127.0.0.1", "--port=0", "--ServerApp.port_retries=0"),
                 *("--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"),
-                *("--expose-app-in-browser", f"--ServerApp.root_dir={notebooks}"),
+                *("--expose-app-in-browser", f"--ServerApp.root_dir={self.notebooks}"),
                 f"--LabApp.user_settings_dir={self.folder / 'settings'}",
                 f"--LabApp.workspaces_dir={self.folder / 'workspaces'}",
             ],
@@ -127,13 +132,16 @@ class Lab:
         """Write a notebook of code cells; return the address that shows it."""
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-        nbformat.write(book, self.folder / "notebooks" / f"{name}.ipynb")
-        return f"{self.url}doc/tree/{name}.ipynb"
+        nbformat.write(book, self.notebooks / f"{name}.ipynb")
+        return self.address(f"{name}.ipynb")
+
+    def address(self, file: str) -> str:
+        """Where a notebook is shown by itself."""
+        return f"{self.url}doc/tree/{file}"
 
 
-def open_explorers(page, address: str, cells_before: int = 0) -> None:
-    """Show a notebook and run it; every cell but the first few shows an explorer. Wait for each."""
-    page.add_init_script(KEEP)
+def open_notebook(page, address: str) -> None:
+    """Show a notebook in JupyterLab, and wait until it can be run."""
     page.goto(address)
     page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
     # Run before the kernel is there, JupyterLab would ask which one to take.
@@ -141,21 +149,26 @@ def open_explorers(page, address: str, cells_before: int = 0) -> None:
         "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
         timeout=60_000,
     )
-    # Cell by cell. All at once, every figure would load its plotly.js at the same time, and on a
-    # busy machine that takes longer than anywidget waits for it.
+
+
+def open_explorers(page, address: str, cells_before: int = 0) -> list[float]:
+    """Show a notebook and run it; every cell but the first few shows an explorer. Wait for each.
+
+    Returns the seconds that each took to be drawn.
+    """
+    page.add_init_script(KEEP)
+    open_notebook(page, address)
     page.evaluate(WATCH)
-    shown = 0
+    seconds: list[float] = []
     for cell in range(page.locator(".jp-Notebook .jp-CodeCell").count()):
+        start = time.monotonic()
         page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
-        shown += cell >= cells_before
-        if shown:
-            page.wait_for_function(
-                """n => {
-                  which = n;
-                  return look()?.some((value, n, all) => value !== all[n % 4]);
-                }""",
-                arg=shown - 1,
-            )
+        if cell >= cells_before:
+            page.wait_for_function(DRAWN, arg=len(seconds))
+            seconds.append(time.monotonic() - start)
+    # As after Shift+Enter: keys are for the notebook, unless something else asks for them.
+    page.evaluate("jupyterapp.commands.execute('notebook:enter-command-mode')")
+    return seconds
 
 
 def settle(page, still: int = 400, longest: int = 10_000) -> None:
@@ -177,8 +190,8 @@ def settle(page, still: int = 400, longest: int = 10_000) -> None:
 
 
 def handle(output, label: str):
-    """The knob of a slider in an output; ipywidgets gives it the role but not the name."""
-    return output.locator(f'.widget-slider:has(label:text-is("{label}")) .noUi-handle')
+    """The knob of a slider in an output, by the name that a screen reader says."""
+    return output.get_by_role("slider", name=label, exact=True)
 
 
 def latencies(page, knob, presses: int) -> list[float]:

@@ -1,8 +1,10 @@
 """Explorers as people meet them: a real JupyterLab, a real browser, keys on real sliders."""
 
+import re
+
 import numpy as np
 import pytest
-from lab import Lab, chromium, handle, open_explorers, settle
+from lab import DRAWN, KEEP, WATCH, Lab, chromium, handle, open_explorers, settle
 from plotly.offline import get_plotlyjs
 
 from hmr_edu.viz.explore import explore_shape
@@ -49,26 +51,40 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def page(browser):
+def new_page(browser):
     """A page that remembers what went wrong on it."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(120_000)  # for machines that have much else to do
     page.wrong = []
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
     page.on("console", lambda m: m.type == "error" and page.wrong.append(m.text))
-    yield page
-    page.close()
+    return page
 
 
 @pytest.fixture(scope="module")
-def notebook(page, tmp_path_factory):
-    """All explorers in one notebook: one kernel, one start."""
+def lab(tmp_path_factory):
     with Lab(tmp_path_factory.mktemp("lab") / "home") as lab:
-        cells = [SETUP, *(cell for cell, _ in EXPLORERS.values())]
-        open_explorers(page, lab.notebook("all", *cells), cells_before=1)
-        yield page
-        assert not page.wrong
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def notebook(browser, lab):
+    """All explorers in one notebook: one kernel, one start."""
+    page = new_page(browser)
+    cells = [SETUP, *(cell for cell, _ in EXPLORERS.values())]
+    open_explorers(page, lab.notebook("all", *cells), cells_before=1)
+    yield page
+    assert not page.wrong
+    page.close()
+
+
+def output(page, name: str):
+    """Where an explorer is; what is asked of the page's drawings is asked of this one."""
+    number = list(EXPLORERS).index(name)
+    page.evaluate(f"which = {number}")
+    found = page.locator(".jp-OutputArea-output:has(.js-plotly-plot)").nth(number)
+    found.scroll_into_view_if_needed()
+    return found
 
 
 def still_eye(page) -> dict[str, float]:
@@ -82,14 +98,11 @@ def still_eye(page) -> dict[str, float]:
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_draws_moves_and_keeps_the_camera(notebook, name):
     page = notebook
-    number = list(EXPLORERS).index(name)
-    page.evaluate(f"which = {number}")
-    output = page.locator(".jp-OutputArea-output:has(.js-plotly-plot)").nth(number)
-    output.scroll_into_view_if_needed()
+    shown = output(page, name)
     assert page.evaluate(f"{FIGURE}._fullData.every(trace => trace.visible === true)")
     if name != "camera":  # whose pictures do not turn
         # Turn the scene as a reader does, by dragging.
-        box = output.locator(".gl-container canvas").bounding_box()
+        box = shown.locator(".gl-container canvas").bounding_box()
         x, y = box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2
         start = page.evaluate(EYE)
         for _ in range(4):  # on a busy machine the scene may not listen yet
@@ -105,7 +118,7 @@ def test_draws_moves_and_keeps_the_camera(notebook, name):
         assert abs(eye["x"] - start["x"]) > 0.1, "the drag did not turn the scene"
     eye = still_eye(page)
     page.evaluate("window.before = look()")
-    handle(output, EXPLORERS[name][1]).focus()
+    handle(shown, EXPLORERS[name][1]).focus()
     key = "ArrowLeft" if name == "comparison" else "ArrowRight"
     for _ in range(3):
         page.keyboard.press(key)
@@ -118,8 +131,7 @@ def test_draws_moves_and_keeps_the_camera(notebook, name):
 
 def test_fifty_fast_moves_end_on_the_right_body(notebook):
     page = notebook
-    page.evaluate("which = 0")
-    knob = handle(page.locator(".jp-OutputArea-output:has(.js-plotly-plot)").first, "beta 0")
+    knob = handle(output(page, "shape"), "beta 0")
     knob.focus()
     start = float(knob.get_attribute("aria-valuenow"))
     for n in range(50):
@@ -135,6 +147,101 @@ def test_fifty_fast_moves_end_on_the_right_body(notebook):
     expected = [explorer.figure.data[0][axis] for axis in "xyz"]
     shown = page.evaluate(f"[...'xyz'].map(axis => Array.from({FIGURE}._fullData[0][axis]))")
     np.testing.assert_allclose(shown, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_everything_that_can_be_moved_has_a_name(notebook, name):
+    tree = output(notebook, name).aria_snapshot()
+    assert re.match(r'- group "\w', tree)
+    assert re.search(r'- slider "\w', tree)
+    assert 'img "' in tree
+    nameless = r"- (button|checkbox|combobox|slider|textbox)(:| \"\"| \[|$).*"
+    assert not re.search(nameless, tree, re.MULTILINE), tree
+
+
+def test_the_keyboard_reaches_everything(notebook):
+    page = notebook
+    shown = output(page, "pose")
+    controls = shown.locator(
+        "[role=button], select, [role=slider], .widget-readout, button:not(:disabled)"
+    ).all()
+    controls[0].focus()
+    for control in controls[1:]:
+        page.keyboard.press("Tab")
+        assert control.evaluate("element => element === document.activeElement"), control
+    shown.get_by_role("button", name="view: side").focus()
+    page.keyboard.press("Enter")
+    assert still_eye(page)["x"] == pytest.approx(1.4)
+    assert still_eye(page)["y"] == pytest.approx(0, abs=1e-6)
+
+
+# Where in the page a point of the scene is drawn: through the scene's own matrices.
+PROJECT = f"""point => {{
+  const scene = {FIGURE}._fullLayout.scene._scene;
+  const {{model, view, projection}} = scene.glplot.cameraParams;
+  let v = [...point.map((x, n) => x * scene.dataScale[n]), 1];
+  for (const m of [model, view, projection])
+    v = [0, 1, 2, 3].map(r => m[r] * v[0] + m[4 + r] * v[1] + m[8 + r] * v[2] + m[12 + r] * v[3]);
+  const box = scene.glplot.canvas.getBoundingClientRect();
+  const [x, y] = [v[0] / v[3], v[1] / v[3]];
+  return [box.x + box.width * (1 + x) / 2, box.y + box.height * (1 - y) / 2];
+}}"""
+
+
+def test_a_click_on_the_skeleton_picks_the_joint(notebook):
+    page = notebook
+    shown = output(page, "pose")
+    shown.get_by_role("button", name="view: front").click()
+    still_eye(page)
+    head = page.evaluate(f"[...'xyz'].map(axis => {FIGURE}._fullData[3][axis][15])")
+    x, y = page.evaluate(PROJECT, head)
+    picker = shown.get_by_role("combobox", name="joint")
+    assert picker.input_value() != "head"
+    for _ in range(4):  # on a busy machine the scene may not listen yet
+        page.mouse.move(x - 3, y)
+        page.mouse.move(x, y, steps=3)
+        page.wait_for_timeout(500)
+        page.mouse.down()
+        page.mouse.up()
+        page.wait_for_timeout(1000)
+        if picker.input_value() == "head":
+            break
+    assert picker.input_value() == "head"
+
+
+def test_a_clip_plays(notebook):
+    page = notebook
+    shown = output(page, "pose")
+    frame = handle(shown, "frame")
+    before = float(frame.get_attribute("aria-valuenow"))
+    page.evaluate("window.before = look()")
+    play = shown.get_by_role("button", name="play or pause")
+    play.click()
+    page.wait_for_function("() => !same(before, look())")
+    page.wait_for_timeout(500)
+    play.click()
+    assert float(frame.get_attribute("aria-valuenow")) > before
+
+
+@pytest.mark.parametrize("front", ["voila/render", "notebooks"])
+def test_voila_and_notebook_7_serve_an_explorer(browser, lab, front):
+    lab.notebook("one", "from hmr_edu.viz.explore import explore_shape\nexplore_shape()")
+    page = new_page(browser)
+    page.add_init_script(KEEP)
+    page.goto(f"{lab.url}{front}/one.ipynb")
+    if front == "notebooks":
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.locator(".jp-CodeCell").click()
+        page.keyboard.press("Shift+Enter")
+    page.evaluate(WATCH)
+    page.wait_for_function(DRAWN, arg=0)
+    page.evaluate("window.before = look()")
+    handle(page, "beta 0").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    # What else these pages complain of, off the network, is not ours.
+    page.wait_for_function("() => !same(before, look())")
+    page.close()
 
 
 def test_a_film_moves_without_a_kernel(browser, tmp_path):

@@ -11,6 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float32
 
+from hmr_edu.viz.explore.figure import Figure
+from hmr_edu.viz.explore.names import Names
 from hmr_edu.viz.explore.throttle import Throttle
 from hmr_edu.viz.palette import BLACK, HEAT
 
@@ -49,8 +51,8 @@ class Explorer(widgets.VBox):
         figure.update_scenes(hovermode="closest" if hover else False)
         # Painted before it is a widget: a message that names several traces, sent before the
         # browser has drawn them, empties those of its traces that it does not change.
-        paint(figure)
-        self.figure = go.FigureWidget(figure)
+        text = paint(figure)
+        self.figure = Figure(figure)
         # One pixel a pixel: plotly draws four by default, and a body has few thin lines.
         self.figure._config = {
             "displayModeBar": False,
@@ -59,7 +61,8 @@ class Explorer(widgets.VBox):
         }
         self.controls = dict(controls)
         self.readout = widgets.HTML()
-        self.said: str | None = None  # the newest read-out
+        self.readout.add_class("explorer-readout")
+        self._say(text)
         self._paint, self._held = paint, False
         self._throttle = Throttle(self._draw)
         for name in self.controls if watch is None else watch:
@@ -69,8 +72,8 @@ class Explorer(widgets.VBox):
         side.layout.width = "25em"
         row = widgets.HBox([self.figure, side])
         row.layout.flex_flow = "row wrap"
-        super().__init__([row])
-        self.flush()
+        super().__init__([row, Names(title=title)])
+        self.add_class("explorer")
 
     def flush(self) -> None:
         """Paint now."""
@@ -94,9 +97,11 @@ class Explorer(widgets.VBox):
     def _draw(self) -> None:
         with self.figure.batch_update():
             text = self._paint(self.figure)
-        self.said = text
-        if text is not None:
-            self.readout.value = f'<div role="status" aria-live="polite">{text}</div>'
+        self._say(text)
+
+    def _say(self, text: str | None) -> None:
+        self.said = text  # the newest read-out
+        self.readout.value = text or ""
 
 
 def slider(
