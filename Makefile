@@ -22,7 +22,7 @@ lessons: setup  ## run the lessons from top to bottom and write them back, ready
 	OMP_NUM_THREADS=2 $(BIN)/hmr-edu course execute notebooks/*.ipynb
 
 lab: setup  ## open the notebooks
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/00_start_here.ipynb
 
 docs: setup  ## build the documentation site: docs/_build/html/index.html
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html

@@ -140,6 +140,21 @@ class Lab:
         return f"{self.url}doc/tree/{file}"
 
 
+def listen(page) -> list[str]:
+    """Collect what goes wrong on a page, from now on."""
+    wrong: list[str] = []
+
+    def note(text: str) -> None:
+        # Said of every widget that takes longer than two seconds. One that does not come will not
+        # move, which is looked for.
+        if "[anywidget] Failed to initialize model" not in text:
+            wrong.append(text)
+
+    page.on("pageerror", lambda error: note(str(error)))
+    page.on("console", lambda message: message.type == "error" and note(message.text))
+    return wrong
+
+
 def open_notebook(page, address: str) -> None:
     """Show a notebook in JupyterLab, and wait until it can be run."""
     page.goto(address)

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lab import DRAWN, KEEP, ROOT, WATCH, Lab, chromium, open_notebook
+from lab import DRAWN, KEEP, ROOT, WATCH, Lab, chromium, listen, open_notebook
 from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 HEIGHT = 1600  # pixels of a picture
@@ -46,11 +46,25 @@ SCROLL = """top => {
 }"""
 
 
+def still(page: Page) -> list[str]:
+    """Press a key on a slider of each explorer; return those whose figure is not told."""
+    found = []
+    for explorer in page.locator(".explorer").all():
+        plot = explorer.locator(".js-plotly-plot").element_handle()
+        page.evaluate("plot => { plot.on('plotly_afterplot', () => { plot.told = true; }); }", plot)
+        explorer.get_by_role("slider").first.focus()
+        page.keyboard.press("ArrowRight")
+        try:
+            page.wait_for_function("plot => plot.told", arg=plot, timeout=30_000)
+        except TimeoutError:
+            found.append(f"{explorer.get_attribute('aria-label')} does not move")
+        page.keyboard.press("ArrowLeft")
+    return found
+
+
 def read(page: Page, address: str, pictures: Path) -> list[str]:
     """Run a lesson, take its pictures; return what went wrong."""
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(f"page: {error}"))
-    page.on("console", lambda m: m.type == "error" and wrong.append(f"console: {m.text}"))
+    wrong = listen(page)
     page.add_init_script(KEEP)
     open_notebook(page, address)
     page.evaluate(RUN)
@@ -62,6 +76,7 @@ def read(page: Page, address: str, pictures: Path) -> list[str]:
             page.wait_for_function(DRAWN, arg=scene, timeout=60_000)
     except TimeoutError:
         wrong.append("a figure stays empty")
+    wrong += still(page)
     pictures.mkdir(parents=True, exist_ok=True)
     top, number = 0, 0
     while True:
@@ -69,8 +84,10 @@ def read(page: Page, address: str, pictures: Path) -> list[str]:
         page.wait_for_timeout(700)
         page.screenshot(path=pictures / f"{number:02}.png")
         if reached + shown >= whole - 1:
-            return wrong
+            break
         top, number = reached + shown - 60, number + 1
+    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    return wrong
 
 
 def main(folder: Path, names: list[str]) -> int:

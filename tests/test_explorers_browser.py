@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from lab import DRAWN, KEEP, WATCH, Lab, chromium, handle, open_explorers, settle
+from lab import DRAWN, KEEP, WATCH, Lab, chromium, handle, listen, open_explorers, settle
 from plotly.offline import get_plotlyjs
 
 from hmr_edu.viz.explore import explore_shape
@@ -55,9 +55,7 @@ def new_page(browser):
     """A page that remembers what went wrong on it."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(120_000)  # for machines that have much else to do
-    page.wrong = []
-    page.on("pageerror", lambda error: page.wrong.append(str(error)))
-    page.on("console", lambda m: m.type == "error" and page.wrong.append(m.text))
+    page.wrong = listen(page)
     return page
 
 

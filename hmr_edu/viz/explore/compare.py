@@ -12,7 +12,7 @@ from torch import Tensor
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.metrics import similarity_align
 from hmr_edu.theta import split_theta
-from hmr_edu.viz.explore.front import WIDE, Explorer, heat, move, slider
+from hmr_edu.viz.explore.front import MENU, WIDE, Explorer, heat, move, slider
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import TRUTH
 from hmr_edu.viz.view_state import MeshViewState, distances, to_scene
@@ -34,7 +34,9 @@ def compare_bodies(
     found, true = output.vertices - output.joints[:, :1]
     aligned = {ALIGNMENTS[0]: found, ALIGNMENTS[1]: similarity_align(found, true)}
     share = slider("blend", 1.0, 0.0, 1.0, 0.05)
-    alignment = widgets.Dropdown(options=ALIGNMENTS, description="aligned by", style=WIDE)
+    alignment = widgets.Dropdown(
+        options=ALIGNMENTS, description="aligned by", style=WIDE, layout=MENU
+    )
     ghost = widgets.Checkbox(value=True, description="show the truth", indent=False)
 
     def paint(figure):

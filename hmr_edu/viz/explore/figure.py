@@ -1,4 +1,4 @@
-"""plotly's figure widget, loaded once a page."""
+"""plotly's figure widget, loaded once a page, with names for screen readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import traitlets
 
 
 class Figure(go.FigureWidget):
-    """A `FigureWidget` that shares its script with the page's others and may load slowly."""
+    """A `FigureWidget` that may take its time to load, and names all parts of its explorer.
+
+    Its script looks for what `Explorer` puts around it: a title, sliders, a read-out.
+    """
 
     _plotly = traitlets.Unicode(str(go.FigureWidget._esm)).tag(sync=True)
     _esm = Path(__file__).with_suffix(".js")

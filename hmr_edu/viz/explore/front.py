@@ -12,13 +12,13 @@ import plotly.graph_objects as go
 from jaxtyping import Float32
 
 from hmr_edu.viz.explore.figure import Figure
-from hmr_edu.viz.explore.names import Names
 from hmr_edu.viz.explore.throttle import Throttle
 from hmr_edu.viz.palette import BLACK, HEAT
 
 HEIGHT = 440  # pixels of a figure
 WIDTH = 520
 WIDE = {"description_width": "7.5em"}
+MENU = {"width": "24em"}
 
 
 class Explorer(widgets.VBox):
@@ -72,7 +72,7 @@ class Explorer(widgets.VBox):
         side.layout.width = "25em"
         row = widgets.HBox([self.figure, side])
         row.layout.flex_flow = "row wrap"
-        super().__init__([row, Names(title=title)])
+        super().__init__([row])
         self.add_class("explorer")
 
     def flush(self) -> None:

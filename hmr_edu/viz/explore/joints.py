@@ -12,7 +12,7 @@ from torch import Tensor
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from hmr_edu.viz.explore.front import WIDE, slider
+from hmr_edu.viz.explore.front import MENU, WIDE, slider
 from hmr_edu.viz.view_state import MeshViewState, joint_number, neutral_pose
 
 TURN = 180.0  # degrees either way, where there is no limit
@@ -35,7 +35,7 @@ class JointPicker:
         self.high = torch.cat([free, prior.high.rad2deg() if limits else TURN * torch.ones(69)])
         names = [(name.replace("_", " "), name) for name in SMPL_JOINTS]
         self.menu = widgets.Dropdown(
-            options=names, value=joint, description="joint", style=WIDE, layout={"width": "24em"}
+            options=names, value=joint, description="joint", style=WIDE, layout=MENU
         )
         self.angles = [
             slider(f"about {axis}, °", 0, -1, 1, 1, readout_format=".0f") for axis in "xyz"

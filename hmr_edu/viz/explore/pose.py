@@ -57,7 +57,8 @@ def explore_pose(
             figure.data[3].marker.color = colours
         x, y, z = state.rotation(picker.menu.value).rad2deg().tolist()
         angle = float(np.linalg.norm([x, y, z]))
-        return f"{picker.menu.label}: ({x:.0f}, {y:.0f}, {z:.0f})°, {angle:.0f}° about one axis"
+        turns = ", ".join(str(round(degrees)) for degrees in (x, y, z))
+        return f"{picker.menu.label}: ({turns})°, {angle:.0f}° about one axis"
 
     def scrub(_):
         state.pose = clip[frame.value].clone()

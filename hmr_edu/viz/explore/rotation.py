@@ -61,6 +61,7 @@ def explore_rotation(point: Float[np.ndarray, "3"] = POINT) -> Explorer:
         # A name at the middle of each arrow: colours alone would not do for everyone.
         places = np.array([0.55 * np.add(*end) + [0.08, 0, 0.06] for end in ends], np.float32)
         places[0], places[-1] = 1.3 * n, 1.07 * turned
+        places[4, 2] -= 0.16  # below its arrow: above it stands p'
         move(figure.data[-1], places.T)
         return (
             f"p' = {_row(along)} + {_row(across)} + {_row(ahead)} = {_row(turned)}; "
@@ -72,7 +73,7 @@ def explore_rotation(point: Float[np.ndarray, "3"] = POINT) -> Explorer:
 
 
 def _row(v: Float[np.ndarray, "3"]) -> str:
-    return "(" + ", ".join(f"{x:.2f}" for x in v) + ")"
+    return "(" + ", ".join(f"{x:.2f}" for x in np.round(v, 2) + 0.0) + ")"  # no -0.00
 
 
 def _figure(point: Float[np.ndarray, "3"]) -> go.Figure:

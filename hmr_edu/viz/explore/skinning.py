@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import torch
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.viz.explore.front import WIDE, Explorer, heat, move
+from hmr_edu.viz.explore.front import MENU, WIDE, Explorer, heat, move
 from hmr_edu.viz.explore.joints import JointPicker
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.view_state import MeshViewState, distances
@@ -31,7 +31,7 @@ def explore_skinning(
         name: widgets.Checkbox(value=True, description=name, indent=False)
         for name in ("shape blend shapes", "pose blend shapes")
     }
-    colour = widgets.Dropdown(options=COLOURS, description="colour", style=WIDE)
+    colour = widgets.Dropdown(options=COLOURS, description="colour", style=WIDE, layout=MENU)
 
     def paint(figure):
         state.shape_blend, state.pose_blend = (check.value for check in checks.values())
