@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: train test quick lessons lab docs setup lint browser
+.PHONY: train test quick lessons tour lab docs setup lint browser
 
 train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 	$(BIN)/hmr-edu train cpu --resume
@@ -20,6 +20,9 @@ quick: setup  ## the tests that take seconds
 
 lessons: setup  ## run the lessons from top to bottom and write them back, ready to be committed
 	OMP_NUM_THREADS=2 $(BIN)/hmr-edu course execute notebooks/*.ipynb
+
+tour: setup browser  ## run every lesson in a real JupyterLab and a browser: minutes; pictures in runs/tour
+	$(BIN)/python tests/lessons_in_browser.py runs/tour
 
 lab: setup  ## open the notebooks
 	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/00_start_here.ipynb

@@ -98,6 +98,13 @@ def test_shape_buttons_paint_once(lite):
     assert all(explorer.controls[f"beta {n}"].value == 0 for n in range(10))
 
 
+def test_the_script_that_anywidget_waits_for_is_short(lite):
+    figure = explore_shape(lite).figure
+    assert len(figure._esm) < 10_000
+    assert "new MutationObserver" in figure._esm  # and not plotly's own
+    assert len(figure._plotly) > 1_000_000
+
+
 def test_the_camera_is_the_readers(lite):
     explorer = explore_shape(lite)
     sent = messages(explorer)

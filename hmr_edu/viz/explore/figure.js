@@ -48,12 +48,17 @@ function press(event) {
 }
 
 export default {
-  async render({ model, el }) {
+  async render({ model, el, signal }) {
     globalThis.plotlyOfExplorers ??= load(model.get('_plotly'));
     const figure = (await globalThis.plotlyOfExplorers).default();
+    // A view is made before it is put on the page.
+    while (!el.closest('.explorer')) {
+      if (signal.aborted) return;
+      await new Promise(requestAnimationFrame);
+    }
+    const explorer = el.closest('.explorer');
     figure.initialize({ model });
     const remove = figure.render({ el });
-    const explorer = el.closest('.explorer');
     explorer.addEventListener('keydown', press);
     // Sliders may come later, and plotly draws its buttons again.
     const observer = new MutationObserver(() => name(explorer));
