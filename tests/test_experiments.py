@@ -1,5 +1,6 @@
 """Experiments: what the variants change, what is measured, records that survive, their tables."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from hmr_edu.camera import perspective, weak_from_perspective
 from hmr_edu.cli import main
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.discriminator import Discriminator
+from hmr_edu.errors import DataError
 from hmr_edu.experiments import runner
 from hmr_edu.experiments.cameras import box_of, fill_box, seen_by
 from hmr_edu.experiments.catalogue import EXPERIMENTS
@@ -212,6 +214,15 @@ def test_records_are_not_overwritten_or_mixed(tmp_path, quick, capsys):
     assert "other options" in failing(capsys, *run, "--resume", "--images", 99)
     (tmp_path / "regressor-relu.json").write_text("[]")
     assert "not a record" in failing(capsys, *run, "--resume")
+
+
+def test_a_variant_may_join_and_none_may_change(tmp_path, quick):
+    run_experiment(TINY, 1, None, False, tmp_path)
+    more = dataclasses.replace(TINY, variants=TINY.variants | {"both": {"hidden": 8}})
+    assert len(run_experiment(more, 1, None, True, tmp_path)["runs"]) == 3
+    other = dataclasses.replace(TINY, variants=TINY.variants | {"no ReLU": {"hidden": 8}})
+    with pytest.raises(DataError, match="other options"):
+        run_experiment(other, 1, None, True, tmp_path)
 
 
 def test_the_table_says_mean_and_spread(tmp_path, quick):

@@ -73,7 +73,10 @@ def _begun(experiment: Experiment, images: int | None, path: Path, resume: bool)
             f"{path} holds results already: go on with --resume, or choose another --out"
         )
     record = read_record(path)
-    kept = {key: record.get(key) for key in ("lab", "images", "shared", "variants")}
-    if kept != {key: about[key] for key in kept}:
+    same = all(record.get(key) == about[key] for key in ("lab", "images", "shared"))
+    made = {run["variant"] for run in record["runs"]}
+    # A variant may join; those that have run must still be what they were.
+    same &= all(record["variants"][name] == about["variants"].get(name) for name in made)
+    if not same:
         raise DataError(f"{path}: its runs were made with other options; choose another --out")
     return record | about
