@@ -79,6 +79,14 @@ def evaluate(args: Sequence[str]) -> None:
     tyro.cli(command, prog="hmr-edu evaluate", args=args)
 
 
+def evaluate_photos(args: Sequence[str]) -> None:
+    """Measure a network on photographs of your own with marked keypoints."""
+    from hmr_edu.viz.photo_sheet import evaluate_files
+
+    config = (tyro.conf.PositionalRequiredArgs,)
+    tyro.cli(evaluate_files, prog="hmr-edu evaluate-photos", args=args, config=config)
+
+
 def demo(args: Sequence[str]) -> None:
     """Recover the body in a picture of your own."""
 
@@ -86,6 +94,7 @@ def demo(args: Sequence[str]) -> None:
         image: Annotated[Path, tyro.conf.Positional],
         box: tuple[float, float, float, float] | None = None,
         weights: str = "resnet18",
+        refine: bool = False,
         out: Path = Path("demo"),
     ) -> None:
         """Recover the body in a picture: overlay PNG, OBJ, GLB, orbitable HTML, theta as JSON.
@@ -94,12 +103,15 @@ def demo(args: Sequence[str]) -> None:
             image: any picture file.
             box: the person, in pixels: x0 y0 x1 y1; without it, the whole picture.
             weights: shipped weights by name, or a file written by a training run.
+            refine: after the network, fit the body to the network's heat-maps.
             out: folder for the results.
         """
+        from hmr_edu.fitting import Refined
         from hmr_edu.hmr import load_pretrained
         from hmr_edu.viz.demo import run_demo
 
-        written = run_demo(image, out, load_pretrained(weights), box, weights=weights)
+        model = load_pretrained(weights)
+        written = run_demo(image, out, Refined(model) if refine else model, box, weights=weights)
         for kind, path in written.items():
             print(f"{kind:8s} {path}")
 
@@ -243,6 +255,7 @@ def course(args: Sequence[str]) -> None:
 COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
     "train": train,
     "evaluate": evaluate,
+    "evaluate-photos": evaluate_photos,
     "experiment": experiment,
     "demo": demo,
     "body": body,
@@ -255,7 +268,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
 
 def usage() -> str:
     """The list of commands."""
-    lines = [f"  {name:10s} {(f.__doc__ or '').splitlines()[0]}" for name, f in COMMANDS.items()]
+    lines = [f"  {name:15s} {(f.__doc__ or '').splitlines()[0]}" for name, f in COMMANDS.items()]
     return "\n".join(["usage: hmr-edu COMMAND [OPTIONS]; `hmr-edu COMMAND --help`", "", *lines])
 
 

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from hmr_edu.camera import CropBox
 
+# Side of the crop over the longer side of the person's box, as in SPIN.
+PADDING = 1.2
+
 
 def crop_image(
     image: UInt8[np.ndarray, "H W 3"] | Float[Tensor, "3 H W"], box: CropBox, size: int

@@ -12,11 +12,12 @@ from torch import nn
 from toy_body import toy_body
 
 from hmr_edu.body import SMPL
+from hmr_edu.data.photo import read_photo
 from hmr_edu.errors import DataError
+from hmr_edu.fitting import FitOptions, Refined
 from hmr_edu.hmr import HMR
 from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz.demo import run_demo
-from hmr_edu.viz.photo import read_photo
 
 
 class Fixed(HMR):
@@ -258,3 +259,17 @@ def test_a_picture_of_a_billion_pixels_is_refused(tmp_path, monkeypatch):
     Image.new("1", (60, 40)).save(tmp_path / "huge.png")
     with pytest.raises(DataError, match=r"huge\.png"):
         read_photo(tmp_path / "huge.png")
+
+
+def test_a_refined_body_is_a_step_more(png, tmp_path):
+    model = HMR("resnet18", image_size=32, width=8, stem="small", pooling="spatial", hidden=16)
+    refined = Refined(model.eval(), FitOptions(steps=2))
+    direct, fitted = (run_demo(png, tmp_path / str(i), m) for i, m in enumerate((model, refined)))
+    records = [json.loads(paths["theta"].read_text()) for paths in (direct, fitted)]
+    assert [record["refined"] for record in records] == [False, True]
+    thetas = [record["theta_of_each_step"] for record in records]
+    np.testing.assert_allclose(thetas[1][:3], thetas[0], atol=1e-6)
+    assert len(thetas[1]) == 4
+    assert thetas[1][3] != thetas[0][2]
+    widths = [read_photo(paths["steps"]).shape[1] for paths in (direct, fitted)]
+    assert widths[1] > widths[0]

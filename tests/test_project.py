@@ -23,6 +23,7 @@ ROOMS = [
     ("encoder", "regressor", "discriminator"),
     ("hmr",),
     ("data",),
+    ("fitting",),
     ("training",),
     ("experiments",),
     ("viz",),

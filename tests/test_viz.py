@@ -8,11 +8,11 @@ import pytest
 import trimesh
 
 from hmr_edu.camera import CropBox
+from hmr_edu.data.photo import read_photo
 from hmr_edu.errors import DataError
 from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz import export, palette, pictures
 from hmr_edu.viz.orbit import body_figure, write_html
-from hmr_edu.viz.photo import read_photo
 from hmr_edu.viz.shading import composite, shade
 
 FACES = np.array([[0, 1, 2], [0, 2, 3]])

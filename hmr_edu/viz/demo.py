@@ -13,16 +13,16 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from hmr_edu.camera import CropBox
-from hmr_edu.crop import crop_image
+from hmr_edu.crop import PADDING, crop_image
+from hmr_edu.data.photo import read_photo
 from hmr_edu.errors import DataError
+from hmr_edu.fitting import Refined
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz.export import write_glb, write_json, write_obj
 from hmr_edu.viz.orbit import write_html
-from hmr_edu.viz.photo import read_photo
 from hmr_edu.viz.pictures import overlay, prediction_strip, save_picture
 
-PADDING = 1.2  # side of the crop over the longer side of the person's box, as in SPIN
 LARGEST = 1600  # pixels of an overlay's longer side
 TILE = 256  # pixels of a tile in the steps
 
@@ -30,7 +30,7 @@ TILE = 256  # pixels of a tile in the steps
 def run_demo(
     image_path: str | Path,
     out_dir: str | Path,
-    model: HMR,
+    model: HMR | Refined,
     box: Sequence[float | int] | None = None,
     weights: str | None = None,
 ) -> dict[str, Path]:
@@ -38,8 +38,9 @@ def run_demo(
 
     box: the person as (x0, y0, x1, y1) in pixels of the upright picture, edges counted from 0;
     it may reach beyond the picture. Without one the person is taken to fill the whole picture.
-    weights: their name, for the record. Raises FileNotFoundError when there is no picture,
-    DataError when it is unreadable or the box is not usable.
+    weights: their name, for the record. A `Refined` model's fit counts as the last step. Raises
+    FileNotFoundError when there is no picture, DataError when it is unreadable or the box is not
+    usable.
     """
     photo = read_photo(image_path)
     crop = _crop_box(photo, box)
@@ -49,7 +50,9 @@ def run_demo(
     shown, shown_crop = _fit(photo, crop)
     drawn = overlay(shown, last.vertices[0], faces, last.camera[0], box=shown_crop)
     bodies = [(step.vertices[0], step.camera[0]) for step in steps]
-    strip = prediction_strip(crop_image(photo, crop, TILE), bodies, faces, TILE)
+    strip = prediction_strip(
+        crop_image(photo, crop, TILE), bodies, faces, TILE, refined=isinstance(model, Refined)
+    )
 
     name, folder = Path(image_path).stem, Path(out_dir)
     paths = {
@@ -69,6 +72,7 @@ def run_demo(
     record = {"picture": Path(image_path).name, "size": [width, height]}
     record |= {"box": None if box is None else [float(edge) for edge in box]}
     record |= {"weights": weights, "network": model.options}
+    record |= {"refined": isinstance(model, Refined)}
     write_json(paths["theta"], record | _numbers(steps, crop, width, height))
     return paths
 
@@ -93,7 +97,7 @@ def _crop_box(
     return CropBox.around_box(x0, y0, x1, y1, padding=PADDING)
 
 
-def _predict(model: HMR, crop: UInt8[np.ndarray, "size size 3"]) -> list[Prediction]:
+def _predict(model: HMR | Refined, crop: UInt8[np.ndarray, "size size 3"]) -> list[Prediction]:
     """Run the network on one crop; predictions on the CPU. Raises DataError on NaN."""
     image = torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():

@@ -140,15 +140,20 @@ def prediction_strip(
     faces: Faces,
     size: int = 256,
     colour: str = PREDICTION,
+    refined: bool = False,
 ) -> Picture:
     """Draw a row: the square image, each step's body over it, the last body from the side.
 
-    steps: (vertices, camera (s, tx, ty)) of every regression step.
+    steps: (vertices, camera (s, tx, ty)) of every regression step; the last of them is a fit
+    to the picture if `refined`.
     """
     image = resize(image, size)
     bodies = [overlay(image, vertices, faces, camera, 0.9, colour) for vertices, camera in steps]
     side = turntable(steps[-1][0], faces, size, (90,), colour)
-    labels = ["image", *(f"step {i + 1}" for i in range(len(steps))), "from the side"]
+    names = [f"step {i + 1}" for i in range(len(steps))]
+    if refined:
+        names[-1] = "refined"
+    labels = ["image", *names, "from the side"]
     return contact_sheet([image, *bodies, *side], len(labels), labels)
 
 

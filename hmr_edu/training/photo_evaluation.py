@@ -1,0 +1,124 @@
+"""Evaluation on photographs with marked keypoints, beside predictors that do not look at them.
+
+A 2D score says little by itself: people stand upright in the middle of their boxes, so a constant
+is often right. A network sees something where it beats the mean pose, the best constant there is
+for these very pictures, and its own answers given to the wrong pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hmr_edu import metrics
+from hmr_edu.crop import PADDING, crop_image
+from hmr_edu.data.annotations import AnnotatedPerson
+from hmr_edu.data.photo import read_photo
+from hmr_edu.fitting import Refined
+from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.training.baselines import bodies
+from hmr_edu.training.evaluation import starting_theta
+
+NEAR = 0.2  # of the box's longer side
+BOX = 2 / PADDING  # that side in crop coordinates
+BATCH = 32
+SHIFTS = 100  # how often, at most, answers are handed round
+
+
+def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people 3 size size"]:
+    """Cut the people out of their pictures, as the network wants them.
+
+    Raises DataError on a picture that is unreadable, ValueError on a box that lies beside it.
+    """
+    photos = {path: read_photo(path) for path in {person.path for person in people}}
+    images = [torch.from_numpy(crop_image(photos[p.path], p.crop, size)) for p in people]
+    return torch.stack(images).permute(0, 3, 1, 2).float() / 255
+
+
+@torch.no_grad()
+def predict_photos(
+    model: nn.Module, images: Float[Tensor, "people 3 size size"], vertices: bool = False
+) -> list[Prediction]:
+    """Return the bodies of every step, for all crops, on the CPU."""
+    device = next(model.parameters()).device
+    batches = [model(batch.to(device), vertices=vertices) for batch in images.split(BATCH)]
+    return [
+        Prediction(
+            *(
+                None if parts[0] is None else torch.cat([part.cpu() for part in parts])
+                for parts in zip(*step, strict=True)
+            )
+        )
+        for step in zip(*batches, strict=True)
+    ]
+
+
+def evaluate_photos(
+    models: Mapping[str, HMR | Refined], people: Sequence[AnnotatedPerson]
+) -> dict[str, Any]:
+    """Score networks and baselines on marked people: {"about": ..., name: scores}.
+
+    Scores are `pck`, the share of a person's marked keypoints within a fifth of the box's longer
+    side, mean over people, and `distance`, in shares of that side. Baselines: `mean theta`, from
+    which the first network starts; `best constant`, the median of the marked keypoints, which
+    knows the answers; and for each network its answers given to the other pictures (None with
+    a single person). Raises DataError and ValueError as `crops`.
+    """
+    model = next(iter(models.values()))
+    images = crops(people, model.image_size)
+    marked = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
+    visible = torch.stack([person.visible for person in people])
+    mean = bodies(starting_theta(model)[None], model.body).keypoints2d
+    hidden = marked.masked_fill(visible[..., None] == 0, torch.nan)
+    constant = hidden.nanmedian(0).values.nan_to_num()[None]
+    record: dict[str, Any] = {
+        "about": {
+            "people": len(people),
+            "pictures": len({person.path for person in people}),
+            "keypoints": int(visible.sum()),
+        },
+        "mean theta": _score(mean, marked, visible),
+        "best constant": _score(constant, marked, visible),
+    }
+    for name, network in models.items():
+        found = predict_photos(network, images)[-1].keypoints2d
+        record[f"{name}, shuffled"] = _shuffled(found, marked, visible)
+        record[name] = _score(found, marked, visible)
+    return record
+
+
+def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
+    """Lay a photo evaluation out as text."""
+    about = record["about"]
+    rows = {name: row for name, row in record.items() if name != "about"}
+    width = max(map(len, rows))
+    lines = [
+        f"{about['people']} people in {about['pictures']} pictures, {about['keypoints']} keypoints",
+        f"{'':{width}}  PCK@{NEAR}  distance",
+        f"{'':{width}}        %  % of box",
+    ]
+    for name, row in rows.items():
+        cells = ("-" if row[key] is None else f"{100 * row[key]:.1f}" for key in row)
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>9}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | None]:
+    found = found.expand_as(marked)
+    distance = ((found - marked).norm(dim=-1) * visible).sum(1) / visible.sum(1)
+    pck = metrics.pck2d(found, marked, NEAR * BOX, visible)
+    return {"pck": float(pck.mean()), "distance": float(distance.mean()) / BOX}
+
+
+def _shuffled(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | None]:
+    """Give everybody the answer for somebody else, in turn: a shuffle without chance."""
+    n = len(found)
+    if n == 1:
+        return {"pck": None, "distance": None}
+    shifts = torch.linspace(1, n - 1, min(n - 1, SHIFTS)).round().int().unique().tolist()
+    scores = [_score(found.roll(shift, 0), marked, visible) for shift in shifts]
+    return {key: sum(score[key] for score in scores) / len(scores) for key in scores[0]}
