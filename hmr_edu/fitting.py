@@ -14,7 +14,8 @@ keypoints that somebody marked.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hmr_edu.body import SMPL
-from hmr_edu.camera import weak_perspective
+from hmr_edu.camera import fit_weak_perspective, weak_perspective
 from hmr_edu.data.pose_prior import PosePrior, load_pose_prior
 from hmr_edu.errors import DataError
 from hmr_edu.hmr import HMR, Prediction
@@ -169,6 +170,46 @@ def fit(
     camera, turn, joints, betas = best
     root = matrix_to_axis_angle(axis_angle_to_matrix(turn) @ start[:, 0])
     return Fit(join_theta(camera, torch.cat((root, joints), 1), betas), lowest, start_energy)
+
+
+def fit_to_marks(
+    body: SMPL,
+    starts: Sequence[Float[Tensor, "batch 85"]],
+    keypoints2d: Float[Tensor, "batch 19 2"],
+    confidence: Float[Tensor, "batch 19"],
+    options: FitOptions | None = None,
+) -> Fit:
+    """Fit to marked keypoints from several starts; everybody keeps the fit of least energy.
+
+    A start may lie far from the marks (a network's answer that failed, a mean theta): first its
+    camera becomes the one that explains the marks best, where there is one. SMPLify begins like
+    that, too. Raises ValueError as `fit`.
+    """
+    evidence = keypoint_evidence(keypoints2d, confidence)
+    fits = [
+        fit(body, _aimed(body, start, keypoints2d, confidence), evidence, options)
+        for start in starts
+    ]
+    best = torch.stack([one.energy for one in fits]).argmin(0)
+    who = torch.arange(len(best), device=best.device)
+    return Fit(*(torch.stack(parts)[best, who] for parts in zip(*fits, strict=True)))
+
+
+@torch.no_grad()
+def _aimed(
+    body: SMPL,
+    theta: Float[Tensor, "batch 85"],
+    keypoints2d: Float[Tensor, "batch 19 2"],
+    confidence: Float[Tensor, "batch 19"],
+) -> Float[Tensor, "batch 85"]:
+    """Give everybody the weak camera that explains the marks best, in closed form."""
+    camera, pose, betas = split_theta(theta.detach().clone())
+    points = body(betas, pose, vertices=False).keypoints
+    for i in range(len(theta)):
+        # No camera explains a body upside down, or a single mark: that person keeps the old one.
+        with suppress(ValueError):
+            camera[i] = fit_weak_perspective(points[i], keypoints2d[i], confidence[i])
+    return join_theta(camera, pose, betas)
 
 
 class Refined(nn.Module):

@@ -21,6 +21,7 @@ import test_lesson_03
 import test_lesson_04
 import test_lesson_05
 import test_lesson_06
+import test_lesson_08
 
 from hmr_edu.course import checks
 from hmr_edu.course.slices import needed
@@ -71,6 +72,7 @@ def of_lessons() -> Iterator[Mutant]:
         test_lesson_04.MISTAKES,
         test_lesson_05.MISTAKES,
         test_lesson_06.MISTAKES,
+        test_lesson_08.MISTAKES,
         problem_mistakes.MISTAKES,
     ):
         yield from (Mutant(*mistake) for mistake in mistakes)

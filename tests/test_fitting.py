@@ -21,6 +21,7 @@ from hmr_edu.fitting import (
     FitOptions,
     Refined,
     fit,
+    fit_to_marks,
     heatmap_evidence,
     keypoint_evidence,
 )
@@ -172,6 +173,41 @@ def test_weights_of_zero_hide_anything(body):
     results = [fit(body, truth, keypoint_evidence(k, weight)).theta for k in (x, junk)]
     assert results[1].isfinite().all()
     torch.testing.assert_close(results[0], results[1])
+
+
+def test_a_start_far_away_is_aimed_first(body):
+    """The camera of a failed answer may be anywhere; the marks say where the person is."""
+    truth = people(3)
+    x, all_seen = project(body, truth)[0], torch.ones(3, 19)
+    lost = perturbed(truth)
+    lost[:, :3] = torch.tensor([0.1, 5.0, -4.0])
+    plain = fit(body, lost, keypoint_evidence(x, all_seen)).theta
+    aimed = fit_to_marks(body, [lost], x, all_seen).theta
+    far, near = ((project(body, t)[0] - x).norm(dim=-1).mean() for t in (plain, aimed))
+    assert far > 0.3
+    assert near < 0.05
+
+
+def test_the_better_of_two_starts_is_kept(body):
+    truth = people(4)
+    x, all_seen = project(body, truth)[0], torch.ones(4, 19)
+    good, bad = perturbed(truth), people(4, seed=9)
+    one, other = good.clone(), bad.clone()
+    one[:2], other[:2] = bad[:2], good[:2]
+    mixed = fit_to_marks(body, [one, other], x, all_seen)
+    single = [fit_to_marks(body, [start], x, all_seen).energy for start in (one, other)]
+    torch.testing.assert_close(mixed.energy, torch.minimum(*single), rtol=1e-3, atol=1e-2)
+    assert (mixed.energy <= mixed.start_energy).all()
+    assert (project(body, mixed.theta)[0] - x).norm(dim=-1).mean() < 0.05
+
+
+def test_marks_that_no_camera_explains_leave_it_alone(body):
+    theta = people(2)
+    x = project(body, theta)[0] * torch.tensor([-1.0, -1.0])  # upside down
+    seen = torch.ones(2, 19)
+    seen[1, 1:] = 0  # a single mark
+    result = fit_to_marks(body, [theta], x, seen, FitOptions(steps=0))
+    torch.testing.assert_close(result.theta[:, :3], theta[:, :3])
 
 
 def blob(places: list[tuple[float, float]], cells: int = 16) -> torch.Tensor:

@@ -168,5 +168,7 @@ def test_notice_speaks_of_every_asset():
     notice = (ROOT / "NOTICE").read_text()
     for folder in ("hmr_edu/body/assets", "hmr_edu/assets/pose_prior", "hmr_edu/assets/weights"):
         assert folder in notice
+    for photo in (ROOT / "hmr_edu" / "assets" / "photos").glob("*.jpg"):
+        assert photo.name in notice
     assert "mocap.cs.cmu.edu" in notice
     assert "NSF EIA-0196217" in notice

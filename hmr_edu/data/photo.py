@@ -11,6 +11,9 @@ from PIL import Image, ImageOps
 
 from hmr_edu.errors import DataError
 
+# Photographs that ship with the course, and the keypoints marked in them.
+EXAMPLES = Path(__file__).parents[1] / "assets" / "photos"
+
 
 def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     """Read a picture: upright (EXIF), first frame, alpha on white, grey and 16 bits as RGB.

@@ -11,6 +11,12 @@ from hmr_edu.course.checks.discriminator import (
     check_worst_joint,
 )
 from hmr_edu.course.checks.fitting import check_fit_camera, check_fit_energy
+from hmr_edu.course.checks.photo import (
+    check_handed_round,
+    check_map_energy,
+    check_pck_of_box,
+    check_robust,
+)
 from hmr_edu.course.checks.problems_geometry import (
     check_in_picture,
     check_joint_basis,
@@ -82,21 +88,25 @@ __all__ = [
     "check_gradient_penalty",
     "check_growing_loss",
     "check_half_turn_axis",
+    "check_handed_round",
     "check_hinge",
     "check_in_picture",
     "check_joint_basis",
     "check_labelled_l1",
     "check_lsgan",
+    "check_map_energy",
     "check_mean_rotation",
     "check_mirror_pose",
     "check_moving_average",
     "check_noticed",
     "check_parameter_count",
+    "check_pck_of_box",
     "check_perspective",
     "check_pose_feature",
     "check_regressor_parameters",
     "check_relative_rotations",
     "check_repair_step",
+    "check_robust",
     "check_rodrigues",
     "check_rotate_point",
     "check_rotation_6d",
