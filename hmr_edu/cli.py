@@ -54,6 +54,7 @@ def evaluate(args: Sequence[str]) -> None:
         out: Path | None = None,
         sheet: Path | None = None,
         threads: int = 0,
+        refine: bool = False,
     ) -> None:
         """Measure a network on the held-out test sets, beside the baselines.
 
@@ -67,10 +68,11 @@ def evaluate(args: Sequence[str]) -> None:
             out: write the numbers here as JSON too.
             sheet: draw the first people of the first set here (PNG).
             threads: CPU threads; 0 leaves it to PyTorch.
+            refine: also fit each body to the network's heat-maps.
         """
         from hmr_edu.training.run import evaluate_weights
 
-        model, test_sets = evaluate_weights(weights, sets, images, appearance, out, threads)
+        model, test_sets = evaluate_weights(weights, sets, images, appearance, out, threads, refine)
         if sheet is not None:
             from hmr_edu.viz.result_sheet import save_result_sheet
 

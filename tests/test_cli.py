@@ -170,3 +170,15 @@ def test_the_core_imports_without_the_extras():
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+@pytest.mark.slow
+def test_evaluate_refined(capsys, weights, tmp_path):
+    out = tmp_path / "record.json"
+    options = ("--images", "6", "--sets", "test-prior", "--refine", "--out", str(out))
+    assert main(["evaluate", str(weights), *options]) == 0
+    assert "refined" in capsys.readouterr().out
+    rows = json.loads(out.read_text())["test-prior"]
+    # The fit is the step after the regressor's three.
+    assert [len(rows[name]["steps"]) for name in ("after", "refined")] == [3, 4]
+    assert rows["refined"]["steps"][:3] == rows["after"]["steps"]

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from hmr_edu.data.real_poses import RealPoses, load_real_poses
 from hmr_edu.data.testsets import TestSet
 from hmr_edu.errors import DataError
+from hmr_edu.fitting import Refined
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.training.baselines import score_baselines
 from hmr_edu.training.scores import Truth, score, score_joints
@@ -64,7 +65,7 @@ def predict(model: nn.Module, test_set: TestSet) -> Predictions:
 
 
 def evaluate(
-    models: Mapping[str, HMR],
+    models: Mapping[str, HMR | Refined],
     test_sets: Iterable[TestSet],
     real_poses: RealPoses | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -83,7 +84,7 @@ def evaluate(
 
 
 def _evaluate_on(
-    test_set: TestSet, models: Mapping[str, HMR], real_poses: RealPoses
+    test_set: TestSet, models: Mapping[str, HMR | Refined], real_poses: RealPoses
 ) -> dict[str, Any]:
     rows = {}
     for name, model in models.items():

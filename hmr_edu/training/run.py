@@ -11,6 +11,7 @@ import torch
 from hmr_edu.data.appearance import LEVELS
 from hmr_edu.data.synthetic import SyntheticConfig
 from hmr_edu.data.testsets import TestSet, find_test_sets, test_set
+from hmr_edu.fitting import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.evaluation import evaluate, table
@@ -47,14 +48,19 @@ def evaluate_weights(
     appearance: str,
     out: Path | None,
     threads: int,
+    refine: bool,
 ) -> tuple[HMR, list[TestSet]]:
-    """Measure shipped or trained weights on the named sets, print the table, write the record."""
+    """Measure shipped or trained weights on the named sets, print the table, write the record.
+
+    With `refine` also its bodies fitted to its heat-maps, as a row of their own.
+    """
     if threads:
         torch.set_num_threads(threads)
     model = load_pretrained(weights)
     data = SyntheticConfig(image_size=model.image_size, appearance=LEVELS[appearance])
     test_sets = [test_set(name, model.body, data, images) for name in sets]
-    record = evaluate({"after": model}, test_sets)
+    models = {"after": model} | ({"refined": Refined(model)} if refine else {})
+    record = evaluate(models, test_sets)
     print(table(record))
     if out is not None:
         write_json(out, record)
