@@ -169,9 +169,44 @@ def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
 
     Raises FileNotFoundError naming what is shipped, DataError on a damaged or foreign file.
     """
+    path, options, tensors = _read_weights(name_or_path)
+    model = HMR(**options)
+    state = model.state_dict()
+    try:
+        model.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items() if k in state})
+    except RuntimeError as error:
+        raise DataError(f"{path}: the weights do not fit its own options ({error})") from None
+    return model.eval()
+
+
+def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
+    """Give `model` every tensor of other weights that fits it; return the names it lacks.
+
+    For going on at another resolution, where the trunk fits and the regressor's first layer does
+    not. Raises as `load_pretrained`, and DataError when nothing fits.
+    """
+    path, _, tensors = _read_weights(name_or_path)
+    own = model.state_dict()
+    fits = {
+        name: tensor.to(own[name].dtype)
+        for name, tensor in tensors.items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    if not fits:
+        raise DataError(f"{path}: no tensor of these weights fits the network")
+    model.load_state_dict(fits, strict=False)
+    return sorted(own.keys() - fits.keys())
+
+
+def weights_path(name_or_path: str | Path) -> Path:
+    """The file of weights shipped by name, or the path itself."""
     path = Path(name_or_path)
-    if not path.suffix:
-        path = WEIGHTS / f"{name_or_path}.safetensors"
+    return path if path.suffix else WEIGHTS / f"{name_or_path}.safetensors"
+
+
+def _read_weights(name_or_path: str | Path) -> tuple[Path, dict, dict[str, Tensor]]:
+    """The file, the options it was built with, and its tensors."""
+    path = weights_path(name_or_path)
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none"
         raise FileNotFoundError(f"no weights {path}; shipped: {shipped}")
@@ -183,10 +218,4 @@ def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
         raise DataError(f"{path}: damaged or not a safetensors file ({error})") from None
     if "hmr_edu" not in metadata:
         raise DataError(f"{path}: not written by hmr_edu (no options in its metadata)")
-    model = HMR(**json.loads(metadata["hmr_edu"]))
-    state = model.state_dict()
-    try:
-        model.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items() if k in state})
-    except RuntimeError as error:
-        raise DataError(f"{path}: the weights do not fit its own options ({error})") from None
-    return model.eval()
+    return path, json.loads(metadata["hmr_edu"]), tensors

@@ -54,8 +54,9 @@ class SpatialHead(nn.Module):
 
     The last three maps are added up at the resolution of the first of them, as in a feature
     pyramid (Lin et al. 2017) of `hidden` channels: stride 4 behind the "small" stem, 8 behind the
-    "imagenet" stem. The vector holds, for each keypoint, (x, y), depth and confidence, then the
-    last map, which is `last_map` cells a side, squeezed to `squeezed` channels.
+    "imagenet" stem. The vector holds, for each keypoint, (x, y), depth, confidence and `local`
+    features of its place, then the last map, `last_map` cells a side, squeezed to `squeezed`
+    channels.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SpatialHead(nn.Module):
         last_map: int,
         hidden: int = 96,
         squeezed: int = 32,
+        local: int = 16,
         keypoints: int = NUM_KEYPOINTS,
         parts: int = NUM_PARTS,
     ):
@@ -74,6 +76,7 @@ class SpatialHead(nn.Module):
         )
         self.map_channels = (keypoints, keypoints, parts)
         self.maps = nn.Conv2d(hidden, sum(self.map_channels), 1)
+        self.local = nn.Sequential(nn.Conv2d(hidden, local, 1, bias=False), nn.BatchNorm2d(local))
         self.squeeze = nn.Sequential(
             nn.Conv2d(stage_channels[-1], squeezed, 1, bias=False),
             # No ReLU: hundreds of features that are never negative would push the regressor's
@@ -81,7 +84,7 @@ class SpatialHead(nn.Module):
             nn.BatchNorm2d(squeezed),
             nn.Flatten(),
         )
-        self.feature_dim = 4 * keypoints + squeezed * last_map**2
+        self.feature_dim = (4 + local) * keypoints + squeezed * last_map**2
 
     def forward(self, stages: Sequence[Float[Tensor, "batch _ _ _"]]) -> Features:
         """Read the trunk's maps, finest first."""
@@ -89,7 +92,8 @@ class SpatialHead(nn.Module):
             lateral(stage) for lateral, stage in zip(self.lateral, stages[-3:], strict=True)
         )
         pyramid = fine + _resize_like(middle + _resize_like(coarse, middle), fine)
-        maps = self.maps(self.mix(pyramid))
+        mixed = self.mix(pyramid)
+        maps = self.maps(mixed)
         # Under autocast half precision would round places to 1/256 of the crop.
         maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
         heatmaps, depth_maps, parts = maps.split(self.map_channels, dim=1)
@@ -100,8 +104,11 @@ class SpatialHead(nn.Module):
         # 1 for a single bright cell, 1 / cells for a map that has no idea.
         confidence = probability.amax(dim=(2, 3))
 
+        # What the picture shows there: the mean of the local map under each heat-map.
+        local = self.local(mixed).to(probability.dtype)
+        local = (probability.flatten(2) @ local.flatten(2).mT).flatten(1)
         squeezed = self.squeeze(stages[-1])
-        vector = torch.cat((coordinates.flatten(1), depths, confidence, squeezed), dim=1)
+        vector = torch.cat((coordinates.flatten(1), depths, confidence, local, squeezed), dim=1)
         return Features(vector, heatmaps, coordinates, depths, parts)
 
 

@@ -253,7 +253,7 @@ def test_spatial_pooling(stem, size, cells, last):
     encoder = Encoder("resnet18", width=16, stem=stem, pooling="spatial", image_size=size)
     features = encoder(torch.rand(2, 3, size, size))
     assert features.vector.shape == (2, encoder.feature_dim)
-    assert encoder.feature_dim == 4 * 19 + 32 * last * last
+    assert encoder.feature_dim == (4 + 16) * 19 + 32 * last * last
     assert features.heatmaps.shape == (2, 19, cells, cells)
     assert features.parts.shape == (2, 25, cells, cells)
     assert features.depths.shape == (2, 19)
@@ -291,7 +291,7 @@ def test_cell_centres_are_pixel_centres():
     torch.testing.assert_close(cell_centres(4, torch.zeros(())), torch.tensor([-3, -1, 1, 3]) / 4)
 
 
-def test_depth_is_read_where_the_keypoint_is():
+def test_depth_and_local_features_are_read_where_the_keypoint_is():
     head = SpatialHead([8, 8, 8, 8], last_map=2, hidden=4)
     with torch.no_grad():
         head.maps.weight.zero_()
@@ -299,6 +299,10 @@ def test_depth_is_read_where_the_keypoint_is():
         # All heat-maps and depth maps see the pyramid's channel 0, where one cell is bright.
         head.maps.weight[:19, 0] = 100.0
         head.maps.weight[19:38, 0] = 3.0
+    head.local = torch.nn.Conv2d(4, 16, 1, bias=False)
+    torch.nn.init.zeros_(head.local.weight)
+    with torch.no_grad():
+        head.local.weight[:, 0] = 5.0
     bright = torch.zeros(1, 4, 8, 8)
     bright[:, 0, 2, 6] = 1
     head.mix = torch.nn.Identity()
@@ -308,6 +312,8 @@ def test_depth_is_read_where_the_keypoint_is():
         torch.nn.init.zeros_(conv.bias)
     features = head([bright, bright, torch.zeros(1, 8, 4, 4), torch.zeros(1, 8, 2, 2)])
     torch.testing.assert_close(features.depths, torch.full((1, 19), 3.0))
+    local = features.vector[:, 4 * 19 : 4 * 19 + 16 * 19]
+    torch.testing.assert_close(local, torch.full((1, 16 * 19), 5.0))
     expected = torch.tensor([2 * 6.5 / 8 - 1, 2 * 2.5 / 8 - 1]).expand(1, 19, 2)
     torch.testing.assert_close(features.coordinates, expected)
 

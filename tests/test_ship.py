@@ -1,14 +1,17 @@
 """Shipping a run: the weights in half precision, their provenance, and the record beside them."""
 
+import dataclasses
 import hashlib
 import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from test_training import small
 
 from hmr_edu.errors import DataError
 from hmr_edu.hmr import load_pretrained
+from hmr_edu.training.loop import Trainer
 from hmr_edu.training.run import run
 from hmr_edu.training.ship import ship
 from hmr_edu.viz.records import read_run, read_samples
@@ -35,6 +38,33 @@ def test_a_finished_run_becomes_weights_provenance_and_record(finished, tmp_path
     assert not record.notes
     assert record.steps[-1].images == 8
     assert read_samples(record.sample_files[-1]).seen == 8
+
+
+def test_weights_to_go_on_from_are_taken_where_they_fit_and_written_down(finished, tmp_path):
+    path = ship(finished.folder, "tiny", tmp_path)
+    larger = dataclasses.replace(finished.data, image_size=2 * finished.data.image_size)
+    config = dataclasses.replace(
+        finished, out=tmp_path / "runs", data=larger, start=str(path), images=8, test_images=20
+    )
+    shipped, started = load_pretrained(path).state_dict(), Trainer(config).network().state_dict()
+    trunk = [name for name in started if name.startswith("encoder.trunk.")]
+    assert trunk
+    for name in trunk:
+        assert torch.equal(started[name], shipped[name].to(started[name].dtype))
+    first = "regressor.perceptrons.0.0.weight"
+    assert started[first].shape != shipped[first].shape
+    run(config)
+    record = json.loads(ship(config.folder, "next", tmp_path).with_suffix(".json").read_text())
+    assert record["start"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert record["start"]["provenance"]["images"] == 8
+
+
+def test_weights_that_fit_nowhere_are_named(finished, tmp_path):
+    weights = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(1)}, weights, metadata={"hmr_edu": "{}"})
+    config = dataclasses.replace(finished, out=tmp_path / "runs", start=str(weights))
+    with pytest.raises(DataError, match=r"other\.safetensors: no tensor"):
+        Trainer(config)
 
 
 def test_pictures_of_the_run_before_are_removed(finished, tmp_path):

@@ -100,6 +100,9 @@ class TrainConfig:
     poses: str = "prior"
     # Weights the trunk starts from, as torchvision saves them; "" starts from nothing.
     trunk: str = ""
+    # Weights to go on from, shipped by name or a run's file; what does not fit, at another
+    # resolution say, starts anew.
+    start: str = ""
     # Go on from the run's last checkpoint.
     resume: bool = False
     # Processes that train together, each on its share of every batch: one for each GPU.
@@ -184,11 +187,11 @@ def cpu_preset() -> TrainConfig:
 
 
 def cpu_long_preset() -> TrainConfig:
-    """The shipped weights: as `cpu`, for over an hour, with all that photographs do to people."""
+    """The shipped weights: as `cpu` at 96 pixels, with all that photographs do to people."""
     config = cpu_preset()
-    config.name, config.images = "cpu-long", 900_000
+    config.name, config.images = "cpu-long", 450_000
     config.model.width = 48
-    config.data = SyntheticConfig(image_size=64, batch_size=32)
+    config.data = SyntheticConfig(image_size=96, batch_size=32)
     return config
 
 

@@ -38,7 +38,7 @@ from hmr_edu.training.objective import (
     supervised_losses,
 )
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
-from hmr_edu.training.records import Log, environment, write_json
+from hmr_edu.training.records import Log, environment, origin, write_json
 from hmr_edu.training.samples import save_samples
 from hmr_edu.training.setup import Scenes, build_networks, pose_source, precision
 
@@ -301,6 +301,8 @@ class Trainer:
             critics = int(critic_weights().sum())
             write_json(c.folder / "config.json", {**as_record(c), "critics": critics})
             write_json(c.folder / "environment.json", environment())
+            if c.start and state is None:
+                write_json(c.folder / "start.json", origin(c.start))
 
 
 def _hide_labels(batch: Batch, mode: str) -> Batch:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 import hmr_edu
 from hmr_edu.files import atomic_write
+from hmr_edu.hmr import weights_path
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -24,11 +28,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def environment() -> dict[str, Any]:
-    """Where and with what a run was made: hardware, versions, commit."""
+    """How, where and with what a run was made: command, hardware, versions, commit."""
     import accelerate
     import numba
 
     return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "hmr_edu": hmr_edu.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
@@ -41,6 +46,16 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def origin(weights: str) -> dict[str, Any]:
+    """Which weights a run went on from, and what is written down of them."""
+    path = weights_path(weights)
+    provenance = path.with_suffix(".json")
+    return {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "provenance": json.loads(provenance.read_text()) if provenance.is_file() else None,
     }
 
 

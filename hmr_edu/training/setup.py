@@ -11,7 +11,7 @@ from hmr_edu.data.mocap import load_mocap
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.data.synthetic import PoseSource, Scene, SyntheticPeople
 from hmr_edu.discriminator import Discriminator
-from hmr_edu.hmr import HMR
+from hmr_edu.hmr import HMR, transfer
 from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
 
 
@@ -33,7 +33,7 @@ class Scenes(Dataset):
 def build_networks(config: TrainConfig, people: SyntheticPeople) -> tuple[HMR, Discriminator]:
     """Network and critics as they are before training; the same for the same seed.
 
-    Raises what `ResNet.load` raises when the trunk's weights cannot be used.
+    Raises what `ResNet.load` and `transfer` raise when the given weights cannot be used.
     """
     torch.manual_seed(config.seed)
     model = HMR(
@@ -43,6 +43,8 @@ def build_networks(config: TrainConfig, people: SyntheticPeople) -> tuple[HMR, D
     )
     if config.trunk:
         model.encoder.trunk.load(config.trunk)
+    if config.start:
+        transfer(model, config.start)
     return model, Discriminator()
 
 

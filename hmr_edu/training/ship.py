@@ -39,11 +39,12 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
         with atomic_write(out / name / file) as temporary:
             shutil.copyfile(run / file, temporary)
     state = load_checkpoint(run)
+    start = run / "start.json"
     write_json(
         path.with_suffix(".json"),
         {
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "command": f"hmr-edu train {config['name']}",
+            "command": environment["command"],
             "commit": environment["commit"],
             "seed": config["seed"],
             "images": config["images"],
@@ -52,6 +53,8 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
             + (f", {environment['gpu']}" if environment["gpu"] else ""),
             "versions": {k: environment[k] for k in ("python", "torch", "numpy", "hmr_edu")},
             "config": config,
+            # The same of the weights that the run went on from, if it did.
+            "start": json.loads(start.read_text()) if start.is_file() else None,
             "metrics": {name: _plain(rows) for name, rows in evaluation.items()},
         },
     )
