@@ -9,8 +9,9 @@ import mutants
 import pytest
 
 from hmr_edu.course.check import salted
-from hmr_edu.course.grading import USES, salt_of
+from hmr_edu.course.grading import USES
 from hmr_edu.course.guard import guarded
+from hmr_edu.course.points import salt_of
 
 EXERCISES = mutants.exercises()
 BANK = mutants.bank()
