@@ -21,13 +21,14 @@ from hmr_edu.errors import DataError
 POINTS_A_STAR = 2
 WAITS = "raises-exception"
 WHAT_TO_DO = """\
-> **{points} points.** Write your functions where a cell says `raise NotImplementedError("write me")`. The cell below each one
-> checks it, says what is wrong, and ends with the points that you have. Every part counts, so half a solution is worth
-> something.
+> **{points} points.** Write your functions where a cell says `raise NotImplementedError`. The cell
+> below each checks it, says what is wrong, and ends with the points that you have. Every part of it
+> counts: half a solution is worth something.
 >
-> "Run All Cells" goes past what is still open. A cell that begins with `# Waits for:` shows an error until those functions are
-> written. Add cells of your own where you like; a function may use whatever is defined above it. Before you hand in: *Restart
-> Kernel and Run All Cells*, or nbgrader's *Validate* button. Keep the file's name."""
+> "Run All Cells" goes past what is still open. A cell that begins with `# Waits for:` shows an
+> error until those functions are written. Add cells of your own where you like; a function may use
+> whatever is defined above it. Before you hand in, restart the kernel and run all cells, or press
+> nbgrader's *Validate*. Keep the file's name."""
 # Links into the repository lead nowhere from a folder of homework: only their text stays.
 LOCAL_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|data:|attachment:)[^)\s]+\)")
 
