@@ -12,8 +12,8 @@ from hmr_edu.course.checks.discriminator import (
 )
 from hmr_edu.course.checks.fitting import check_fit_camera, check_fit_energy
 from hmr_edu.course.checks.problems_geometry import (
+    check_cut_body,
     check_in_picture,
-    check_joint_basis,
     check_mean_rotation,
     check_mirror_pose,
     check_relative_rotations,
@@ -73,6 +73,7 @@ __all__ = [
     "check_collapse",
     "check_correction_cosines",
     "check_crop_to_full",
+    "check_cut_body",
     "check_fakes_of",
     "check_feedback_loop",
     "check_fit_camera",
@@ -84,7 +85,6 @@ __all__ = [
     "check_half_turn_axis",
     "check_hinge",
     "check_in_picture",
-    "check_joint_basis",
     "check_labelled_l1",
     "check_lsgan",
     "check_mean_rotation",
