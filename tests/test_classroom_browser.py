@@ -6,7 +6,7 @@ One problem set goes round once: the tests follow it, in order.
 import re
 
 import pytest
-from lab import Lab
+from lab import Lab, new_page
 from test_course_cycle import NOTEBOOKS
 
 pytest.importorskip("nbgrader")
@@ -47,7 +47,8 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def jupyterlab(page, home):
+def jupyterlab(browser, home):
+    page = new_page(browser)
     with Lab(home, CONFIG.format(home=home)) as lab:
         page.goto(f"{lab.url}lab")
         page.wait_for_function("window.jupyterapp?.commands.hasCommand('nbgrader:open-formgrader')")
