@@ -65,10 +65,13 @@ def chromium() -> str | None:
 
 
 class Lab:
-    """A JupyterLab server on the loopback, in a folder of its own. Use it with `with`."""
+    """A JupyterLab server on the loopback, in a folder of its own. Use it with `with`.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `nbgrader` is the text of nbgrader's configuration.
+    """
+
+    def __init__(self, folder: Path, nbgrader: str = "") -> None:
+        self.folder, self.nbgrader = folder, nbgrader
 
     def __enter__(self) -> Lab:
         own = {
@@ -77,7 +80,9 @@ class Lab:
         }
         own |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(self.folder)}
         self.notebooks = self.folder / "notebooks"
-        self.notebooks.mkdir(parents=True)
+        self.notebooks.mkdir(parents=True, exist_ok=True)
+        (self.folder / ".config").mkdir()
+        (self.folder / ".config/nbgrader_config.py").write_text(self.nbgrader)
         # No questions about news: they cover the page, and would go to the network.
         quiet = self.folder / "settings/@jupyterlab/apputils-extension"
         quiet.mkdir(parents=True)
@@ -99,6 +104,7 @@ class Lab:
                 f"--LabApp.workspaces_dir={self.folder / 'workspaces'}",
             ],
             env=os.environ | own,
+            cwd=self.notebooks,
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
@@ -138,6 +144,14 @@ class Lab:
     def address(self, file: str) -> str:
         """Where a notebook is shown by itself."""
         return f"{self.url}doc/tree/{file}"
+
+
+def new_page(browser):
+    """A page that remembers what went wrong on it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)  # for machines that have much else to do
+    page.wrong = listen(page)
+    return page
 
 
 def listen(page) -> list[str]:

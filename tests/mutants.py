@@ -3,6 +3,7 @@
 `python tests/mutants.py` prints exercise, wrong answer, share of the points, hint, as Markdown.
 """
 
+import ast
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,12 +29,14 @@ from hmr_edu.course.slices import needed
 from hmr_edu.course.stub import has_solution, without_check
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+LONGEST = 110  # characters of a column
 
 
 class Mutant(NamedTuple):
     exercise: str
     wrong: Callable[..., Any]
     hint: str
+    written: str  # as it stands in the tests
 
 
 class Exercise(NamedTuple):
@@ -63,19 +66,35 @@ def solution(exercise: Exercise) -> Callable[..., Any]:
     return names[exercise.name]
 
 
+MODULES = (
+    test_lesson_00,
+    test_lesson_01,
+    test_lesson_02,
+    test_lesson_03,
+    test_lesson_04,
+    test_lesson_05,
+    test_lesson_06,
+    test_lesson_08,
+    problem_mistakes,
+)
+
+
 def of_lessons() -> Iterator[Mutant]:
-    for mistakes in (
-        test_lesson_00.MISTAKES,
-        test_lesson_01.MISTAKES,
-        test_lesson_02.MISTAKES,
-        test_lesson_03.MISTAKES.values(),
-        test_lesson_04.MISTAKES,
-        test_lesson_05.MISTAKES,
-        test_lesson_06.MISTAKES,
-        test_lesson_08.MISTAKES,
-        problem_mistakes.MISTAKES,
-    ):
-        yield from (Mutant(*mistake) for mistake in mistakes)
+    for module in MODULES:
+        mistakes = module.MISTAKES
+        mistakes = mistakes.values() if isinstance(mistakes, dict) else mistakes
+        for mistake, text in zip(mistakes, written(module), strict=True):
+            yield Mutant(*mistake, text)
+
+
+def written(module: Any) -> list[str]:
+    """The wrong answers of a module, as its source has them; by their names where it has names."""
+    for node in ast.parse(Path(module.__file__).read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MISTAKES":
+            if isinstance(node.value, ast.Dict):
+                return [ast.literal_eval(key) for key in node.value.keys]
+            return [ast.unparse(mistake.elts[1]) for mistake in node.value.elts]
+    raise LookupError(module.__name__)
 
 
 def nothing_right(*arguments, **options):
@@ -90,8 +109,18 @@ def given_back(argument, *more, **options):
 
 # A few more for exercises with few of their own.
 MORE = [
-    Mutant("half_turn_axis", lambda R: test_lesson_01.half_turn()(R.mT)[..., [1, 0, 2]], ""),
-    Mutant("half_turn_axis", lambda R: torch.linalg.eigh(R)[1][..., 0], ""),
+    Mutant(
+        "half_turn_axis",
+        lambda R: test_lesson_01.half_turn()(R.mT)[..., [1, 0, 2]],
+        "",
+        "x and y exchanged",
+    ),
+    Mutant(
+        "half_turn_axis",
+        lambda R: torch.linalg.eigh(R)[1][..., 0],
+        "",
+        "eigenvector of the least eigenvalue",
+    ),
     Mutant(
         "correction_cosines",
         lambda s: (
@@ -103,31 +132,36 @@ MORE = [
             )
         ),
         "",
+        "the other sign",
     ),
     Mutant(
         "affine_residual",
         lambda x, y: test_lesson_05.lstsq_residual(test_lesson_05.with_ones(x), y).norm(),
         "",
+        "length of the residual",
     ),
 ]
 
 
 def bank() -> list[Mutant]:
     names = exercises()
-    for_all = [Mutant(name, wrong, "") for name in names for wrong in (nothing_right, given_back)]
-    return [*of_lessons(), *MORE, *for_all]
+    for_all = {nothing_right: "zeros", given_back: "the first argument"}
+    everywhere = [
+        Mutant(name, wrong, "", text) for name in names for wrong, text in for_all.items()
+    ]
+    return [*of_lessons(), *MORE, *everywhere]
 
 
 def table() -> Iterator[str]:
     yield "| exercise | wrong answer | points | hint |"
     yield "|---|---|---|---|"
     known = exercises()
-    for number, mutant in enumerate(sorted(bank(), key=lambda m: list(known).index(m.exercise))):
+    for mutant in sorted(bank(), key=lambda m: list(known).index(m.exercise)):
         report = known[mutant.exercise].check(mutant.wrong)
         hints = [part.hint or part.detail for part in report.parts if not part.passed]
         hint = next((h for h in hints if mutant.hint and mutant.hint in h), (hints or ["-"])[0])
-        what = getattr(mutant.wrong, "__name__", "").strip("<>")
-        yield f"| {mutant.exercise} | {number}: {what} | {report.score:.0%} | {hint[:110]} |"
+        wrong = mutant.written.replace("|", "\\|")[:LONGEST]
+        yield f"| {mutant.exercise} | `{wrong}` | {report.score:.0%} | {hint[:LONGEST]} |"
 
 
 if __name__ == "__main__":

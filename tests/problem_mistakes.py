@@ -96,6 +96,13 @@ def with_root(G, rest):
     return torch.cat([G[:, :1], rest[:, 1:]], 1)
 
 
+def cut(use, change=lambda K: K):
+    def function(K, *others):
+        return change(K[:, use(K)]), *(array[use(K)] for array in others)
+
+    return function
+
+
 MISTAKES = [
     ("mirror_pose", lambda p, s: p * SIGNS.to(p), "change places too"),
     ("mirror_pose", lambda p, s: p[:, list(s)], "change sign too"),
@@ -109,13 +116,13 @@ MISTAKES = [
     ("relative_rotations", lambda G, p: with_root(G, above(G, p) @ G), "its transpose"),
     ("relative_rotations", lambda G, p: with_root(G, G.mT @ above(G, p)), "to its parent"),
     ("relative_rotations", lambda G, p: above(G, p).mT @ G, ""),
-    ("joint_basis", lambda J, T, S: (J @ T, torch.einsum("kv,vcs->ksc", J, S)), "sum over"),
-    (
-        "joint_basis",
-        lambda J, T, S: (J @ T, torch.einsum("kv,vcs->kcs", J, S + T[..., None])),
-        "template is in the basis",
-    ),
-    ("joint_basis", lambda J, T, S: J @ T, "two tensors"),
+    ("cut_body", cut(lambda K: (K > 0).any(0)), "minus counts too"),
+    ("cut_body", cut(lambda K: K.sum(0) != 0), "none outweighs it"),
+    ("cut_body", cut(lambda K: K[0] != 0), "minus counts too"),
+    ("cut_body", cut(lambda K: (K == K).all(0)), "these are all"),
+    ("cut_body", cut(lambda K: (K != 0).any(0), lambda K: K / K.abs().sum(1, True)), "divide"),
+    ("cut_body", lambda K, T, S, W: (K[:, (K != 0).any(0)], T, S, W), "cut all four"),
+    ("cut_body", lambda K, T, S, W: K[:, (K != 0).any(0)], "four tensors"),
     ("in_picture", lambda x, b: b[:, None, :2] + x * b[:, None, 2:], "half the side"),
     ("in_picture", lambda x, b: b[:, None, :2] + (x + 1) * b[:, None, 2:] / 2, "its corner"),
     ("in_picture", lambda x, b: b[:, None, :2] + x * b[:, None, 2:] / 2 - 0.5, "half pixel"),

@@ -188,23 +188,71 @@ def test_a_sandbox_has_no_network_and_changes_no_file(kind, tmp_path):
     assert target.exists()
 
 
+LEAVES = """
+import os, pathlib, time
+def skew(v):
+    return v
+class Sly:
+    pathlib.Path("/dev/shm/answers").mkdir()
+    pathlib.Path("/dev/shm/answers/skew.py").write_text("mine")
+    for handle in range(3, 64):  # the process's own channels, if there were any
+        try:
+            os.write(handle, b'{"text": "forged", "score": 1.0}\\n')
+        except OSError:
+            pass
+    if os.fork() == 0:
+        os.setsid()
+        os.closerange(0, 64)
+        time.sleep(1000)
+skew.sly = Sly
+"""
+LOOKS = """
+import os
+def skew(v):
+    return v
+class Sly:
+    processes = [name for name in os.listdir("/proc") if name.isdigit()]
+    raise ValueError(f"{len(processes)} processes, files: {os.listdir('/dev/shm')}")
+skew.sly = Sly
+"""
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces"])
+def test_the_next_student_finds_nothing_of_the_last(kind):
+    if not works(kind):
+        pytest.skip(f"no {kind} here")
+    with Sandbox(kind) as sandbox:
+        text, score = sandbox.judge([LEAVES], "check_skew", "skew", 1)
+        assert score < 1
+        text, score = sandbox.judge([LOOKS], "check_skew", "skew", 1)
+    # The worker and the one that looks; under bubblewrap its own first process too.
+    assert f"{2 + (kind == 'bubblewrap')} processes, files: []" in text
+
+
 def test_cells_that_use_an_open_exercise_say_so_and_stop_nobody():
+    exercise = "def {}(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION"
     sources = [
-        "def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION",
+        exercise.format("f"),
+        exercise.format("h"),
         "a = 1",
-        "def g(x):\n    return f(x)",
-        "b = g(a)",
+        "def g(x):\n    return f(h(x))",
+        "for b in [1]:\n    b = g(a)",
         "print(b)",
+        "for b in [2]:\n    print(b)",
+        "b = h(2)",
         "b = 2",
         "print(b)",
     ]
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    cells[0].metadata["nbgrader"] = {"grade_id": "f"}
+    for cell, name in zip(cells, "fh", strict=False):
+        cell.metadata["nbgrader"] = {"grade_id": name}
     mark_waiting(cells)
-    told = [cell.source.startswith("# Waits for: f\n") for cell in cells]
-    assert told == [False, False, False, True, True, False, False]
+    told = [cell.source.splitlines()[0].removeprefix("# Waits for: ") for cell in cells]
+    assert told[4:8] == ["f, h", "f, h", "for b in [2]:", "h"]
+    waits = [cell.source.startswith("# Waits for") for cell in cells]
+    assert waits == [False] * 4 + [True, True, False, True, False, False]
     tagged = [WAITS in cell.metadata.get("tags", []) for cell in cells]
-    assert tagged == [False] * 3 + [True] * 4
+    assert tagged == [False] * 4 + [True] * 6
 
 
 def test_a_second_release_keeps_what_the_instructor_configured(course):

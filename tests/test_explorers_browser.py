@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from lab import DRAWN, KEEP, WATCH, Lab, chromium, handle, listen, open_explorers, settle
+from lab import DRAWN, KEEP, WATCH, Lab, handle, new_page, open_explorers, settle
 from plotly.offline import get_plotlyjs
 
 from hmr_edu.viz.explore import explore_shape
@@ -36,27 +36,6 @@ EXPLORERS = {
 }
 FIGURE = "document.querySelectorAll('.js-plotly-plot')[which]"
 EYE = f"{FIGURE}._fullLayout.scene._scene.getCamera().eye"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not chromium():
-        pytest.skip("no chromium: `make test` installs Debian's, where it may")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
-
-
-def new_page(browser):
-    """A page that remembers what went wrong on it."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(120_000)  # for machines that have much else to do
-    page.wrong = listen(page)
-    return page
 
 
 @pytest.fixture(scope="module")

@@ -266,3 +266,10 @@ def test_claims_in_the_text(lesson):
     # The layout of 6D in SPIN: [3, 2], row by row.
     R = axis_angle_to_matrix(torch.tensor([0.3, -0.4, 0.5]))
     assert matrix_to_rotation_6d(R).tolist() != R[:, :2].flatten().tolist()
+
+
+def test_a_transposed_formula_keeps_most_of_its_points(lesson):
+    right = lesson["rodrigues"]
+    report = checks.check_rodrigues(lambda v: right(v).mT)
+    assert report.score == pytest.approx(7 / 9)
+    assert "transposed" in repr(report)

@@ -9,8 +9,9 @@ import mutants
 import pytest
 
 from hmr_edu.course.check import salted
-from hmr_edu.course.grading import USES, salt_of
+from hmr_edu.course.grading import USES
 from hmr_edu.course.guard import guarded
+from hmr_edu.course.points import salt_of
 
 EXERCISES = mutants.exercises()
 BANK = mutants.bank()
@@ -51,3 +52,9 @@ def test_every_exercise_has_four_mutants():
     known = Counter(mutant.exercise for mutant in BANK)
     few = {name: known[name] for name in EXERCISES if known[name] < 4}
     assert not few
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("wrong", [mutants.nothing_right, mutants.given_back])
+def test_no_thought_at_all_gets_half_the_points_at_most(name, wrong):
+    assert EXERCISES[name].check(wrong).score <= 0.5

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import logging
-import os
 import shutil
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -145,10 +143,6 @@ def _run(converter: type, folder: Path, name: str, student: str) -> None:
     app.log = logging.getLogger("hmr_edu.course")
     app.log.addHandler(logging.NullHandler())
     app.log.propagate = False
-    # nbgrader starts `alembic` by name, and a virtual environment may not be on the path.
-    programs = str(Path(sys.executable).parent)
-    if programs not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", "")
     said = _Said()
     app.log.addHandler(said)
     try:

@@ -6,8 +6,9 @@ from its cells; it runs in a process of its own (worker.py).
 
 from __future__ import annotations
 
-import hashlib
 import linecache
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from hmr_edu.course import checks
 from hmr_edu.course.check import Mismatch, Report, salted
 from hmr_edu.course.guard import guarded
+from hmr_edu.course.points import credit
 from hmr_edu.course.slices import needed
 
 # What of the package an exercise may call: it is about something else.
@@ -28,18 +30,10 @@ USES: dict[str, tuple[str, ...]] = {
 def grade(check: Callable[..., Report], function: Callable[..., Any], points: float | int) -> float:
     """Check a function, print the report and return the points: each part counts the same."""
     report = check(guarded(function, USES.get(check.__name__, ())))
-    print(report)
+    # Of a graded cell, nbgrader's "Validate" shows what went to standard error and nothing else.
+    validating = os.environ.get("NBGRADER_EXECUTION") == "validate"
+    print(report, file=sys.stderr if validating and not report.passed else sys.stdout)
     return credit(report.score, points)
-
-
-def credit(score: float, points: float | int) -> float:
-    """Points for a share of the parts, to two digits."""
-    return round(score * points, 2)
-
-
-def salt_of(student: str) -> int:
-    """A number of the student's own, for the random inputs of the checks."""
-    return int.from_bytes(hashlib.sha256(student.encode()).digest()[:4], "big")
 
 
 def judge(cells: Sequence[str], check: str, function: str, salt: int) -> tuple[str, float]:

@@ -7,7 +7,10 @@ that nbgrader's own commands do the same as ours.
 from __future__ import annotations
 
 import ast
+import os
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
@@ -18,10 +21,11 @@ from nbgrader.api import Gradebook
 from nbgrader.utils import is_grade, is_solution
 from traitlets.config import Config
 
-from hmr_edu.course.grading import credit, salt_of
+from hmr_edu.course.points import credit, salt_of
 from hmr_edu.course.sandbox import Sandbox
 from hmr_edu.course.stub import open_exercise
 
+COURSE_ID = "hmr_edu"  # nbgrader hands nothing out, nor collects, without one
 STUB = 'raise NotImplementedError("write me")'
 
 
@@ -130,10 +134,11 @@ def sandbox() -> Sandbox:
 
 
 def course_config(root: str) -> Config:
-    """Nbgrader's configuration of a course folder."""
+    """Nbgrader's configuration of a course folder, for our commands, its own and JupyterLab."""
+    _programs_can_be_found()
     config = Config()
     config.CourseDirectory.root = root
-    config.CourseDirectory.course_id = ""
+    config.CourseDirectory.course_id = COURSE_ID
     config.GenerateAssignment.preprocessors = [
         nbgrader.LockCells,
         OpenExercises,
@@ -163,3 +168,10 @@ def course_config(root: str) -> Config:
         CSSHTMLHeaderPreprocessor,
     ]
     return config
+
+
+def _programs_can_be_found() -> None:
+    """Nbgrader starts `alembic` by name, and a virtual environment may not be on the path."""
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", "")

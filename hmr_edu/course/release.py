@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from hmr_edu.course.slices import Statement, statements
 from hmr_edu.course.stub import has_solution, without_check
@@ -20,6 +20,15 @@ from hmr_edu.errors import DataError
 
 POINTS_A_STAR = 2
 WAITS = "raises-exception"
+WHAT_TO_DO = """\
+> **{points} points.** Write your functions where a cell says `raise NotImplementedError`. The cell
+> below each checks it, says what is wrong, and ends with the points that you have. Every part of it
+> counts: half a solution is worth something.
+>
+> "Run All Cells" goes past what is still open. A cell that begins with `# Waits for:` shows an
+> error until those functions are written. Add cells of your own where you like; a function may use
+> whatever is defined above it. Before you hand in, restart the kernel and run all cells, or press
+> nbgrader's *Validate*. Keep the file's name."""
 # Links into the repository lead nowhere from a folder of homework: only their text stays.
 LOCAL_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|data:|attachment:)[^)\s]+\)")
 
@@ -36,7 +45,10 @@ def problem_sets(lessons: Path) -> dict[str, list[Path]]:
 
 
 def with_graded_cells(notebook: NotebookNode) -> NotebookNode:
-    """Return the notebook with a graded cell behind each exercise, solutions still in it."""
+    """Return the notebook, solutions still in it, with a graded cell behind each exercise.
+
+    What to do stands below its title.
+    """
     cells, stars = [], 1
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -47,6 +59,8 @@ def with_graded_cells(notebook: NotebookNode) -> NotebookNode:
             cell.source, check, function = without_check(cell.source)
             cells.append(_graded_cell(cell, check, function, POINTS_A_STAR * stars))
     mark_waiting(cells)
+    points = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in cells)
+    cells.insert(1, new_markdown_cell(WHAT_TO_DO.format(points=points)))
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number:03d}"
     notebook.cells = cells
@@ -68,13 +82,13 @@ grade({check}, {function}, points={points})"""
 
 def mark_waiting(cells: Sequence[NotebookNode]) -> None:
     """Say of cells that use an open exercise that they wait for it, and let the rest run on."""
-    waiting: dict[str, str] = {}  # a name, and the exercise that it waits for
+    waiting: dict[str, tuple[str, ...]] = {}  # a name, and the exercises that it waits for
     some_wait = False
     for cell in cells:
         if cell.cell_type != "code" or "grade_id" in cell.metadata.get("nbgrader", {}):
             if cell.cell_type == "code" and has_solution(cell.source):
                 name = cell.metadata.nbgrader.grade_id
-                waiting |= {made: name for s in statements(cell.source) for made in s.sets}
+                waiting |= {made: (name,) for s in statements(cell.source) for made in s.sets}
             continue
         whom = _waits_for(statements(cell.source), waiting)
         if whom:
@@ -85,17 +99,17 @@ def mark_waiting(cells: Sequence[NotebookNode]) -> None:
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), WAITS]
 
 
-def _waits_for(cell: Sequence[Statement], waiting: dict[str, str]) -> list[str]:
+def _waits_for(cell: Sequence[Statement], waiting: dict[str, tuple[str, ...]]) -> list[str]:
     """Return the exercises a cell waits for; what it makes waits from then on, or no longer."""
     whom: list[str] = []
     for statement in cell:
         reads = statement.now | statement.later
-        mine = [waiting[name] for name in sorted(reads & waiting.keys())]
+        mine = [exercise for name in waiting if name in reads for exercise in waiting[name]]
         if not statement.is_function:  # a function waits only where it is called
             whom += mine
         for name in statement.sets:
             if mine or whom:
-                waiting[name] = (mine or whom)[0]
+                waiting[name] = tuple(mine or whom)
             elif statement.replaces:
                 waiting.pop(name, None)
     return whom

@@ -18,14 +18,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 
-from hmr_edu.course.worker import READ_ONLY
+from hmr_edu.course.worker import ALONE, READ_ONLY, SCRATCH
 
 SECONDS, GIGABYTES = 20, 2.0  # of the processor; memory beyond what the process begins with
 PATIENCE = 3  # times as long may pass on the clock: the machine may be busy
-START_SECONDS = 120
+START_SECONDS = 600  # it imports PyTorch, and the machine may be busy with a class
 WORKER = (sys.executable, "-m", "hmr_edu.course.worker")
 BUBBLEWRAP = (
-    *("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),
+    *("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+    *("--size", str(2**26), "--tmpfs", SCRATCH, "--remount-ro", "/dev"),
     *("--unshare-all", "--die-with-parent", "--new-session"),
 )
 # A new network has no device but the loopback; a new process table ends with its first process.
@@ -33,6 +34,7 @@ UNSHARE = (
     *("unshare", "--map-root-user", "--net", "--mount", "--pid", "--ipc"),
     *("--fork", "--kill-child", "--mount-proc"),
 )
+OPTIONS = {"bubblewrap": (ALONE,), "namespaces": (ALONE, READ_ONLY), "plain process": ()}
 KINDS = {"bubblewrap": BUBBLEWRAP, "namespaces": UNSHARE, "plain process": ()}
 SAYS = {
     "bubblewrap": "bubblewrap: no network, no other processes, files cannot be changed",
@@ -107,12 +109,15 @@ class Sandbox:
     def _start(self) -> subprocess.Popen[bytes]:
         keep = ("PATH", "LANG", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH")
         environment = {name: os.environ[name] for name in keep if name in os.environ}
+        environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        if ALONE in OPTIONS[self.kind]:
+            environment["TMPDIR"] = SCRATCH
         self._process = subprocess.Popen(
-            [*KINDS[self.kind], *WORKER, *[READ_ONLY] * (self.kind == "namespaces")],
+            [*KINDS[self.kind], *WORKER, *OPTIONS[self.kind]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env=environment,
             cwd="/",
             start_new_session=True,
             bufsize=0,

@@ -85,6 +85,8 @@ def statements(cell: str) -> list[Statement]:
         last = max(last, node.end_lineno or 0)
         table = symtable.symtable(ast.unparse(node), "cell", "exec")
         now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
+        if isinstance(node, ast.For):  # what it counts with is its own
+            now -= _names(node.target) - _names(node.iter)
         later = {name for child in table.get_children() for name in _globals(child)}
         is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if not is_function:
@@ -94,6 +96,10 @@ def statements(cell: str) -> list[Statement]:
             Statement(text, sets, _replaces(node), frozenset(now), frozenset(later), is_function)
         )
     return found
+
+
+def _names(node: ast.expr) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
 def _globals(table: symtable.SymbolTable) -> Iterator[str]:

@@ -18,8 +18,8 @@ from hmr_edu.course.checks.photo import (
     check_robust,
 )
 from hmr_edu.course.checks.problems_geometry import (
+    check_cut_body,
     check_in_picture,
-    check_joint_basis,
     check_mean_rotation,
     check_mirror_pose,
     check_relative_rotations,
@@ -79,6 +79,7 @@ __all__ = [
     "check_collapse",
     "check_correction_cosines",
     "check_crop_to_full",
+    "check_cut_body",
     "check_fakes_of",
     "check_feedback_loop",
     "check_fit_camera",
@@ -91,7 +92,6 @@ __all__ = [
     "check_handed_round",
     "check_hinge",
     "check_in_picture",
-    "check_joint_basis",
     "check_labelled_l1",
     "check_lsgan",
     "check_map_energy",

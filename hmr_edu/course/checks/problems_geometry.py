@@ -13,10 +13,11 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs
+from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
 
 DOUBLE = torch.float64
 TREE = (-1, 0, 0, 1, 2, 3, 3)
+ARRAYS = ("regressor", "template", "shapedirs", "weights")
 
 
 def check_mirror_pose(function: Callable[..., Any]) -> Report:
@@ -104,34 +105,38 @@ def check_relative_rotations(function: Callable[..., Any]) -> Report:
     return check.report()
 
 
-def check_joint_basis(function: Callable[..., Any]) -> Report:
-    """Check `joint_basis(J_regressor [K, V], template [V, 3], shapedirs [V, 3, S])`.
+def check_cut_body(function: Callable[..., Any]) -> Report:
+    """Check `cut_body(regressor [K, V], template [V, 3], shapedirs [V, 3, S], weights [V, J])`.
 
-    It returns the joints of the mean body [K, 3] and how they move with betas [K, 3, S].
+    It returns the four with only those U vertices that some keypoint uses.
     """
-    check = Check("joint_basis", function)
-    g = inputs(5)
-    J = torch.rand(4, 9, generator=g, dtype=DOUBLE)
-    J = J / J.sum(1, keepdim=True)
-    template, dirs = _randn(6, 9, 3), _randn(7, 9, 3, 10)
-    betas = _randn(8, 6, 10)
-    with check.part("the joints of the mean body"):
-        compare(
-            _two(check, J, template, dirs)[0], torch.from_numpy(J.numpy() @ template.numpy()), 1e-9
-        )
-    with check.part("its shapes: [K, 3] and [K, 3, S]"):
-        shapes = [list(part.shape) for part in _two(check, J, template, dirs)]
-        if shapes != [[4, 3], [4, 3, 10]]:
-            raise Mismatch(
-                f"shapes {shapes}, wanted [4, 3] and [4, 3, 10]", "sum over vertices only"
-            )
-    with check.part("the joints of six shapes, regressed from their vertices one by one"):
-        mean, basis = _two(check, J, template, dirs)
-        for beta in betas.numpy():
-            vertices = template.numpy() + (dirs.numpy() * beta).sum(-1)
-            want = torch.from_numpy(J.numpy() @ vertices)
-            wrong = {"the template is in the basis: leave it out": want + mean * beta.sum()}
-            compare(mean + basis @ torch.from_numpy(beta), want, 1e-9, wrong)
+    check = Check("cut_body", function)
+    # Vertices 0 and 4 are used by nobody, 3 with a minus, 2 in amounts that add up to nothing.
+    K = torch.tensor([[0, 0.5, 0.3, 0, 0, 0.2], [0, 0.6, -0.3, -0.1, 0, 0.8]], dtype=DOUBLE)
+    few = (K, _randn(6, 6, 3), _randn(7, 6, 3, 10), _randn(8, 6, 4).softmax(1))
+    with check.part("as many vertices as some keypoint uses"):
+        slips = {
+            6: "these are all: leave out those that no keypoint uses",
+            3: "a vertex counts if any weight is not zero: minus counts too, and none outweighs it",
+        }
+        for name, part in zip(ARRAYS, _cut(check, *few), strict=True):
+            got = part.shape[name == "regressor"]
+            require(got == 4, f"{name}: {got} vertices, wanted 4", slips.get(got, ""))
+    with check.part("a weight is as large as it was"):
+        total = K[:, [1, 2, 3, 5]]
+        shares = total / total.abs().sum(1, keepdim=True)
+        slips = {"leave the weights as they are: do not divide by their sum": shares}
+        compare(_cut(check, *few)[0], total, 1e-12, slips)
+    many = _sparse_body()
+    with check.part("the same keypoints of people at rest, whatever their shape"):
+        betas = _randn(13, 5, 10)
+        for beta in betas:
+            compare(_keypoints(_cut(check, *many), beta), _keypoints(many, beta), 1e-9)
+    with check.part("the same keypoints when joints move"):
+        motion = _randn(14, 4, 3, 4)
+        cut = _cut(check, *many)
+        wanted = _keypoints(many, betas[0], motion)
+        compare(_keypoints(cut, betas[0], motion), wanted, 1e-9)
     return check.report()
 
 
@@ -192,11 +197,33 @@ def check_in_picture(function: Callable[..., Any]) -> Report:
     return check.report()
 
 
-def _two(check: Check, *arguments: Any) -> tuple[Tensor, Tensor]:
-    result = check.call(*arguments)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise Mismatch(f"it returned {type(result).__name__}", "return two tensors")
-    return result
+def _cut(check: Check, *arrays: Tensor) -> tuple[Tensor, ...]:
+    result = check.call(*arrays)
+    if not isinstance(result, tuple | list) or len(result) != 4:
+        raise Mismatch(f"it returned {type(result).__name__}", "return four tensors")
+    left = {part.shape[number == 0] for number, part in enumerate(result)}
+    require(len(left) == 1, f"vertices left: {sorted(left)}", "cut all four in the same way")
+    return tuple(result)
+
+
+def _sparse_body() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Forty vertices of which about half are used by some of five keypoints."""
+    used = torch.rand(5, 40, generator=inputs(112), dtype=DOUBLE) < 0.12
+    K = torch.where(used, _randn(9, 5, 40), 0.0)
+    return K, _randn(10, 40, 3), _randn(11, 40, 3, 10), _randn(12, 40, 4).softmax(1)
+
+
+def _keypoints(arrays: tuple[Tensor, ...], beta: Tensor, motion: Tensor | None = None) -> Tensor:
+    """Shape, move by blended motions [J, 3, 4], regress; vertex after vertex, in NumPy."""
+    K, template, shapedirs, weights = (array.numpy() for array in arrays)
+    total = np.zeros((len(K), 3))
+    for v in range(len(template)):
+        x = template[v] + shapedirs[v] @ beta.numpy()
+        if motion is not None:
+            blend = sum(w * G for w, G in zip(weights[v], motion.numpy(), strict=True))
+            x = blend[:, :3] @ x + blend[:, 3]
+        total += K[:, v, None] * x
+    return torch.from_numpy(total)
 
 
 def _solve(points: Tensor, keypoints: Tensor, seen: Tensor, focal: float) -> Tensor:

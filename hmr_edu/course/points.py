@@ -1,0 +1,15 @@
+"""What a score is worth, and what makes a student's random inputs his own. Needs no PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def credit(score: float, points: float | int) -> float:
+    """Points for a share of the parts, to two digits."""
+    return round(score * points, 2)
+
+
+def salt_of(student: str) -> int:
+    """A number of the student's own, for the random inputs of the checks."""
+    return int.from_bytes(hashlib.sha256(student.encode()).digest()[:4], "big")
