@@ -172,11 +172,10 @@ def listen(page) -> list[str]:
 def open_notebook(page, address: str) -> None:
     """Show a notebook in JupyterLab, and wait until it can be run."""
     page.goto(address)
-    page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+    page.wait_for_function("window.jupyterapp !== undefined")
     # Run before the kernel is there, JupyterLab would ask which one to take.
     page.wait_for_function(
-        "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
-        timeout=60_000,
+        "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
     )
 
 
