@@ -17,6 +17,7 @@ STEPS = {
     "affine_residual": "least squares, also used to plot",
     "half_turn_axis": "choosing the best row, which the lesson does again for quaternions",
     "parameter_count": "adding up four numbers",
+    "pck_of_box": "the side of a box",
     "shape_blend": "the joints of a shape are the same sum; the hint gives it, too",
     "six_to_matrix": "normalising",
 }

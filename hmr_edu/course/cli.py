@@ -18,7 +18,7 @@ def release(
     """Make problem sets: the learners' copies, the instructor's, and a zip to hand out.
 
     Args:
-        sets: ps1 to ps6; all when left out.
+        sets: ps1, ps2, ...; all when left out.
         course: the course folder, made when it does not exist.
         lessons: the folder of the solved lessons.
     """
@@ -58,7 +58,7 @@ def feedback(
     """Write a page for every graded notebook: points, what was wrong, hints.
 
     Args:
-        sets: ps1 to ps6; all when left out.
+        sets: ps1, ps2, ...; all when left out.
         course: the course folder.
     """
     print(_classroom().feedback(course, sets))
