@@ -41,6 +41,7 @@ def small(out: Path, **changes: object) -> TrainConfig:
         out=out,
         name="small",
         images=32,
+        minutes=None,
         threads=1,
         checkpoint_every=8,
         sample_every=16,
@@ -108,6 +109,18 @@ def test_workers_do_not_change_the_result(tmp_path, uninterrupted):
     config = small(tmp_path, workers=1)
     run(config)
     assert_same_bits(weights(config), weights(uninterrupted))
+
+
+def test_the_clock_ends_a_run_that_is_not_done(tmp_path):
+    config = small(tmp_path, images=1_000_000, minutes=0.05)
+    began = time.monotonic()
+    run(config)
+    assert time.monotonic() - began < 60
+    last = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["images"] < config.images
+    assert last["seconds"] >= 3
+    # The schedule has come to its end, too.
+    assert last["learning_rate"] < 0.1 * config.optimizer.learning_rate
 
 
 def test_a_finished_run_resumes_to_itself(tmp_path):
@@ -293,7 +306,8 @@ def test_sigkill_at_random_moments_costs_nothing(tmp_path):
 
 
 def train_in_two_processes(out: Path) -> subprocess.Popen:
-    options = "train cpu --processes 2 --images 96 --test-images 0 --resume --checkpoint-every 8"
+    options = "train cpu --processes 2 --images 96 --minutes None --test-images 0 --resume"
+    options += " --checkpoint-every 8"
     options += " --sample-every 1000 --log-every 1 --data.image-size 32 --data.batch-size 4"
     options += " --model.width 8 --model.hidden 16 --data.appearance.scenes 4"
     options += " --data.appearance.outfits 4 --data.appearance.heads 4"

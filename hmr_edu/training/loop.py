@@ -172,9 +172,9 @@ class Trainer:
     @property
     def progress(self) -> float:
         """Share of the run that is done, in [0, 1]."""
-        if self.config.minutes is not None:
-            return min(1.0, self.seconds / (60 * self.config.minutes))
-        return min(1.0, self.images / self.config.images)
+        c = self.config
+        clock = 0.0 if c.minutes is None else self.seconds / (60 * c.minutes)
+        return min(1.0, max(clock, self.images / c.images))
 
     # ------------------------------------------------------------------ the run
 
@@ -184,7 +184,7 @@ class Trainer:
         self._resume_or_start()
         log = Log(c.folder, self.step) if main else None
         bar = tqdm(
-            total=c.images if c.minutes is None else None,
+            total=c.images,
             initial=self.images,
             unit="img",
             desc=c.name,
@@ -205,6 +205,7 @@ class Trainer:
             losses |= self.train_step(self.people.photograph(next(scenes), self.accelerator.device))
             self.step += 1
             self.seconds = self._agreed(before + time.perf_counter() - began)
+            bar.total = round(self.images / self.progress)
             bar.update(self.images - bar.n)
             if main and (self.step % c.log_every == 0 or self.progress >= 1):
                 values = {name: loss.item() for name, loss in losses.items()}
