@@ -5,11 +5,12 @@ Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015; equation number
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -27,26 +28,28 @@ class BodyOutput(NamedTuple):
     rotations: Float[Tensor, "batch 24 3 3"]
 
 
-def _ancestors(parents: tuple[int, ...]) -> Int[Tensor, "rounds joints"]:
-    """Return each joint's parent, then its 2nd, 4th, 8th ancestor, until all are above the root.
+def _levels(parents: tuple[int, ...]) -> list[tuple[slice, slice | Tensor]]:
+    """Group the joints by depth in the tree: (a level's joints, their parents one level up).
 
-    Number `len(parents)` stands for all that is above the root, itself included.
+    In SMPL's order every level is a run of neighbours, and but for one so are its parents: a
+    slice costs nothing, a gather does.
     """
-    above = len(parents)
-    ancestor = torch.tensor([above, *parents[1:], above])
-    rounds = []
-    while (ancestor != above).any():
-        rounds.append(ancestor)
-        ancestor = ancestor[ancestor]
-    return torch.stack(rounds)
+    depth = [0]
+    for parent in parents[1:]:
+        depth.append(depth[parent] + 1)
+    groups = [[j for j in range(len(parents)) if depth[j] == d] for d in range(max(depth) + 1)]
+    levels = []
+    for above, joints in pairwise(groups):
+        places = [above.index(parents[j]) for j in joints]
+        run = slice(places[0], places[-1] + 1)
+        # One parent for all of them is a run of one, which the product repeats by itself.
+        is_run = places == list(range(run.start, run.stop)) or len(set(places)) == 1
+        levels.append((slice(joints[0], joints[-1] + 1), run if is_run else torch.tensor(places)))
+    return levels
 
 
+LEVELS = _levels(tuple(SMPL_PARENTS))
 PARENTS = torch.tensor(SMPL_PARENTS[1:])
-ANCESTORS = _ancestors(tuple(SMPL_PARENTS))
-# What [R | t] lacks to be a 4x4 transform: (0, 0, 0, 1); and the identity above the root.
-AFFINE = torch.zeros(25, 4, 4)
-AFFINE[:, 3, 3] = 1.0
-AFFINE[24] = torch.eye(4)
 
 
 def forward_kinematics(
@@ -54,17 +57,23 @@ def forward_kinematics(
 ) -> tuple[Float[Tensor, "batch 24 3 3"], Float[Tensor, "batch 24 3"]]:
     """Global rotation and position of every joint, down the tree (eq. 4).
 
-    `rotations` are relative to the parent, `joints` the rest positions. The product down each
-    joint's chain doubles its length every round, so four rounds of products replace twenty-three.
+    `rotations` are relative to the parent, `joints` the rest positions. Whole levels are
+    composed at once: eight small products instead of twenty-three.
     """
     parents = joints.index_select(1, PARENTS.to(joints.device))
     bones = torch.cat([joints[:, :1], joints[:, 1:] - parents], dim=1)
     # What each joint adds to its parent's transform: [R | bone] above (0, 0, 0, 1).
-    local = torch.cat([rotations, bones[..., None]], dim=3)
-    G = pad(local, (0, 0, 0, 1, 0, 1)) + AFFINE.to(local)
-    for ancestor in ANCESTORS.to(joints.device):
-        G = G.index_select(1, ancestor) @ G
-    return G[:, :24, :3, :3], G[:, :24, :3, 3]
+    local = pad(torch.cat([rotations, bones[..., None]], dim=3), (0, 0, 0, 1))
+    local[:, :, 3, 3] = 1.0
+    G = [local[:, :1]]
+    for here, above in LEVELS:
+        if isinstance(above, slice):
+            G_parent = G[-1][:, above]
+        else:
+            G_parent = G[-1].index_select(1, above.to(joints.device))
+        G.append(G_parent @ local[:, here])
+    whole = torch.cat(G, dim=1)
+    return whole[:, :, :3, :3], whole[:, :, :3, 3]
 
 
 class SMPL(nn.Module):
