@@ -299,8 +299,10 @@ def a_record(better: list[float], worse: list[float]) -> dict:
     [
         ([80, 81, 82], [90, 91.5, 92], "yes", "yes"),
         ([90, 91, 92], [80, 81.5, 82], "no", "no"),
-        ([80, 90, 85], [85, 86, 87], "open", "yes"),
-        ([80, 80, 80], [81, 84, 90], "open", "yes"),  # each seed, but not alike
+        ([80, 90, 85], [85, 86, 87], "open", "open"),
+        ([80, 81, 82], [80.1, 80.9, 82.0], "open", "yes"),  # within 2 %
+        ([82, 82, 81], [80, 77, 80], "open", "open"),  # worse, if seeds can be trusted
+        ([80, 80, 80], [81, 84, 90], "open", "open"),  # better, if so
         ([80], [90], "open", "open"),
     ],
 )

@@ -13,6 +13,8 @@ from hmr_edu.course.release import with_graded_cells
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LESSONS = sorted(FOLDER.glob("*.ipynb"))
 MEGABYTES = 1.5
+# Without exercises, or with fewer: the overview, and the trial, whose jury the reader is.
+FREE = {"00_start_here", "07_claims_on_trial"}
 WAITING = 3  # cells that may wait for an open exercise, those that show the learner's own result
 MACHINE_PATH = re.compile(r"(?<![\w.])/(home|root|work|tmp|Users|usr|opt|mnt)/\w")
 NETWORK = re.compile(r"urllib|requests\.|http\.client|wget|curl |!pip|%pip|hf_hub|torch\.hub")
@@ -66,7 +68,7 @@ def test_runs_anywhere(path):
 
 def test_committed_exercises_are_solved_and_marked(path):
     exercises = [cell for cell in code(path) if "exercise" in cell.metadata.get("tags", [])]
-    if path.stem != "00_start_here":
+    if path.stem not in FREE:
         assert 3 <= len(exercises) <= 6
     names = [cell.metadata.nbgrader.grade_id for cell in exercises]
     assert len(names) == len(set(names))

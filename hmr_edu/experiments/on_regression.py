@@ -98,7 +98,7 @@ EXPERIMENTS = (
         "keypoints",
         MESH,
         ON_MESH,
-        ("pve", "pa_mpjpe", "mpjpe", "betas"),
+        ("pve", "pa_mpjpe", "betas", "beyond_limits"),
         ALONE,
     ),
     Experiment(
