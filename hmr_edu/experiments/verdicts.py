@@ -1,4 +1,4 @@
-"""What the records say of the claims, by a rule that was fixed before anybody looked."""
+"""What the records say of the claims, by one rule for all of them."""
 
 from __future__ import annotations
 
