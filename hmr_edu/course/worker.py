@@ -24,6 +24,8 @@ READ_ONLY = "--read-only"
 ALONE = "--alone"  # in a process table of its own, with SCRATCH to itself
 SCRATCH = "/dev/shm"  # a little memory for what wants to write
 PROCESSES = 64  # of a submission; root knows no such limit
+# Of Linux: `prctl`'s "orphans below me become mine, to wait for".
+SUBREAPER = 36
 # Of Linux: the call `mount_setattr`, "here", "and all below", "may not be written".
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
 
@@ -42,6 +44,8 @@ def serve(alone: bool) -> None:
     """Answer requests until standard input ends."""
     if alone and os.getpid() > 2:  # 1, or 2 below bubblewrap
         raise RuntimeError("this process table is not ours: its processes would be ended")
+    if alone:
+        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     import torch
 
     from hmr_edu.course import grading  # once, before the forks
