@@ -123,3 +123,20 @@ def test_withheld_labels_keep_the_pictures():
     for flag in (bare.has_theta, bare.has_3d, bare.has_parts):
         assert not flag.any()
     assert batch.has_theta.all()
+
+
+def test_some_people_are_cut_off_and_the_labels_stay_true():
+    whole, cut = stream()[0], stream(cut=1.0)[0]
+    head, ankles = [12, 13], [0, 5]
+    assert (whole.keypoints2d.abs() < 1.2).all()
+    # Heads stay in the crop, an ankle does not, and what is outside is not visible.
+    assert (cut.keypoints2d[:, head].abs() < 1.2).all()
+    assert (cut.keypoints2d[:, ankles].abs().amax((1, 2)) > 1).all()
+    assert (cut.visible[cut.keypoints2d.abs().amax(-1) > 1] == 0).all()
+    projected = weak_perspective(cut.keypoints3d, cut.camera)
+    assert (projected - cut.keypoints2d).abs().mean() < 0.2
+    # Only as many as asked for.
+    people = stream(cut=0.3, shift=0.0)
+    batches = [people.scene(k).keypoints2d for k in range(40)]
+    lost = torch.cat([b[:, ankles].abs().amax((1, 2)) > 1.05 for b in batches]).float().mean()
+    assert 0.2 < lost < 0.4

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -28,6 +29,7 @@ from hmr_edu.training.config import (
 from hmr_edu.training.loop import NonFiniteLossError, Trainer
 from hmr_edu.training.objective import UNMEASURED_JOINTS, critic_weights, supervised_losses
 from hmr_edu.training.run import run
+from hmr_edu.training.setup import pose_source
 
 # Small in every way: a step takes hundredths of a second.
 SMALL = {"scenes": 4, "outfits": 4, "heads": 4}
@@ -366,3 +368,22 @@ def test_a_batch_that_cannot_be_shared_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("accelerate.Accelerator.num_processes", 2)
     with pytest.raises(DataError, match="batch-size 5 cannot be shared evenly by 2"):
         Trainer(config)
+
+
+def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
+    path = tmp_path / "poses.npz"
+    recorded = np.zeros((4, 72), np.float32)
+    recorded[:, 5] = 0.5  # the left hip, about its third axis
+    np.savez(path, poses=recorded, clip=np.zeros(4, int), clip_names=["a"], fps=12)
+    source = pose_source(("prior", str(path)))
+    drawn = source.sample(2000, torch.Generator().manual_seed(0))
+    hips = drawn[:, [5, 8]].abs().sort(1).values
+    one = (drawn.count_nonzero(1) == 1) & torch.isclose(hips[:, 1], torch.tensor(0.5))
+    assert 0.45 < one.float().mean() < 0.55
+    # Recorded poses are seen in the mirror as often as not.
+    assert 0.4 < (drawn[one, 5] > 0).float().mean() < 0.6
+    assert torch.equal(drawn, source.sample(2000, torch.Generator().manual_seed(0)))
+    with pytest.raises(DataError, match="no poses"):
+        pose_source(())
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        pose_source(("nowhere.npz",))

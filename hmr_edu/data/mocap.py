@@ -46,6 +46,11 @@ class Mocap:
         """Return the same motion in a mirror: left and right swapped, root included."""
         return Mocap(flip_pose(self.poses), self.clips, self.clip_names, self.fps)
 
+    def both_ways(self) -> Mocap:
+        """Return the motion and its mirror image, twice as many poses."""
+        poses = torch.cat([self.poses, self.mirror().poses])
+        return Mocap(poses, self.clips.repeat(2), self.clip_names, self.fps)
+
     def sample(self, n: int, generator: torch.Generator) -> Float32[Tensor, "n 72"]:
         """Draw `n` poses, every frame equally often, with replacement."""
         return self.poses[torch.randint(len(self), (n,), generator=generator)]

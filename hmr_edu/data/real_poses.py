@@ -61,6 +61,5 @@ def load_real_poses() -> RealPoses:
     if path is None:
         poses = load_pose_prior().sample(DRAWS, torch.Generator().manual_seed(SEED))
         return RealPoses(poses, f"{DRAWS:,} draws of the shipped pose prior")
-    mocap = load_mocap(path)
-    poses = torch.cat([mocap.poses, mocap.mirror().poses])
+    poses = load_mocap(path).both_ways().poses
     return RealPoses(poses, f"{path.name} and its mirror image, {len(poses):,} poses")

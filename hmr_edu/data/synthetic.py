@@ -24,6 +24,11 @@ from hmr_edu.data.batch import Batch
 from hmr_edu.data.render import GBuffer, Renderer
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
+# What a picture that cuts people off shows, as box detectors give it: all of a person above the
+# knees, above the hips, or head and shoulders; and how often each.
+ABOVE_KNEES, ABOVE_HIPS = (1, 2, 3, 4, *range(6, 19)), (2, 3, *range(6, 19))
+HEAD_AND_SHOULDERS = (8, 9, *range(12, 19))
+CUTS = ((ABOVE_KNEES, 0.4), (ABOVE_HIPS, 0.4), (HEAD_AND_SHOULDERS, 0.2))
 # Metres between the camera and the keypoint nearest to it.
 NEAREST = 0.8
 
@@ -47,6 +52,8 @@ class SyntheticConfig:
     fill: tuple[float, float] = (0.7, 1.0)
     # Shift of the person's centre, in half-crops.
     shift: float = 0.1
+    # Share of people of whom the crop shows the upper part only.
+    cut: float = 0.0
     # Camera pitch and roll, standard deviation in degrees.
     pitch: float = 10.0
     roll: float = 5.0
@@ -176,7 +183,7 @@ class SyntheticPeople:
     ) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, " batch"]]:
         """A camera (s, tx, ty) that puts the person in the crop, and a focal length."""
         c, n = self.config, self.config.batch_size
-        low, high = keypoints[..., :2].amin(1), keypoints[..., :2].amax(1)
+        low, high = self._framed(keypoints[..., :2], g)
         extent = (high - low).amax(1) + 0.1  # heads and hands go beyond their keypoints
         fill = c.fill[0] + (c.fill[1] - c.fill[0]) * torch.rand(n, generator=g)
         scale = 2 * fill / extent
@@ -187,6 +194,21 @@ class SyntheticPeople:
         # Nobody sticks a foot into the lens: step back, with a longer lens, same size.
         distance = torch.maximum(focal / scale, NEAREST - keypoints[..., 2].amin(1))
         return torch.cat([scale[:, None], t], dim=1), distance * scale
+
+    def _framed(
+        self, points: Float[Tensor, "batch 19 2"], g: torch.Generator
+    ) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
+        """Corners of the box that the crop is made for: of the whole person or the upper part."""
+        low, high = points.amin(1), points.amax(1)
+        if self.config.cut:
+            place = torch.rand(len(points), generator=g) / self.config.cut
+            for shown, share in CUTS:
+                part = points[:, list(shown)]
+                rows = ((place >= 0) & (place < share))[:, None]
+                low = torch.where(rows, part.amin(1), low)
+                high = torch.where(rows, part.amax(1), high)
+                place = place - share
+        return low, high
 
 
 def _at_pixels(mask: Tensor, points: Float[Tensor, "batch N 2"]) -> Tensor:

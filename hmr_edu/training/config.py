@@ -96,8 +96,8 @@ class TrainConfig:
     # What is known of the training pictures: everything; 2D keypoints only, with the
     # adversary; 2D keypoints and nothing else.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
-    # "prior" (shipped), or a mocap file (npz).
-    poses: str = "prior"
+    # Where poses come from, in equal parts: "prior" (shipped), or mocap files (npz).
+    poses: tuple[str, ...] = ("prior",)
     # Weights the trunk starts from, as torchvision saves them; "" starts from nothing.
     trunk: str = ""
     # Weights to go on from, shipped by name or a run's file; what does not fit, at another
@@ -192,7 +192,7 @@ def cpu_long_preset() -> TrainConfig:
     config = cpu_preset()
     config.name, config.images, config.minutes = "cpu-long", 450_000, None
     config.model.width = 48
-    config.data = SyntheticConfig(image_size=96, batch_size=32)
+    config.data = SyntheticConfig(image_size=96, batch_size=32, cut=0.15)
     return config
 
 
@@ -205,7 +205,7 @@ def gpu_preset() -> TrainConfig:
         model=dataclasses.replace(
             cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=1024
         ),
-        data=SyntheticConfig(batch_size=128),
+        data=SyntheticConfig(batch_size=128, cut=0.15),
         loss=cpu.loss,
         optimizer=dataclasses.replace(cpu.optimizer, learning_rate=1e-2),
     )

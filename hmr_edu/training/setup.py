@@ -3,21 +3,53 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.utils.data import Dataset
 
-from hmr_edu.data.mocap import load_mocap
+from hmr_edu.data.mocap import Mocap, find_mocap, load_mocap
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.data.synthetic import PoseSource, Scene, SyntheticPeople
 from hmr_edu.discriminator import Discriminator
+from hmr_edu.errors import DataError
 from hmr_edu.hmr import HMR, transfer
 from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
 
 
-def pose_source(name: str) -> PoseSource:
-    """The shipped pose prior ("prior"), or the poses of a mocap file."""
-    return load_pose_prior() if name == "prior" else load_mocap(name)
+class Mixed:
+    """Pose sources in equal parts: each pose comes from one of them, by chance."""
+
+    def __init__(self, sources: Sequence[PoseSource]) -> None:
+        self.sources = sources
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 72"]:
+        """Draw `n` poses; the draws depend on the generator alone."""
+        which = torch.randint(len(self.sources), (n,), generator=generator)
+        poses = torch.empty(n, 72)
+        for index, source in enumerate(self.sources):
+            rows = which == index
+            poses[rows] = source.sample(int(rows.sum()), generator)
+        return poses
+
+
+def pose_source(names: Sequence[str]) -> PoseSource:
+    """The shipped pose prior ("prior"), mocap files and their mirror images, or several of them.
+
+    A file is looked for where its name says, then where `find_mocap` looks. Raises as `load_mocap`.
+    """
+    if not names:
+        raise DataError('no poses to train on: name "prior", mocap files, or both')
+    sources = [load_pose_prior() if name == "prior" else _recorded(name) for name in names]
+    return sources[0] if len(sources) == 1 else Mixed(sources)
+
+
+def _recorded(name: str) -> Mocap:
+    path = Path(name)
+    return load_mocap(path if path.exists() else find_mocap(name) or path).both_ways()
 
 
 class Scenes(Dataset):
