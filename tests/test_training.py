@@ -375,7 +375,7 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
     recorded = np.zeros((4, 72), np.float32)
     recorded[:, 5] = 0.5  # the left hip, about its third axis
     np.savez(path, poses=recorded, clip=np.zeros(4, int), clip_names=["a"], fps=12)
-    source = pose_source(("prior", str(path)))
+    source = pose_source("prior", str(path))
     drawn = source.sample(2000, torch.Generator().manual_seed(0))
     hips = drawn[:, [5, 8]].abs().sort(1).values
     one = (drawn.count_nonzero(1) == 1) & torch.isclose(hips[:, 1], torch.tensor(0.5))
@@ -384,6 +384,6 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
     assert 0.4 < (drawn[one, 5] > 0).float().mean() < 0.6
     assert torch.equal(drawn, source.sample(2000, torch.Generator().manual_seed(0)))
     with pytest.raises(DataError, match="no poses"):
-        pose_source(())
+        pose_source()
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        pose_source(("nowhere.npz",))
+        pose_source("nowhere.npz")

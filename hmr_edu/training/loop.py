@@ -72,7 +72,7 @@ class Trainer:
         )
         if config.device == "cuda" and self.accelerator.device.type != "cuda":
             raise DataError("--device cuda: PyTorch sees no CUDA device here")
-        self.poses = pose_source(config.poses)
+        self.poses = pose_source(*config.poses)
         # This process's share of a step's pictures.
         share, rest = divmod(config.data.batch_size, self.accelerator.num_processes)
         if rest:

@@ -36,7 +36,7 @@ class Mixed:
         return poses
 
 
-def pose_source(names: Sequence[str]) -> PoseSource:
+def pose_source(*names: str) -> PoseSource:
     """The shipped pose prior ("prior"), mocap files and their mirror images, or several of them.
 
     A file is looked for where its name says, then where `find_mocap` looks. Raises as `load_mocap`.
