@@ -1,0 +1,25 @@
+# Sourced by the other scripts: the folder, missing packages, and a record of how busy the GPU is.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export OUT="${OUT:-runs/gpu}" PYTHONUNBUFFERED=1
+mkdir -p "$OUT"
+# On a machine without a network, packages that it lacks lie in wheels/ (`pip download` fetches them).
+if compgen -G "wheels/*.whl" > /dev/null; then
+  python3 -m pip install --quiet --no-index --no-deps --find-links wheels wheels/*.whl
+fi
+
+hmr() { python3 -m hmr_edu.cli "$@"; }
+
+# watched NAME COMMAND...: run it, and say what share of the time the GPU computed.
+watched() {
+  local name=$1 watcher
+  shift
+  nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits -l 1 \
+    > "$OUT/$name-busy.csv" &
+  watcher=$!
+  "$@" || echo "$name ended with $?"
+  kill "$watcher"
+  awk -F, -v name="$name" '$1 > 0 {on = 1} on {n += 1; busy += $1; if ($2 > most) most = $2}
+    END {if (n) printf "%s: GPU busy %.0f %%, at most %d MiB\n", name, busy / n, most}' \
+    "$OUT/$name-busy.csv"
+}
