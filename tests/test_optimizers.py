@@ -43,6 +43,29 @@ def test_orthogonalise_keeps_zero():
     assert torch.equal(orthogonalise(torch.zeros(3, 5), 3), torch.zeros(3, 5))
 
 
+def test_matrices_in_a_batch_do_not_mix():
+    batch = torch.randn(3, 7, 5, generator=torch.Generator().manual_seed(0))
+    alone = torch.stack([orthogonalise(matrix, 3) for matrix in batch])
+    torch.testing.assert_close(orthogonalise(batch, 3), alone)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_weights_of_one_shape_move_as_if_alone(layout):
+    g = torch.Generator().manual_seed(0)
+    weights = [nn.Parameter(torch.randn(6, 4, 3, 3, generator=g)) for _ in range(2)]
+    expected = []
+    for weight in weights:
+        gradient = torch.randn(6, 4, 3, 3, generator=g)
+        # After one gradient the direction is the gradient's, as [out, in * height * width].
+        move = orthogonalise(gradient.flatten(1), 3).view_as(weight)
+        expected.append(weight.detach() - 0.1 * 0.2 * 36**0.5 * move)
+        weight.data = weight.data.contiguous(memory_format=layout)
+        weight.grad = gradient.contiguous(memory_format=layout)
+    Muon([*weights, nn.Parameter(torch.eye(3))], lr=0.1).step()
+    for weight, moved in zip(weights, expected, strict=True):
+        torch.testing.assert_close(weight.detach(), moved)
+
+
 def test_a_step_has_adamws_size_whatever_the_gradient():
     steps = []
     for scale in (1e-6, 1e6):

@@ -22,37 +22,38 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(
-    matrix: Float[Tensor, "rows columns"], steps: int, dtype: torch.dtype = torch.float32
-) -> Float[Tensor, "rows columns"]:
-    """Return about the nearest matrix with orthonormal rows (or columns, if there are fewer).
+    matrices: Float[Tensor, "*batch rows columns"], steps: int, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "*batch rows columns"]:
+    """Return about the nearest matrices with orthonormal rows (or columns, if there are fewer).
 
     Newton-Schulz: only products, no decomposition. Singular values end between 0.68 and 1.21 if
-    they were at least 0.017 of the matrix's norm (3 steps) or 0.0014 of it (5 steps). The products
-    are computed in `dtype`; an approximation as rough as this one loses nothing in bfloat16.
+    they were at least 0.017 of their matrix's norm (3 steps) or 0.0014 of it (5 steps). The
+    products are computed in `dtype`; an approximation as rough as this one loses nothing in
+    bfloat16.
 
     Each step multiplies x by the polynomial p = a + b g + c g^2 of its Gram matrix g = x x^T.
     All these commute, so the steps are taken on g, which is small, and x is multiplied once.
     """
     a, b, c = COEFFICIENTS
-    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
     # The Frobenius norm bounds the largest singular value. A zero gradient stays zero.
-    x = (wide / wide.norm().clamp_min(1e-12)).to(dtype)
-    g = x @ x.T
-    identity = torch.eye(len(g), dtype=dtype, device=g.device)
-    product = identity
+    x = (x / torch.linalg.matrix_norm(x, keepdim=True).clamp_min(1e-12)).to(dtype)
+    g = x @ x.mT
     for step in range(steps):
-        p = a * identity + b * g + c * (g @ g)
+        p = b * g + c * (g @ g)
+        p.diagonal(dim1=-2, dim2=-1).add_(a)
         product = p @ product if step else p
         if step + 1 < steps:
             g = p @ g @ p
     x = product @ x
-    return (x.T if wide is not matrix else x).to(matrix.dtype)
+    return (x.mT if tall else x).to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):
     """Momentum, then orthogonalised steps, for the weights of hidden layers.
 
-    A convolution counts as a matrix [out, in * height * width]. The step is scaled to AdamW's
+    A convolution counts as a matrix [out, height * width * in]. The step is scaled to AdamW's
     usual size (Liu et al. 2025, "Muon is scalable for LLM training"), so that both take similar
     learning rates; weight decay is AdamW's. `matrices` are parameters or groups of them; the
     groups may set options of their own. `dtype` is what `orthogonalise` computes in.
@@ -80,20 +81,26 @@ class Muon(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                # Nesterov: look where the momentum will be after this gradient.
-                ahead = weight.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
-                move = orthogonalise(ahead, group["steps"], self.dtype)
-                move *= 0.2 * max(ahead.shape) ** 0.5
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.sub_(group["lr"] * move.view_as(weight))
+            # All matrices of one shape at once: a few large products are faster than many.
+            for weights in _by_shape(group["params"]):
+                ahead = torch.stack([self._ahead(w, group["momentum"]) for w in weights])
+                moves = orthogonalise(ahead.flatten(2), group["steps"], self.dtype)
+                size = 0.2 * max(moves.shape[1:]) ** 0.5
+                for weight, move in zip(weights, moves.view(ahead.shape), strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.sub_(move.movedim(-1, 1), alpha=group["lr"] * size)
         return loss
+
+    def _ahead(self, weight: Tensor, decay: float) -> Float[Tensor, "out *field in"]:
+        """Take the gradient in; return where the momentum will be after it (Nesterov).
+
+        Inputs go last: that is how the trunk's weights lie in memory.
+        """
+        state = self.state[weight]
+        if not state:
+            state["momentum"] = torch.zeros_like(weight)
+        momentum = state["momentum"].lerp_(weight.grad, 1 - decay)
+        return weight.grad.lerp(momentum, decay).movedim(1, -1)
 
 
 def hidden_matrices(network: nn.Module, ends: Iterable[nn.Module]) -> list[nn.Parameter]:
@@ -108,3 +115,12 @@ def hidden_matrices(network: nn.Module, ends: Iterable[nn.Module]) -> list[nn.Pa
         for module in network.modules()
         if isinstance(module, nn.Conv2d | nn.Linear) and id(module) not in left
     ]
+
+
+def _by_shape(weights: Iterable[Tensor]) -> Iterable[list[Tensor]]:
+    """Those weights that have a gradient, in lists of one shape."""
+    lists: dict[torch.Size, list[Tensor]] = {}
+    for weight in weights:
+        if weight.grad is not None:
+            lists.setdefault(weight.shape, []).append(weight)
+    return lists.values()
