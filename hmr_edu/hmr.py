@@ -52,19 +52,17 @@ class Prediction(NamedTuple):
 def bodies(steps: list[Step], body: SMPL, vertices: bool) -> list[Prediction]:
     """Return what follows from the regression steps: their bodies, in front of their cameras."""
     # All the steps' bodies in one batch: the layer is cheaper by the dozen.
-    betas = torch.cat([step.betas for step in steps])
-    rotations = torch.cat([step.rotations for step in steps])
+    all_steps = Step.join(steps)
     # Under autocast the network is in half precision; half a millimetre is not enough here.
-    with torch.autocast(betas.device.type, enabled=False):
-        output = body(betas.float(), rotations.float(), vertices)
-        camera = torch.cat([step.camera for step in steps]).float()
-        keypoints2d = weak_perspective(output.keypoints, camera)
+    with torch.autocast(all_steps.betas.device.type, enabled=False):
+        output = body(all_steps.betas.float(), all_steps.rotations.float(), vertices)
+        keypoints2d = weak_perspective(output.keypoints, all_steps.camera.float())
     n = len(steps[0].betas)
     meshes = [None] * len(steps) if output.vertices is None else output.vertices.split(n)
     return [
-        Prediction(step.theta, *parts)
-        for step, *parts in zip(
-            steps,
+        Prediction(*parts)
+        for parts in zip(
+            all_steps.theta.split(n),
             meshes,
             keypoints2d.split(n),
             output.keypoints.split(n),

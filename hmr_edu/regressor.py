@@ -6,6 +6,7 @@ mean theta and corrects itself a few times, looking at the same features and at 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,6 +44,16 @@ class Step:
         """Take theta apart and turn its pose into matrices."""
         camera, pose, betas = split_theta(theta)
         return cls(camera, axis_angle_to_matrix(pose.unflatten(1, (NUM_JOINTS, 3))), betas, pose)
+
+    @classmethod
+    def join(cls, steps: Sequence[Step]) -> Step:
+        """Put the bodies of several steps into one batch."""
+        camera, rotations, betas = (
+            torch.cat([getattr(step, name) for step in steps])
+            for name in ("camera", "rotations", "betas")
+        )
+        poses = [step.pose for step in steps if step.pose is not None]
+        return cls(camera, rotations, betas, torch.cat(poses) if poses else None)
 
     @cached_property
     def theta(self) -> Float[Tensor, "batch 85"]:

@@ -95,7 +95,10 @@ class SpatialHead(nn.Module):
         mixed = self.mix(pyramid)
         maps = self.maps(mixed)
         # Under autocast half precision would round places to 1/256 of the crop.
-        maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        # From here on each map is read by itself: no more channels side by side in memory.
+        maps = maps.to(
+            torch.promote_types(maps.dtype, torch.float32), memory_format=torch.contiguous_format
+        )
         heatmaps, depth_maps, parts = maps.split(self.map_channels, dim=1)
 
         probability = heatmaps.flatten(2).softmax(-1).view_as(heatmaps)
