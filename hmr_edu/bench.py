@@ -6,6 +6,8 @@ embreex) are optional: a row without its peer says so.
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from hmr_edu.body import SMPL, BodyData, read_body
 from hmr_edu.body.peer import smplx_layer
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.data.render import Renderer
+from hmr_edu.training.config import PRESETS
+from hmr_edu.training.loop import Trainer
 from hmr_edu.training.records import environment, write_json
 
 
@@ -41,11 +45,44 @@ class Row:
         return f"{self.what:46s} {self.ours:9.3f} ms {self.peer:9.3f} ms {self.ratio:6.1f} x"
 
 
+OPTIMISERS = "optimisers (the same for any batch)"
+
+
+@dataclass
+class StepShares:
+    """Milliseconds of a training step with `batch` pictures, by what they are spent on."""
+
+    batch: int
+    milliseconds: dict[str, float]
+
+    def at(self, batch: int) -> StepShares:
+        """The same for more or fewer pictures, by proportion: calculated, not measured."""
+        factor = batch / self.batch
+        scaled = {k: t if k == OPTIMISERS else factor * t for k, t in self.milliseconds.items()}
+        return StepShares(batch, scaled)
+
+    @property
+    def beside_trunk(self) -> float:
+        """Share of everything but the trunk, in [0, 1]."""
+        return 1 - self.milliseconds["trunk"] / sum(self.milliseconds.values())
+
+    def __str__(self) -> str:
+        """The table, and the share that is not the trunk's."""
+        total = sum(self.milliseconds.values())
+        rows = [
+            f"  {name:44s} {time:9.2f} ms {100 * time / total:6.1f} %"
+            for name, time in self.milliseconds.items()
+        ]
+        rows.append(f"  everything but the trunk: {100 * self.beside_trunk:.1f} %")
+        return "\n".join(rows)
+
+
 def run_bench(
     body: str = "full",
     batches: tuple[int, ...] = (1, 32, 256),
     seconds: float = 2.0,
     threads: int = 1,
+    gpu_batch: int = 4,
     out: Path | None = None,
 ) -> None:
     """Time the SMPL layer, the renderer and a training step beside their peers.
@@ -55,6 +92,7 @@ def run_bench(
         batches: batch sizes of the layer.
         seconds: time spent on each measurement.
         threads: CPU threads.
+        gpu_batch: pictures in the `gpu` preset's step; its own batch would take minutes here.
         out: write the numbers here as JSON too.
     """
     torch.set_num_threads(threads)
@@ -67,15 +105,19 @@ def run_bench(
     ):
         rows.append(row)
         print(row, flush=True)
-    shares = step_shares(seconds)
-    total = sum(shares.values())
-    print("\none training step of the cpu preset:")
-    for name, milliseconds in shares.items():
-        print(f"  {name:44s} {milliseconds:9.2f} ms {100 * milliseconds / total:6.1f} %")
-    print(f"  everything but the trunk: {100 * (1 - shares['trunk'] / total):.1f} %")
+    steps = {}
+    for preset, batch in (("cpu", None), ("gpu", gpu_batch)):
+        steps[preset] = step = step_shares(preset, seconds, batch)
+        print(f"\none training step of the {preset} preset, batch {step.batch}:")
+        print(step, flush=True)
+        own = PRESETS[preset]().data.batch_size
+        if step.batch != own:
+            share = 100 * step.at(own).beside_trunk
+            print(f"  by proportion, at the preset's own batch of {own}: {share:.1f} %")
     if out is not None:
         record = [{"what": r.what, "ours_ms": r.ours, "peer_ms": r.peer} for r in rows]
-        write_json(out, {"environment": environment(), "rows": record, "step_ms": shares})
+        step_record = {preset: dataclasses.asdict(step) for preset, step in steps.items()}
+        write_json(out, {"environment": environment(), "rows": record, "steps": step_record})
 
 
 def milliseconds(call: Callable[[], object], seconds: float) -> float:
@@ -164,35 +206,51 @@ def ray_caster(faces: np.ndarray, size: int) -> Callable[[np.ndarray], object] |
     return cast
 
 
-def step_shares(seconds: float) -> dict[str, float]:
-    """Milliseconds of a cpu-preset training step by what they are spent on."""
-    import dataclasses
-    import tempfile
+def step_shares(preset: str, seconds: float, batch: int | None = None) -> StepShares:
+    """What a training step of a preset is spent on, on this CPU, with `batch` pictures.
 
-    from hmr_edu.training.config import cpu_preset
-    from hmr_edu.training.loop import Trainer
-
-    config = cpu_preset()
+    Raises KeyError on an unknown preset.
+    """
+    config = PRESETS[preset]()
+    batch = batch or config.data.batch_size
     with tempfile.TemporaryDirectory() as folder:
-        config = dataclasses.replace(config, out=Path(folder), threads=torch.get_num_threads())
-        trainer = Trainer(config)
+        trainer = Trainer(
+            dataclasses.replace(
+                config,
+                out=Path(folder),
+                device="cpu",
+                threads=torch.get_num_threads(),
+                data=dataclasses.replace(config.data, batch_size=batch),
+            )
+        )
     scene = trainer.people.scene(0)
-    batch = trainer.people.photograph(scene)
+    people = trainer.people.photograph(scene)
     trunk = trainer.network().encoder.trunk
-    optimizer = torch.optim.AdamW(trunk.parameters(), 1e-9)
+    images = people.images.contiguous(memory_format=torch.channels_last)
+    # The critics learn on every n-th step only.
+    turn = config.optimizer.critic_every
+
+    def steps() -> None:
+        for _ in range(turn):
+            trainer.train_step(people)
+            trainer.step += 1
 
     def trunk_alone() -> None:
-        optimizer.zero_grad()
+        trunk.zero_grad()
         with trainer.accelerator.autocast():  # in the step's own precision
-            loss = sum(stage.float().mean() for stage in trunk(batch.images))
+            loss = sum(stage.float().mean() for stage in trunk(images))
         loss.backward()
-        optimizer.step()
 
-    times = {
-        "pose and rasterise": milliseconds(lambda: trainer.people.scene(0), seconds),
-        "dress and photograph": milliseconds(lambda: trainer.people.photograph(scene), seconds),
-        "trunk": milliseconds(trunk_alone, seconds),
-    }
-    whole = milliseconds(lambda: trainer.train_step(batch), seconds)
-    times["heads, regressor, body, losses, critics, Muon"] = max(0.0, whole - times["trunk"])
-    return times
+    whole = milliseconds(steps, seconds) / turn
+    optimisers = milliseconds(lambda: [o.step() for o in trainer.optimizers], seconds)
+    trunk_ms = milliseconds(trunk_alone, seconds)
+    return StepShares(
+        batch,
+        {
+            "trunk": trunk_ms,
+            "head, regressor, body, losses, critics": max(0.0, whole - trunk_ms - optimisers),
+            OPTIMISERS: optimisers,
+            "pose and rasterise": milliseconds(lambda: trainer.people.scene(0), seconds),
+            "dress and photograph": milliseconds(lambda: trainer.people.photograph(scene), seconds),
+        },
+    )
