@@ -140,6 +140,13 @@ def test_pose_turns_one_joint_and_carries_the_skeleton(lite):
     np.testing.assert_array_equal(points(bones), skeleton_lines(points(dots)))
 
 
+def test_pose_clip_reaches_the_floor_and_not_below(lite):
+    explorer = explore_pose(lite)
+    floor = explorer.figure.data[1].z[0]
+    soles = [lite(torch.zeros(1, 10), pose[None]).vertices[0, :, 1].max() for pose in explorer.clip]
+    assert floor == pytest.approx(-float(max(soles)), abs=1e-4)
+
+
 def test_pose_keeps_to_the_joint_limits(lite):
     explorer = explore_pose(lite)
     explorer.controls["joint"].value = "left_knee"

@@ -176,6 +176,9 @@ def test_contact_sheet_places_images_in_rows():
     assert (sheet[2 + 12 + 5, 2 + 44 + 10] == 255).all()
     labelled = pictures.contact_sheet(tiles, 3, ["a"] * 5)
     assert labelled.shape[0] > sheet.shape[0]
+    large = [np.zeros((10, width, 3), np.uint8) for width in (200, 800)]
+    feet = [pictures.contact_sheet([tile], 1, ["a"]).shape[0] for tile in large]
+    assert feet[0] == feet[1]  # letters stop growing
     for bad in ([], [tiles[0], tiles[0][:5]]):
         with pytest.raises(ValueError, match="one size"):
             pictures.contact_sheet(bad, 3)

@@ -22,6 +22,7 @@ from hmr_edu.viz.shading import Camera, Faces, Vertices, as_array, composite, sh
 Picture = UInt8[np.ndarray, "_ _ 3"]  # any height, any width
 PAPER = 246  # the grey level behind bodies that stand alone
 LABEL = 13 / 160  # height of a label's letters, as a share of a tile's width
+LETTERS = 10, 16  # pixels: of a label at least, and at most, where a figure's headings have 14
 
 
 def overlay(
@@ -170,7 +171,7 @@ def contact_sheet(
     if labels and len(labels) != len(images):
         raise ValueError(f"{len(images)} images need as many labels, got {len(labels)}")
     height, width = images[0].shape[:2]
-    letters = max(10, round(LABEL * width))
+    letters = min(max(round(LABEL * width), LETTERS[0]), LETTERS[1])
     foot = round(1.6 * letters) if labels else 0
     rows = -(-len(images) // columns)
     across, down = width + gap, height + foot + gap

@@ -15,7 +15,7 @@ from hmr_edu.body import SMPL, load_body
 from hmr_edu.camera import fit_weak_perspective, perspective, weak_perspective
 from hmr_edu.viz.explore.front import WIDE, Explorer, move, slider
 from hmr_edu.viz.orbit import LIGHTING
-from hmr_edu.viz.palette import BLACK, GREY, PREDICTION, TRUTH, VERMILLION
+from hmr_edu.viz.palette import GREY, PREDICTION, TRUTH, VERMILLION
 from hmr_edu.viz.view_state import MeshViewState
 
 SCALE = 0.85  # half-crops a metre at the body, where the zoom follows the distance
@@ -64,12 +64,12 @@ def explore_camera(body: SMPL | None = None, pose: Float[Tensor, " 72"] | None =
         guess = weak_perspective(keypoints, state.camera)
         move(figure.data[0], pane(flat, vertices[:, 2] * scale, -ASIDE))
         move(figure.data[1], pane(full, vertices[:, 2] * scale, ASIDE))
-        near = torch.full((len(guess),), -1.5)
+        near = torch.full((len(guess),), -1.5)  # before the bodies; the red lines before all
         move(figure.data[3], pane(guess, near, -ASIDE))
         move(figure.data[4], pane(seen, near, ASIDE))
         gap = torch.full_like(seen, math.nan)
         lines = torch.stack([guess, seen, gap], 1).flatten(0, 1)
-        move(figure.data[5], pane(lines, near.repeat_interleave(3), ASIDE))
+        move(figure.data[5], pane(lines, near.repeat_interleave(3) - 0.2, ASIDE))
         error = float((guess - seen).norm(dim=1).mean())
         return (
             f"mean error {error:.4f} half-crops: {error * CROP / 2:.1f} pixels of {CROP}, "
@@ -107,12 +107,12 @@ def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
     square = np.array([[-1, 1, 1, -1, -1, np.nan], [0] * 6, [-1, -1, 1, 1, -1, np.nan]])
     shift = np.array([[ASIDE], [0], [0]])
     frames = np.concatenate([square - shift, square + shift], axis=1)
-    marks = {"size": 4, "color": BLACK}
+    marks = {"size": 1.5, "color": GREY}
     lines = [
         go.Scatter3d(mode="lines", line={"color": GREY, "width": 3}),
         go.Scatter3d(mode="markers", marker=marks),
         go.Scatter3d(mode="markers", marker=marks),
-        go.Scatter3d(mode="lines", line={"color": VERMILLION, "width": 6}),
+        go.Scatter3d(mode="lines", line={"color": VERMILLION, "width": 4}),
     ]
     move(lines[0], frames.astype(np.float32))
     for trace in lines:

@@ -53,7 +53,7 @@ def compare_bodies(
     figure = body_figure(found, state.body.faces, room=room.numpy())
     most = max(float(np.ceil(distances(found, true).max() * 100 / 5) * 5), 5.0)
     heat(figure.data[0], np.zeros(len(found), np.float32), most, "cm")
-    shadow = go.Mesh3d(color=TRUTH, opacity=0.5, hoverinfo="skip")
+    shadow = go.Mesh3d(color=TRUTH, opacity=0.2, hoverinfo="skip")
     move(shadow, to_scene(true))
     shadow.update(i=figure.data[0].i, j=figure.data[0].j, k=figure.data[0].k)
     figure.add_trace(shadow)

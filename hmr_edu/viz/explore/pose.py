@@ -66,8 +66,9 @@ def explore_pose(
         explorer.request()
 
     frame.observe(scrub, "value")
+    sole = _lowest(state.body, clip)
     room = np.concatenate(
-        [state.output().vertices[0].numpy(), [[1.55, 0, 0], [-1.0, 0, 0], [0, 1.25, 0]]]
+        [state.output().vertices[0].numpy(), [[1.55, 0, 0], [-1.0, 0, 0], [0, sole, 0]]]
     )
     figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
     figure.add_traces(_skeleton(state.joints() + BESIDE, picker.menu.value))
@@ -87,7 +88,7 @@ def _skeleton(joints: Float32[np.ndarray, "3 24"], chosen: str) -> list[go.Scatt
     bones = go.Scatter3d(mode="lines", line={"color": GREY, "width": 5}, hoverinfo="skip")
     dots = go.Scatter3d(
         mode="markers",
-        marker={"size": 7, "color": _colours(chosen), "line": {"color": BLACK, "width": 1}},
+        marker={"size": 4, "color": _colours(chosen), "line": {"color": BLACK, "width": 1}},
         text=[name.replace("_", " ") for name in SMPL_JOINTS],
         hoverinfo="text",
     )
@@ -109,6 +110,13 @@ def _colours(chosen: str) -> list[str]:
         else sides[name.split("_")[0]]
         for name in SMPL_JOINTS
     ]
+
+
+def _lowest(body: SMPL, clip: Float[Tensor, "N 72"], looks: int = 200) -> float:
+    """Y of the mean body's lowest vertex in a clip (camera frame: y down), in some of its poses."""
+    poses = clip[:: -(-len(clip) // looks)]
+    with torch.no_grad():
+        return float(body(torch.zeros(len(poses), 10), poses).vertices[..., 1].max())
 
 
 def _wander(moments: int = 6, seed: int = 4) -> Float[Tensor, "N 72"]:
