@@ -11,6 +11,7 @@ from torch import nn
 from hmr_edu.losses import per_step, step_weights
 from hmr_edu.regressor import ThetaRegressor
 from hmr_edu.theta import mean_theta
+from hmr_edu.viz.loop_map import BOXES, WIDTH, loop_map
 
 LESSON = Path(__file__).parent.parent / "notebooks" / "04_iterative_regression.ipynb"
 NAMES = (
@@ -56,6 +57,13 @@ def test_loss_is_the_packages(lesson, steps):
     torch.testing.assert_close(
         lesson["steps_loss"](losses, steps), per_step(losses, step_weights(steps, 4))
     )
+
+
+def test_map_names_its_boxes_and_no_two_overlap():
+    axes = loop_map().axes[0]
+    assert {name for _, (name, _), _ in BOXES.values()} <= {text.get_text() for text in axes.texts}
+    for one, other in pairwise(sorted((y, x) for (x, y), _, _ in BOXES.values())):
+        assert one[0] != other[0] or one[1] + WIDTH < other[1]
 
 
 def test_collapse_is_the_packages_loop_without_relu(lesson):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from hmr_edu.viz.boxes import draw_arrow, draw_box
 from hmr_edu.viz.lesson import figure
 from hmr_edu.viz.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 
@@ -25,7 +25,7 @@ class Box(NamedTuple):
 
 WIDTH, HEIGHT = 1.66, 0.92
 BOXES = {
-    "image": Box(0, 1.45, "image", "[B, 3, H, W]", "", GREY),
+    "image": Box(0.0, 1.45, "image", "[B, 3, H, W]", "", GREY),
     "encoder": Box(2.1, 1.45, "encoder", "a ResNet", "", ORANGE),
     "regressor": Box(4.2, 1.45, "regressor", "T steps", "04", BLUE),
     "body": Box(6.3, 1.45, "SMPL body", "mesh, keypoints", "01 02", GREEN),
@@ -61,14 +61,7 @@ def course_map() -> Figure:
 
 
 def _draw(ax: Axes, box: Box) -> None:
-    shape = FancyBboxPatch(
-        (box.x, box.y), WIDTH, HEIGHT, "round,pad=0,rounding_size=0.12", fc="white", ec=box.colour
-    )
-    ax.add_patch(shape)
-    shape.set_linewidth(1.8)
-    middle = box.x + WIDTH / 2
-    ax.text(middle, box.y + 0.58, box.title, ha="center", va="center", weight="bold", color=BLACK)
-    ax.text(middle, box.y + 0.27, box.text, ha="center", va="center", size=8, color=BLACK)
+    draw_box(ax, (box.x, box.y), (WIDTH, HEIGHT), (box.title, box.text), box.colour)
     if box.lesson:
         ax.text(
             box.x + 0.1,
@@ -91,21 +84,12 @@ def _connect(ax: Axes, start: Box, end: Box, text: str) -> None:
         x = start.x + 1.15
         ends = (x, start.y), (x, end.y + HEIGHT)
         place, options = (x - 0.1, (start.y + end.y + HEIGHT) / 2), {"ha": "right"}
-    ax.add_patch(_arrow(*ends))
+    draw_arrow(ax, *ends)
     ax.text(*place, text, size=8, va="center", color=BLACK, **options)
 
 
 def _feedback(ax: Axes, box: Box) -> None:
     """The regressor's answer goes back into it."""
     top = box.y + HEIGHT
-    bend = "arc3,rad=1.1"
-    ax.add_patch(_arrow((box.x + 1.35, top), (box.x + 0.62, top), bend))
+    draw_arrow(ax, (box.x + 1.35, top), (box.x + 0.62, top), "arc3,rad=1.1")
     ax.text(box.x + 0.99, top + 0.58, "theta + correction", size=8, ha="center", color=BLACK)
-
-
-def _arrow(
-    start: tuple[float, float], end: tuple[float, float], bend: str = "arc3"
-) -> FancyArrowPatch:
-    return FancyArrowPatch(
-        start, end, arrowstyle="-|>", mutation_scale=11, color=GREY, lw=1.4, connectionstyle=bend
-    )
