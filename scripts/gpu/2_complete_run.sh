@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Item 2 of docs/gpu_runs.md: the complete run, in commands of ten minutes; call it until it says
-# "shipped". MINUTES (25) is the length of the run, POSES what it learns from.
+# "shipped". MINUTES (25) is the length of the run, POSES ("prior") what it learns from.
 source "$(dirname "$0")/common.sh"
-poses=${POSES:-prior cmu_poses.npz}
+poses=${POSES:-prior}
 # shellcheck disable=SC2086 # several names
 watched gpu timeout "${SECONDS_EACH:-570}" python3 -m hmr_edu.cli train gpu --resume --out "$OUT" \
   --minutes "${MINUTES:-25}" --images 100000000 --checkpoint-every 100000 --sample-every 500000 \
