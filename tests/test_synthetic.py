@@ -140,3 +140,7 @@ def test_some_people_are_cut_off_and_the_labels_stay_true():
     batches = [people.scene(k).keypoints2d for k in range(40)]
     lost = torch.cat([b[:, ankles].abs().amax((1, 2)) > 1.05 for b in batches]).float().mean()
     assert 0.2 < lost < 0.4
+    # Of those, 40 % keep their knees (and some whose knees are up do, too).
+    people = stream(cut=1.0, shift=0.0)
+    knees = torch.cat([people.scene(k).keypoints2d[:, [1, 4]] for k in range(40)])
+    assert 0.35 < (knees.abs().amax((1, 2)) < 1.05).float().mean() < 0.65
