@@ -42,9 +42,9 @@ def read_only() -> None:
 
 def serve(alone: bool) -> None:
     """Answer requests until standard input ends."""
-    if alone and os.getpid() > 2:  # 1, or 2 below bubblewrap
-        raise RuntimeError("this process table is not ours: its processes would be ended")
     if alone:
+        if os.getpid() > 2:  # 1, or 2 below bubblewrap
+            raise RuntimeError("this process table is not ours: its processes would be ended")
         ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     import torch
 

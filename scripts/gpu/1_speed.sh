@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Item 1 of docs/gpu_runs.md, about 8 minutes: pictures a second, the GPU's busy share, the share of
-# a step outside the trunk.
+# Item 1 of docs/gpu_runs.md, about 8 minutes: pictures a second and the GPU's busy share.
 source "$(dirname "$0")/common.sh"
 for workers in 6 10 14; do
   watched "speed-$workers" hmr train gpu --name "speed-$workers" --out "$OUT" --minutes 1.5 \

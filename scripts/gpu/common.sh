@@ -18,7 +18,7 @@ watched() {
     > "$OUT/$name-busy.csv" &
   watcher=$!
   "$@" || echo "$name ended with $?"
-  kill "$watcher"
+  kill "$watcher" || true
   awk -F, -v name="$name" '$1 > 0 {on = 1} on {n += 1; busy += $1; if ($2 > most) most = $2}
     END {if (n) printf "%s: GPU busy %.0f %%, at most %d MiB\n", name, busy / n, most}' \
     "$OUT/$name-busy.csv"
