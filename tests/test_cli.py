@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,23 @@ def test_every_command_explains_itself(command, capsys):
         main([command, "--help"])
     assert exit.value.code == 0
     assert len(capsys.readouterr().out) > 200
+
+
+def test_every_option_of_a_training_has_help_of_its_own(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["train", "cpu", "--help"])
+    # Off with the frames around groups, which are characters of the terminal's own choice.
+    text = "\n".join(line[2:-2] for line in capsys.readouterr().out.splitlines())
+    helps = {}
+    for block in re.split(r"\n(?=--[a-z])", text)[1:]:
+        option, *rest = re.split(r"\s", block.split("(default:")[0], maxsplit=1)
+        # On the left are the option and its values, two spaces from the help.
+        helps[option] = re.split(r"\s{2,}", " " + rest[0], maxsplit=1)[-1].strip()
+    assert {"--seed", "--model.stem", "--data.roll", "--data.appearance.blur-size"} <= set(helps)
+    for option, said in helps.items():
+        assert len(said) > 8, (option, said)
+        assert [other for other in helps if helps[other] == said] == [option]
 
 
 def test_help_is_immediate():

@@ -44,30 +44,45 @@ LONG_HAIR = 0.33
 
 @dataclass(frozen=True)
 class AppearanceConfig:
-    """How likely (0 to 1) and how strong (1: as tuned) each ingredient is.
+    """How likely (0 to 1) and how strong (1: as tuned) each ingredient is."""
 
-    photos: a folder of photographs; photo_share of the backgrounds are then cut from them.
-    seed: of the banks painted at the start (outfits, heads, scenes), not of the pictures.
-    """
-
+    # An even wall and light instead of places and weather.
     studio: bool = False
+    # Backgrounds painted at the start.
     scenes: int = 160
+    # Clothes painted at the start.
     outfits: int = 64
+    # Faces and hair painted at the start.
     heads: int = 48
+    # A folder of photographs to cut backgrounds from.
     photos: str | None = None
+    # Share of the backgrounds that photographs give, where there are some.
     photo_share: float = 0.8
+    # Share of people who throw a shadow on what is behind them.
     cast_shadow: float = 0.5
+    # Share of pictures with somebody smaller behind the person.
     bystander: float = 0.25
+    # Share of pictures with somebody larger, half out of the picture, before the person.
     passer_by: float = 0.05
+    # Share of pictures with a thing before the person.
     occluder: float = 0.25
+    # How large such things are.
     occluder_size: float = 1.0
+    # How far exposure, contrast, white balance and saturation stray.
     colour: float = 1.0
+    # Share of pictures without colours.
     grey: float = 0.03
+    # Share of pictures out of focus or shaken.
     blur: float = 0.4
+    # How far such pictures are blurred.
     blur_size: float = 1.0
+    # Share of pictures with a sensor's noise.
     noise: float = 0.7
+    # How strong the noise is.
     noise_size: float = 1.0
+    # Share of pictures with the blocks of compression.
     compression: float = 0.15
+    # Of what is painted at the start, not of the pictures.
     seed: int = 0
 
     def __post_init__(self) -> None:

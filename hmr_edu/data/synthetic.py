@@ -46,7 +46,9 @@ class PoseSource(Protocol):
 class SyntheticConfig:
     """How the synthetic people are seen."""
 
+    # Pixels along each side of a picture.
     image_size: int = 224
+    # Pictures in a batch.
     batch_size: int = 64
     # Share of the crop's side that the person's larger extent fills.
     fill: tuple[float, float] = (0.7, 1.0)
@@ -54,13 +56,15 @@ class SyntheticConfig:
     shift: float = 0.1
     # Share of people of whom the crop shows the upper part only.
     cut: float = 0.0
-    # Camera pitch and roll, standard deviation in degrees.
+    # Camera pitch, standard deviation in degrees.
     pitch: float = 10.0
+    # Camera roll, standard deviation in degrees.
     roll: float = 5.0
     # 1 / focal length in half-crops: 0 is weak perspective, 0.5 a wide angle from near by.
     inverse_focal: tuple[float, float] = (0.02, 0.4)
     # Standard deviation of the shape coefficients.
     betas: float = 1.0
+    # How they look.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
 

@@ -21,7 +21,7 @@ def command(
     """Run the trainings of experiments, print their tables, keep their records.
 
     Args:
-        names: of experiments; `list` says which there are.
+        names: the experiments to run; `list` says which there are.
         seeds: how often each variant is trained, each time from other first weights.
         images: samples that each training learns from; the laboratory's own number without it.
         threads: CPU threads.

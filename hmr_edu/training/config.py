@@ -20,17 +20,23 @@ from hmr_edu.data.synthetic import SyntheticConfig
 class ModelConfig:
     """The network; see `hmr_edu.hmr.HMR`."""
 
+    # The trunk.
     encoder: Literal["resnet18", "resnet50"] = "resnet50"
     # Channels of the first stage; 64 is torchvision's.
     width: int = 64
+    # "imagenet": a quarter of the resolution at once. "small", for small pictures, keeps more.
     stem: Literal["imagenet", "small"] = "imagenet"
     # "average": the paper's head. "spatial": keeps places; learns from scratch.
     pooling: Literal["average", "spatial"] = "average"
+    # Regression steps.
     iterations: int = 3
+    # One regressor for all steps, as in the paper, or one for each.
     share_weights: bool = True
     # What the regressor adds up inside; theta out is always the 85 numbers.
     representation: Literal["axis_angle", "6d"] = "axis_angle"
+    # Units in each of the regressor's two hidden layers.
     hidden: int = 1024
+    # Share of the hidden units that are left out in training.
     dropout: float = 0.5
     # Train the mean theta (the TensorFlow original does) instead of keeping it.
     learn_mean: bool = False
@@ -42,15 +48,23 @@ class ModelConfig:
 class LossConfig:
     """Weight of each loss term; 0 leaves a term out (and its computation)."""
 
+    # L1 of the visible projected keypoints, in half-crops.
     keypoints2d: float = 60.0
+    # L1 of the 3D keypoints from the middle of the hips, in metres.
     keypoints3d: float = 60.0
+    # Squared error of the joints' rotation matrices.
     pose: float = 60.0
+    # Squared error of the shape coefficients.
     betas: float = 0.06
+    # L1 of the vertices, in metres.
     mesh: float = 0.0
+    # What the critics think of the bodies.
     adversary: float = 1.0
-    # Auxiliary terms of the spatial head; nothing to do with pooling "average".
+    # Where the spatial head sees the keypoints (this and the next two: pooling "spatial" only).
     heatmaps: float = 0.0
+    # How far behind the pelvis the spatial head sees the keypoints.
     depths: float = 0.0
+    # Which part of the body the spatial head sees at each place.
     parts: float = 0.0
     # Which regression steps are supervised: "all", "last", or a weight per step: 0.2 0.3 0.5.
     steps: Literal["all", "last"] | tuple[float, ...] = "all"
@@ -63,12 +77,15 @@ class OptimizerConfig:
     # "muon": Muon for the weights of hidden layers, AdamW for the rest; learns from a
     # quarter of the pictures, for a little more time each.
     method: Literal["adamw", "muon"] = "adamw"
+    # The network's highest learning rate.
     learning_rate: float = 1e-4
+    # The critics' learning rate.
     critic_learning_rate: float = 1e-4
     # The regressor's learning rate in units of the network's. Its first layer sees hundreds of
     # positive features: at the trunk's rate most of its ReLUs die (96 % in one run at 2e-3),
     # and what is left can only say the mean pose.
     regressor_scale: float = 1.0
+    # Share of each weight that is taken off at a step, in units of the learning rate.
     weight_decay: float = 0.0
     # Steps over which the learning rate rises to its value.
     warmup: int = 100
@@ -86,7 +103,9 @@ class TrainConfig:
 
     # Folder name under `out`.
     name: str = "hmr"
+    # Where runs' folders go.
     out: Path = Path("runs")
+    # Of the weights, the pictures and their order: the same seed learns the same.
     seed: int = 0
     # How many pictures to learn from.
     images: int = 2_000_000
@@ -112,6 +131,7 @@ class TrainConfig:
     workers: int = 0
     # CPU threads of each training process; 0 shares the cores among them.
     threads: int = 0
+    # "auto": a GPU where there is one.
     device: Literal["auto", "cpu", "cuda"] = "auto"
     # "auto": bf16 where the hardware has it.
     precision: Literal["auto", "no", "bf16"] = "auto"
