@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -83,6 +84,7 @@ def run_bench(
     seconds: float = 2.0,
     threads: int = 1,
     gpu_batch: int = 4,
+    device: Literal["cpu", "cuda"] = "cpu",
     out: Path | None = None,
 ) -> None:
     """Time the SMPL layer, the renderer and a training step beside their peers.
@@ -92,7 +94,8 @@ def run_bench(
         batches: batch sizes of the layer.
         seconds: time spent on each measurement.
         threads: CPU threads.
-        gpu_batch: pictures in the `gpu` preset's step; its own batch would take minutes here.
+        gpu_batch: pictures in the `gpu` preset's step; its own batch would take minutes on a CPU.
+        device: where the training steps are timed; all else is timed on the CPU.
         out: write the numbers here as JSON too.
     """
     torch.set_num_threads(threads)
@@ -107,8 +110,8 @@ def run_bench(
         print(row, flush=True)
     steps = {}
     for preset, batch in (("cpu", None), ("gpu", gpu_batch)):
-        steps[preset] = step = step_shares(preset, seconds, batch)
-        print(f"\none training step of the {preset} preset, batch {step.batch}:")
+        steps[preset] = step = step_shares(preset, seconds, batch, device)
+        print(f"\none training step of the {preset} preset on {device}, batch {step.batch}:")
         print(step, flush=True)
         own = PRESETS[preset]().data.batch_size
         if step.batch != own:
@@ -206,10 +209,13 @@ def ray_caster(faces: np.ndarray, size: int) -> Callable[[np.ndarray], object] |
     return cast
 
 
-def step_shares(preset: str, seconds: float, batch: int | None = None) -> StepShares:
-    """What a training step of a preset is spent on, on this CPU, with `batch` pictures.
+def step_shares(
+    preset: str, seconds: float, batch: int | None = None, device: str = "cpu"
+) -> StepShares:
+    """What a training step of a preset is spent on, with `batch` pictures.
 
-    Raises KeyError on an unknown preset.
+    Poses and rasterisation are the CPU's work on any device; workers do it beside a GPU's step.
+    Raises KeyError on an unknown preset, DataError where there is no such device.
     """
     config = PRESETS[preset]()
     batch = batch or config.data.batch_size
@@ -218,13 +224,13 @@ def step_shares(preset: str, seconds: float, batch: int | None = None) -> StepSh
             dataclasses.replace(
                 config,
                 out=Path(folder),
-                device="cpu",
+                device=device,
                 threads=torch.get_num_threads(),
                 data=dataclasses.replace(config.data, batch_size=batch),
             )
         )
     scene = trainer.people.scene(0)
-    people = trainer.people.photograph(scene)
+    people = trainer.people.photograph(scene, device)
     trunk = trainer.network().encoder.trunk
     images = people.images.contiguous(memory_format=torch.channels_last)
     # The critics learn on every n-th step only.
@@ -251,6 +257,8 @@ def step_shares(preset: str, seconds: float, batch: int | None = None) -> StepSh
             "head, regressor, body, losses, critics": max(0.0, whole - trunk_ms - optimisers),
             OPTIMISERS: optimisers,
             "pose and rasterise": milliseconds(lambda: trainer.people.scene(0), seconds),
-            "dress and photograph": milliseconds(lambda: trainer.people.photograph(scene), seconds),
+            "dress and photograph": milliseconds(
+                lambda: trainer.people.photograph(scene, device), seconds
+            ),
         },
     )

@@ -9,6 +9,7 @@ sees batch k, and every random number in it follows from (seed, k): that is what
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -150,10 +151,12 @@ class Trainer:
         return rotations.to(self.accelerator.device), betas.to(self.accelerator.device)
 
     def _check_finite(self, losses: dict[str, Tensor]) -> None:
-        for name, loss in losses.items():
-            if not torch.isfinite(loss):
+        # All at once: a GPU has to be waited for to say a number, and works for nobody meanwhile.
+        values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
+        for name, value in zip(losses, values, strict=True):
+            if not math.isfinite(value):
                 raise NonFiniteLossError(
-                    f"the loss term {name!r} became {loss.item()} at step {self.step}; the last "
+                    f"the loss term {name!r} became {value} at step {self.step}; the last "
                     f"good state is {self.config.folder / 'checkpoint.pt'}: lower the learning "
                     "rate or that term's weight, and go on with --resume"
                 )
