@@ -32,7 +32,7 @@ def run(config: TrainConfig) -> dict[str, Any] | None:
     if not config.test_images:
         return {}
     untrained, _ = build_networks(config, trainer.people)
-    sets = find_test_sets(trainer.network().body, config.data, config.test_images)
+    sets = find_test_sets(trainer.people.body, config.data, config.test_images)
     record = evaluate(
         {"before": untrained.to(trainer.accelerator.device), "after": trainer.network()}, sets
     )
