@@ -2,7 +2,8 @@
 
 Inside `PretendedGPU`, "cuda" is a name that tensors carry. Everything is computed on the CPU, and
 what a real GPU refuses is refused: an operation on tensors of two devices, NumPy's hands on a
-tensor that was not brought back, a CPU's generator for a GPU's numbers.
+tensor that was not brought back, a CPU's generator for a GPU's numbers. `waits` lists what a real
+GPU would have been waited for: nobody gives it work meanwhile.
 """
 
 from __future__ import annotations
@@ -25,10 +26,21 @@ _MAY_MIX = {
 # Of single numbers from elsewhere these make no exception.
 _STRICT = {torch.stack, torch.cat}
 _TO_NUMPY = {Tensor.numpy, Tensor.__array__}
+# Read a number, or a size that follows from the numbers.
+_READ = {
+    *(Tensor.item, Tensor.tolist, Tensor.cpu, Tensor.__bool__, Tensor.__float__, Tensor.__int__),
+    *(Tensor.__index__, Tensor.nonzero, torch.nonzero, torch.masked_select, Tensor.unique),
+}
+# A copy of more than this many bytes waits, unless it comes from pinned memory.
+SMALL = 1 << 16
 
 
 class PretendedGPU(TorchFunctionMode):
     """While it is entered, "cuda" can be named as a device, and tensors remember it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         """Do what was asked on the CPU, as a GPU would or would not have done it."""
@@ -40,10 +52,16 @@ class PretendedGPU(TorchFunctionMode):
         tensors = list(_tensors((args, kwargs)))
         if func in _TO_NUMPY and any(map(_there, tensors)):
             raise TypeError("can't convert cuda:0 device type tensor to numpy")
+        if _waits(func, args, kwargs):
+            self.waits.append(getattr(func, "__name__", str(func)))
         if func is Tensor.cpu:
             return _put(func(*args).clone(), False)
         if func is Tensor.to:
             return _move(args, kwargs)
+        if func is Tensor.pin_memory:
+            pinned = args[0].clone()
+            pinned.__dict__["pinned"] = True
+            return pinned
         there = any(map(_there, tensors))
         if func not in _MAY_MIX:
             met = [t for t in tensors if t.dim() or func in _STRICT]
@@ -77,8 +95,24 @@ def _put(tensor: Tensor, there: bool) -> Tensor:
     return tensor
 
 
-def _move(args: tuple, kwargs: dict) -> Tensor:
-    """`Tensor.to`, whose many forms name a device, a type, both, or a tensor that has them."""
+def _waits(func, args: tuple, kwargs: dict) -> bool:
+    """Would the program stand still until the GPU has done what it was given?"""
+    if func in _READ:
+        return _there(args[0])
+    if func in (torch.tensor, torch.as_tensor, Tensor.new_tensor):
+        return _there(args[0]) if func is Tensor.new_tensor else bool(kwargs.get("device") == GPU)
+    if func in (Tensor.__getitem__, Tensor.__setitem__):
+        return any(t.dtype is torch.bool and _there(t) for t in _tensors(args[1]))
+    if func is Tensor.to and _destination(args, kwargs)[0] != _there(args[0]):
+        tensor = args[0]
+        there, pinned = _there(tensor), tensor.__dict__.get("pinned", False)
+        large = tensor.nbytes > SMALL and not pinned
+        return there or large or not kwargs.get("non_blocking", False)
+    return False
+
+
+def _destination(args: tuple, kwargs: dict) -> tuple[bool, torch.dtype | None]:
+    """What `Tensor.to` asks for: its forms name a device, a type, both, or a tensor with them."""
     tensor, *rest = args
     there, dtype = _there(tensor), kwargs.get("dtype")
     for value in (*rest, kwargs.get("device"), kwargs.get("other")):
@@ -88,6 +122,11 @@ def _move(args: tuple, kwargs: dict) -> Tensor:
             there = torch.device(value).type == "cuda"
         elif isinstance(value, torch.dtype):
             dtype = value
+    return there, dtype
+
+
+def _move(args: tuple, kwargs: dict) -> Tensor:
+    tensor, (there, dtype) = args[0], _destination(args, kwargs)
     result = tensor.to(dtype or tensor.dtype, copy=there != _there(tensor))
     return _put(result, there)
 

@@ -10,6 +10,7 @@ from hmr_edu.body import load_body
 from hmr_edu.data import lighting
 from hmr_edu.data.appearance import LEVELS, Appearance, AppearanceConfig
 from hmr_edu.data.backgrounds import load_photos
+from hmr_edu.data.body_pixels import BodyPixels
 from hmr_edu.data.draws import Draws
 from hmr_edu.data.render import GBuffer, Renderer
 from hmr_edu.data.sampling import look_up
@@ -47,11 +48,21 @@ def appearance_of(body, config):
 
 
 def shade(body, gbuffer, config, seed=0):
-    return appearance_of(body, config)(gbuffer, torch.Generator().manual_seed(seed))
+    return appearance_of(body, config)(BodyPixels.of(gbuffer), torch.Generator().manual_seed(seed))
 
 
 def emptied(gbuffer):
     return GBuffer(**{f.name: np.zeros_like(getattr(gbuffer, f.name)) for f in fields(gbuffer)})
+
+
+def test_a_list_of_pixels_says_what_the_gbuffer_says(gbuffer):
+    pixels = BodyPixels.of(gbuffer)
+    assert len(pixels.index) == np.count_nonzero(gbuffer.part)
+    for name in ("part", "coverage", "depth"):
+        np.testing.assert_array_equal(pixels.plane(getattr(pixels, name)), getattr(gbuffer, name))
+    for name in ("normal", "surface"):
+        expected = getattr(gbuffer, name)
+        np.testing.assert_array_equal(pixels.picture(getattr(pixels, name)), expected)
 
 
 def test_same_seed_same_picture(body, gbuffer):
@@ -66,7 +77,8 @@ def test_same_seed_same_picture(body, gbuffer):
 
 def test_second_call_continues_the_generator(body, gbuffer):
     appearance, generator = Appearance(body, CLEAR), torch.Generator().manual_seed(0)
-    first, second = (appearance(gbuffer, generator).images for _ in range(2))
+    pixels = BodyPixels.of(gbuffer)
+    first, second = (appearance(pixels, generator).images for _ in range(2))
     assert not torch.equal(first, second)
 
 
@@ -168,9 +180,9 @@ def test_plain_level_is_a_studio(body, gbuffer):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_gpu_draws_the_same_picture(body, gbuffer):
-    appearance = Appearance(body, AppearanceConfig(**SMALL))
-    here = appearance(gbuffer, torch.Generator().manual_seed(0)).images
-    there = appearance(gbuffer, torch.Generator().manual_seed(0), "cuda").images
+    appearance, pixels = Appearance(body, AppearanceConfig(**SMALL)), BodyPixels.of(gbuffer)
+    here = appearance(pixels, torch.Generator().manual_seed(0)).images
+    there = appearance(pixels.to("cuda"), torch.Generator().manual_seed(0)).images
     assert there.is_cuda
     # Rounding moves a texel or a quantisation step here and there.
     assert (here - there.cpu()).abs().gt(0.02).float().mean() < 0.02
@@ -204,24 +216,36 @@ def test_look_up_is_plain_indexing():
     np.testing.assert_array_equal(out, expected)
 
 
+def lit_pixels(size, depth, normal):
+    """The first pixels of one picture, with this depth and normal."""
+    P = len(depth)
+    return BodyPixels(
+        batch=1,
+        size=size,
+        index=torch.arange(P),
+        part=torch.ones(P, dtype=torch.uint8),
+        coverage=torch.ones(P),
+        depth=depth,
+        normal=normal,
+        surface=torch.zeros(3, P),
+    )
+
+
 def test_light_and_self_shadow():
     lamp = torch.tensor([[0.0, 0.0, -1.0, *[1.0] * 3, *[0.2] * 6, 0.0]])
     normal = torch.tensor([[0.0, 0.0], [0.0, 0.0], [-1.0, 1.0]])
-    pixels = lighting.BodyPixels(torch.tensor([0, 1]), torch.tensor([0, 0]), normal)
-    depth = torch.zeros(1, 4, 4)
-    depth[0, 0, :2] = 3.0
-    radiance = lighting.light(torch.full((3, 2), 0.5), pixels, lamp, depth)
+    pixels = lit_pixels(4, torch.tensor([3.0, 3.0]), normal)
+    radiance = lighting.light(torch.full((3, 2), 0.5), pixels, lamp)
     # Ambient 0.2, lamp 1 on the side that faces it: 0.5 (0.2 + 1) and 0.5 * 0.2.
     torch.testing.assert_close(radiance, torch.tensor([[0.6, 0.1]]).expand(3, 2))
 
     # A plate 20 cm in front of the right half shadows a strip of the left half from the right.
-    depth = torch.full((1, 32, 32), 3.0)
-    depth[:, :, 16:] = 2.8
-    index = torch.arange(32 * 32)
+    depth = torch.full((32, 32), 3.0)
+    depth[:, 16:] = 2.8
     normal = torch.tensor([[0.0], [0.0], [-1.0]]).expand(3, 32 * 32)
-    pixels = lighting.BodyPixels(index, torch.zeros_like(index), normal)
+    pixels = lit_pixels(32, depth.flatten(), normal)
     lamp[0, :3] = torch.tensor([0.6, 0.0, -0.8])
-    row = lighting.light(torch.ones(3, 1024), pixels, lamp, depth)[0].view(32, 32)[16]
+    row = lighting.light(torch.ones(3, 1024), pixels, lamp)[0].view(32, 32)[16]
     assert row[15] < row[0] - 0.2
     torch.testing.assert_close(row[16:], row[0].expand(16))
 

@@ -60,7 +60,8 @@ def forward_kinematics(
     `rotations` are relative to the parent, `joints` the rest positions. Whole levels are
     composed at once: eight small products instead of twenty-three.
     """
-    parents = joints.index_select(1, PARENTS.to(joints.device))
+    # Without waiting: a plain `to` stops until a GPU has done all that it was given before.
+    parents = joints.index_select(1, PARENTS.to(joints.device, non_blocking=True))
     bones = torch.cat([joints[:, :1], joints[:, 1:] - parents], dim=1)
     # What each joint adds to its parent's transform: [R | bone] above (0, 0, 0, 1).
     local = pad(torch.cat([rotations, bones[..., None]], dim=3), (0, 0, 0, 1))
@@ -70,7 +71,7 @@ def forward_kinematics(
         if isinstance(above, slice):
             G_parent = G[-1][:, above]
         else:
-            G_parent = G[-1].index_select(1, above.to(joints.device))
+            G_parent = G[-1].index_select(1, above.to(joints.device, non_blocking=True))
         G.append(G_parent @ local[:, here])
     whole = torch.cat(G, dim=1)
     return whole[:, :, :3, :3], whole[:, :, :3, 3]

@@ -1,4 +1,4 @@
-"""From G-buffers to pictures of people: clothes, light, places, things in the way, a camera.
+"""From pixels of bodies to pictures of people: clothes, light, places, obstacles, a camera.
 
 Geometry is rendered once; everything here is drawn afresh for every batch, on the device that
 trains. Each ingredient draws its own random numbers, so that switching one off leaves the
@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hmr_edu.data import camera_effects, companions, lighting
 from hmr_edu.data.backgrounds import Backgrounds, find_photos
+from hmr_edu.data.body_pixels import BodyPixels
 from hmr_edu.data.clothing import LONG_HAIRED as LONG_HAIRED_OUTFITS
 from hmr_edu.data.clothing import body_chart, paint_outfits
 from hmr_edu.data.draws import Draws
@@ -24,7 +24,6 @@ from hmr_edu.data.faces import LONG_HAIRED as LONG_HAIRED_HEADS
 from hmr_edu.data.faces import head_chart, paint_heads
 from hmr_edu.data.occlusion import occluders
 from hmr_edu.data.palette import palettes
-from hmr_edu.data.render import GBuffer
 from hmr_edu.data.rest_landmarks import RestBody, RestLandmarks
 from hmr_edu.data.sampling import blend_rows, cover_rows
 from hmr_edu.keypoints import SMPL_JOINTS
@@ -121,7 +120,7 @@ class Shaded(NamedTuple):
 
 
 class Appearance:
-    """Dresses, lights and photographs G-buffers of one body.
+    """Dresses, lights and photographs one body, from what each pixel sees of it.
 
     config: an AppearanceConfig, or the name of one of LEVELS ("full", "clear", "plain").
     Raises ValueError for an unknown level; FileNotFoundError or DataError for a folder of
@@ -148,34 +147,26 @@ class Appearance:
             find_photos(config.photos)
 
     @torch.no_grad()
-    def __call__(
-        self,
-        gbuffer: GBuffer,
-        generator: torch.Generator,
-        device: torch.device | str = "cpu",
-    ) -> Shaded:
-        """Photograph a batch on `device`. The generator alone decides what it looks like.
+    def __call__(self, pixels: BodyPixels, generator: torch.Generator) -> Shaded:
+        """Photograph a batch where its pixels are. The generator alone decides how it looks.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
-        c = self.config
-        part = torch.as_tensor(gbuffer.part, device=device)
-        batch, size = part.shape[0], part.shape[-1]
-        if size > LARGEST:
-            raise ValueError(f"pictures of {size} pixels are too large: {LARGEST} at most")
-        # "cuda" becomes "cuda:0" here, so that devices can be compared.
-        device = part.device
-        self._move(size, device)
+        c, device = self.config, pixels.index.device
+        if pixels.size > LARGEST:
+            raise ValueError(f"pictures of {pixels.size} pixels are too large: {LARGEST} at most")
+        self._move(pixels.size, device)
         seeds = torch.randint(
             2**62, (len(INGREDIENTS),), generator=generator, device=generator.device
         ).tolist()
         draws = {
-            name: Draws(batch, seed, device) for name, seed in zip(INGREDIENTS, seeds, strict=True)
+            name: Draws(pixels.batch, seed, device)
+            for name, seed in zip(INGREDIENTS, seeds, strict=True)
         }
 
         light = lighting.studio_lamps if c.studio else lighting.lamps
-        people = self._people(gbuffer, part, draws["clothes"], light(draws["lamp"]))
-        alpha = torch.as_tensor(gbuffer.coverage, device=device)
+        people = self._people(pixels, draws["clothes"], light(draws["lamp"]))
+        alpha = pixels.plane(pixels.coverage)
         if c.studio:
             images = torch.full_like(people, STUDIO_GREY)
         else:
@@ -202,48 +193,26 @@ class Appearance:
             self._backgrounds = Backgrounds(size, c.scenes, c.seed, c.photos, c.photo_share, device)
 
     def _people(
-        self, gbuffer: GBuffer, part: Tensor, draws: Draws, lamps: Float[Tensor, "batch 13"]
+        self, pixels: BodyPixels, draws: Draws, lamps: Float[Tensor, "batch 13"]
     ) -> Float[Tensor, "batch 3 H W"]:
         """Dress and light everybody, on black. Only pixels with a body cost anything."""
-        device = part.device
-        pixels_each = part[0].numel()
-        index = part.view(-1).nonzero()[:, 0]
-        sample = index // pixels_each
-        planes = torch.arange(3, device=device)[:, None] * pixels_each
-        # Place in a flattened [batch, 3, H, W] of each channel of each listed pixel.
-        spread = (index + 2 * pixels_each * sample + planes).view(-1)
-
-        def listed(values: np.ndarray | Tensor) -> Float[Tensor, "3 P"]:
-            flat = torch.as_tensor(values, device=device).reshape(-1)
-            return flat.index_select(0, spread).view(3, -1)
-
-        code = self._codes(listed(gbuffer.surface), part.view(-1)[index].long(), sample, draws)
+        code = self._codes(pixels, draws)
         shades = palettes(draws)
-        entry = code + sample * shades[0].numel()
-        channel = torch.arange(3, device=device)[:, None] * shades.shape[2]
+        entry = code + pixels.sample * shades[0].numel()
+        channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
         albedo = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
+        radiance = lighting.light(albedo, pixels, lamps)
+        return pixels.picture(radiance.clamp_(0, 1).sqrt_())
 
-        depth = torch.as_tensor(gbuffer.depth, device=device)
-        pixels = lighting.BodyPixels(index, sample, listed(gbuffer.normal))
-        radiance = lighting.light(albedo, pixels, lamps, depth)
-        people = torch.zeros(part.shape[0], 3, *part.shape[1:], device=device)
-        people.view(-1).index_copy_(0, spread, radiance.clamp_(0, 1).sqrt_().view(-1))
-        return people
-
-    def _codes(
-        self,
-        surface: Float[Tensor, "3 P"],
-        part: Int[Tensor, " P"],
-        sample: Int[Tensor, " P"],
-        draws: Draws,
-    ) -> Int[Tensor, " P"]:
+    def _codes(self, pixels: BodyPixels, draws: Draws) -> Int[Tensor, " P"]:
         """Look up what each pixel is made of, on the person's outfit sheet or head sheet."""
         (outfits, heads), (body, head) = self._sheets, self._charts
         long_hair = draws.chance(LONG_HAIR)
         outfit = _choose(draws, len(outfits), long_hair, LONG_HAIRED_OUTFITS)
         face = _choose(draws, len(heads), long_hair, LONG_HAIRED_HEADS)
         mirrored = torch.where(draws.chance(0.5), -1.0, 1.0)
-        x, y, z = surface
+        part, sample = pixels.part.long(), pixels.sample
+        x, y, z = pixels.surface
         x = x * mirrored[sample]
         back = z < self._middle_z[part]
         on_body = outfits.view(-1).index_select(

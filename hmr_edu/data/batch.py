@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+M = TypeVar("M", bound="Movable")
+
+
+class Movable:
+    """A dataclass whose tensors, and theirs in turn, go from one memory to another together."""
+
+    def to(self: M, device: torch.device | str) -> M:
+        """The same values on another device. From pinned memory nothing waits for the copy."""
+        # Only on the way there: numbers that come back are read at once.
+        ahead = torch.device(device).type != "cpu"
+        return self._each(lambda tensor: tensor.to(device, non_blocking=ahead))
+
+    def pin_memory(self: M) -> M:
+        """The same values where a GPU fetches them by itself; PyTorch's `DataLoader` asks for it.
+
+        Raises RuntimeError where there is no GPU.
+        """
+        return self._each(Tensor.pin_memory)
+
+    def _each(self: M, function: Callable[[Tensor], Tensor]) -> M:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {k: function(v) for k, v in values.items() if isinstance(v, Tensor)}
+        inside = {k: v._each(function) for k, v in values.items() if isinstance(v, Movable)}
+        return replace(self, **moved, **inside)
+
 
 @dataclass
-class Batch:
+class Batch(Movable):
     """Pictures with labels. A sample whose flag is False has no such label: its values are junk.
 
     images in [0, 1], RGB; keypoints2d in crop coordinates [-1, 1]; visible 1 where a keypoint
@@ -33,10 +60,6 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.images)
-
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     def first(self, n: int) -> Batch:
         """The first `n` samples."""

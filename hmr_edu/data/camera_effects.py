@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.data.draws import Draws
+from hmr_edu.data.draws import Draws, send
 
 BLOCK = 8
 # Length of the reel of noise that every picture cuts its own piece from.
@@ -29,7 +29,9 @@ def colour(
     saturation = torch.where(draws.chance(grey), 0.0, saturation)[:, None, None]
     # All of it is linear in RGB: one 3 x 3 matrix and an offset a picture.
     mix = torch.lerp(
-        images.new_tensor(LUMA).expand(3, 3), torch.eye(3, device=images.device), saturation
+        send(torch.tensor(LUMA), images.device).expand(3, 3),
+        torch.eye(3, device=images.device),
+        saturation,
     )
     shift, matrix = mix @ offset[:, :, None], mix * gain[:, None]
     images = torch.baddbmm(shift, matrix, images.flatten(2)).view(images.shape)
@@ -109,18 +111,17 @@ def compress(
         images, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate"
     )
     rows, columns = padded.shape[-2] // BLOCK, padded.shape[-1] // BLOCK
-    dct = _dct().to(images)
     # Both directions at once: a block of 64 numbers times a 64 x 64 matrix.
-    dct = torch.kron(dct, dct)
-    ycc = (TO_YCC.to(images) @ padded.flatten(2)).view(n, 3, rows, BLOCK, columns, BLOCK)
+    dct = send(torch.kron(_dct(), _dct()), images.device)
+    ycc = (send(TO_YCC, images.device) @ padded.flatten(2)).view(n, 3, rows, BLOCK, columns, BLOCK)
     blocks = ycc.transpose(3, 4).reshape(n, 3, -1, BLOCK * BLOCK)
     order = torch.arange(BLOCK, device=images.device)
     step = 0.02 + 0.024 * (order + order[:, None]).flatten()
     step = step * (0.3 + 5 * (1 - quality).square()).view(n, 1, 1, 1)
-    step = step * images.new_tensor([1.0, 1.8, 1.8]).view(3, 1, 1)
+    step = step * send(torch.tensor([1.0, 1.8, 1.8]), images.device).view(3, 1, 1)
     blocks = (blocks @ dct.T).div_(step).round_().mul_(step) @ dct
     ycc = blocks.view(n, 3, rows, columns, BLOCK, BLOCK).transpose(3, 4).reshape(n, 3, -1)
-    rgb = (FROM_YCC.to(images) @ ycc).view(padded.shape)
+    rgb = (send(FROM_YCC, images.device) @ ycc).view(padded.shape)
     return rgb[..., :height, :width]
 
 

@@ -10,6 +10,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
+def send(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Bring a small tensor of the CPU to a device, without waiting.
+
+    A plain `to` stops until a GPU has done all that it was given before.
+    """
+    return tensor.to(device, non_blocking=True)
+
+
 class Draws:
     """Per-sample random parameters of one batch.
 
@@ -25,16 +33,16 @@ class Draws:
     def uniform(self, low: float, high: float, *shape: int) -> Float[Tensor, "batch ..."]:
         """Draw numbers in [low, high), of shape [batch, *shape]."""
         numbers = torch.empty(self.batch, *shape)
-        return numbers.uniform_(low, high, generator=self._generator).to(self.device)
+        return send(numbers.uniform_(low, high, generator=self._generator), self.device)
 
     def normal(self, *shape: int) -> Float[Tensor, "batch ..."]:
         """Draw standard normal numbers, of shape [batch, *shape]."""
-        return torch.randn(self.batch, *shape, generator=self._generator).to(self.device)
+        return send(torch.randn(self.batch, *shape, generator=self._generator), self.device)
 
     def integers(self, count: int, *shape: int) -> Int[Tensor, "batch ..."]:
         """Draw integers in [0, count), of shape [batch, *shape]."""
         shape = (self.batch, *shape)
-        return torch.randint(count, shape, generator=self._generator).to(self.device)
+        return send(torch.randint(count, shape, generator=self._generator), self.device)
 
     def chance(self, probability: float, *shape: int) -> Bool[Tensor, "batch ..."]:
         """Say True with the given probability: never at 0, always at 1; shape [batch, *shape]."""
@@ -46,7 +54,7 @@ class Draws:
         """Draw indices into `weights`, in proportion to the weights; shape [batch, *shape]."""
         *edges, total = accumulate(weights)
         place = self.uniform(0.0, float(total), *shape)
-        steps = torch.tensor(edges, dtype=torch.float32, device=self.device)
+        steps = send(torch.tensor(edges, dtype=torch.float32), self.device)
         return torch.searchsorted(steps, place, right=True)
 
     def some(self, probability: float) -> tuple[Int[Tensor, " rows"], Draws]:
@@ -54,4 +62,4 @@ class Draws:
         rows = (torch.rand(self.batch, generator=self._generator) < probability).nonzero()[:, 0]
         chosen = Draws.__new__(Draws)
         chosen.batch, chosen.device, chosen._generator = len(rows), self.device, self._generator
-        return rows.to(self.device), chosen
+        return send(rows, self.device), chosen

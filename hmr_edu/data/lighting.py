@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.data.draws import Draws
+from hmr_edu.data.body_pixels import BodyPixels
+from hmr_edu.data.draws import Draws, send
 from hmr_edu.data.sampling import look_up
 
 # How far from a point, in metres, its shadow caster is looked for: neighbouring limbs, the torso.
@@ -18,18 +18,6 @@ SHADOW_STEPS = (0.06, 0.14, 0.28)
 SHADOW_DEPTH = (0.03, 0.5)
 # Metres that a crop shows from side to side; shadows do not need it more exactly.
 CROP_METRES = 2.2
-
-
-@dataclass(frozen=True)
-class BodyPixels:
-    """The pixels of a batch that show a body, as one list of P pixels.
-
-    index: place in the flattened [batch, H, W]; sample: which picture; normal in the camera frame.
-    """
-
-    index: Int[Tensor, " P"]
-    sample: Int[Tensor, " P"]
-    normal: Float[Tensor, "3 P"]
 
 
 def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
@@ -52,20 +40,17 @@ def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
 def studio_lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
     """Give every picture the same white light from above the camera."""
     light = [-0.4, -0.6, -0.7, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.42, 0.42, 0.42, 0.03]
-    return torch.tensor(light, device=draws.device).expand(draws.batch, 13)
+    return send(torch.tensor(light), draws.device).expand(draws.batch, 13)
 
 
 def light(
-    albedo: Float[Tensor, "3 P"],
-    pixels: BodyPixels,
-    lamp: Float[Tensor, "batch 13"],
-    depth: Float[Tensor, "batch H W"],
+    albedo: Float[Tensor, "3 P"], pixels: BodyPixels, lamp: Float[Tensor, "batch 13"]
 ) -> Float[Tensor, "3 P"]:
     """Light a list of pixels: linear albedo in, linear radiance out."""
     here = lamp.T.contiguous().index_select(1, pixels.sample)
     towards, key, sky, floor, gloss = here.split((3, 3, 3, 3, 1))
     cosine = (pixels.normal * towards).sum(0)
-    lit = cosine.clamp(min=0) * _unshadowed(pixels, lamp, depth)
+    lit = cosine.clamp(min=0) * _unshadowed(pixels, lamp)
     upward = pixels.normal[1].mul(-0.5).add_(0.5)
     ambient = torch.lerp(floor, sky, upward)
     # Blinn's half vector with the viewer at -z; the sixth power by squaring.
@@ -74,13 +59,9 @@ def light(
     return albedo * torch.addcmul(ambient, key, lit) + gleam
 
 
-def _unshadowed(
-    pixels: BodyPixels,
-    lamp: Float[Tensor, "batch 13"],
-    depth: Float[Tensor, "batch H W"],
-) -> Float[Tensor, " P"]:
+def _unshadowed(pixels: BodyPixels, lamp: Float[Tensor, "batch 13"]) -> Float[Tensor, " P"]:
     """Tell how much of the lamp a pixel sees, by a short march towards it through the depth."""
-    size = depth.shape[-1]
+    size, start = pixels.size, pixels.depth
     scale = size / CROP_METRES
     margin = math.ceil(SHADOW_STEPS[-1] * scale) + 1
     width = size + 2 * margin
@@ -88,9 +69,8 @@ def _unshadowed(
     # Every row that came before, and every picture, added a frame of `margin` to the index.
     frame = pixels.sample * (2 * margin * width)
     here = pixels.index + frame + row * (2 * margin) + (margin * width + margin)
-    start = depth.reshape(-1).index_select(0, pixels.index)
     # Empty pixels and what lies outside the picture are infinitely far and shadow nothing.
-    far = torch.full((len(depth) * width * width,), torch.inf, device=depth.device)
+    far = torch.full((pixels.batch * width * width,), torch.inf, device=start.device)
     far.index_copy_(0, here, start)
 
     near, thick = SHADOW_DEPTH

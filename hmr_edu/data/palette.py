@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hmr_edu.data.draws import Draws
+from hmr_edu.data.draws import Draws, send
 from hmr_edu.data.regions import Region, shade_factors
 
 # sRGB, 0-255. Skin runs from pale to dark; a person lies somewhere between two neighbours.
@@ -63,7 +63,7 @@ def from_hue(
     value: Float[Tensor, "*shape"],
 ) -> Float[Tensor, "*shape 3"]:
     """Turn hue, saturation and value in [0, 1] into RGB."""
-    turns = hue[..., None] * 6 + torch.tensor([5.0, 3.0, 1.0], device=hue.device)
+    turns = hue[..., None] * 6 + send(torch.tensor([5.0, 3.0, 1.0]), hue.device)
     wave = torch.remainder(turns, 6)
     strength = torch.minimum(wave, 4 - wave).clamp(0, 1)
     return value[..., None] * (1 - saturation[..., None] * strength)
@@ -72,7 +72,7 @@ def from_hue(
 def _pick(
     colours: tuple[tuple[int, int, int], ...], index: Int[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape 3"]:
-    return (torch.tensor(colours, device=index.device) / 255)[index]
+    return send(torch.tensor(colours) / 255, index.device)[index]
 
 
 def _clothes(
@@ -90,7 +90,7 @@ def palettes(draws: Draws) -> Float[Tensor, "batch 3 256"]:
     place = draws.uniform(0.0, len(SKIN) - 1.001)
     lower = place.long()
     skin = torch.lerp(_pick(SKIN, lower), _pick(SKIN, lower + 1), place.frac()[:, None])
-    lips = skin * torch.tensor([0.86, 0.58, 0.6], device=draws.device)
+    lips = skin * send(torch.tensor([0.86, 0.58, 0.6]), draws.device)
     hair = _pick(HAIR, draws.choice(HAIR_SHARES))
     dark = _pick(HAIR, draws.integers(3))
     pale = draws.uniform(0.7, 1.0, 3, 1).expand(-1, 3, 3)
@@ -101,4 +101,4 @@ def palettes(draws: Draws) -> Float[Tensor, "batch 3 256"]:
     colours = colours * draws.uniform(0.92, 1.06, len(Region), 3)
 
     regions = linear(colours.clamp_(0.01, 1)).transpose(1, 2)
-    return (regions[..., None] * shade_factors().to(draws.device)).flatten(2)
+    return (regions[..., None] * send(shade_factors(), draws.device)).flatten(2)

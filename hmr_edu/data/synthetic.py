@@ -20,8 +20,9 @@ from torch import Tensor
 from hmr_edu.body import SMPL
 from hmr_edu.camera import fit_weak_perspective, perspective
 from hmr_edu.data.appearance import Appearance, AppearanceConfig
-from hmr_edu.data.batch import Batch
-from hmr_edu.data.render import GBuffer, Renderer
+from hmr_edu.data.batch import Batch, Movable
+from hmr_edu.data.body_pixels import BodyPixels
+from hmr_edu.data.render import Renderer
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
 # What a picture that cuts people off shows, as box detectors give it: all of a person above the
@@ -69,10 +70,10 @@ class SyntheticConfig:
 
 
 @dataclass
-class Scene:
+class Scene(Movable):
     """A posed, rasterised batch: everything but its looks. `focal` is in half-crops."""
 
-    gbuffer: GBuffer
+    pixels: BodyPixels
     seed: int
     keypoints2d: Float[Tensor, "batch 19 2"]
     keypoints3d: Float[Tensor, "batch 19 3"]
@@ -118,10 +119,9 @@ class SyntheticPeople:
 
         translation = torch.cat([camera[:, 1:], (focal / camera[:, 0])[:, None]], dim=1)
         keypoints2d = perspective(output.keypoints, translation, focal)
+        gbuffer = self.renderer(output.vertices, c.image_size, translation=translation, focal=focal)
         return Scene(
-            gbuffer=self.renderer(
-                output.vertices, c.image_size, translation=translation, focal=focal
-            ),
+            pixels=BodyPixels.of(gbuffer),
             seed=seed,
             keypoints2d=keypoints2d,
             keypoints3d=output.keypoints,
@@ -137,19 +137,19 @@ class SyntheticPeople:
         """Dress, light and photograph a scene on `device`."""
         # Drawn on the CPU whatever the device: the same picture everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
-        shaded = self.appearance(scene.gbuffer, generator, device)
-        keypoints2d = scene.keypoints2d.to(device)
-        inside = (keypoints2d.abs() <= 1).all(-1)
-        everywhere = torch.ones(len(keypoints2d), dtype=torch.bool, device=device)
+        scene = scene.to(device)
+        shaded = self.appearance(scene.pixels, generator)
+        inside = (scene.keypoints2d.abs() <= 1).all(-1)
+        everywhere = torch.ones(len(inside), dtype=torch.bool, device=inside.device)
         return Batch(
             images=shaded.images,
-            keypoints2d=keypoints2d,
-            visible=(inside & ~_at_pixels(shaded.occluded, keypoints2d)).float(),
-            keypoints3d=scene.keypoints3d.to(device),
-            rotations=scene.rotations.to(device),
-            betas=scene.betas.to(device),
-            camera=scene.camera.to(device),
-            parts=torch.as_tensor(scene.gbuffer.part, device=device),
+            keypoints2d=scene.keypoints2d,
+            visible=(inside & ~_at_pixels(shaded.occluded, scene.keypoints2d)).float(),
+            keypoints3d=scene.keypoints3d,
+            rotations=scene.rotations,
+            betas=scene.betas,
+            camera=scene.camera,
+            parts=scene.pixels.plane(scene.pixels.part),
             has_3d=everywhere,
             has_theta=everywhere,
             has_parts=everywhere,

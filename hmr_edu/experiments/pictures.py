@@ -20,7 +20,8 @@ def picture_config() -> TrainConfig:
     config = cpu_preset()
     config.name, config.images, config.device = "experiment", 16_000, "auto"
     config.minutes = None  # the clock would make two runs differ
-    config.data.image_size = 48
+    config.data.image_size, config.data.batch_size = 48, 32
+    config.optimizer.learning_rate = 1.6e-2
     config.model.width = 24
     # No pictures of progress, and nothing to go on from: a run takes minutes.
     config.sample_every = config.checkpoint_every = 2**31

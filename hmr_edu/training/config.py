@@ -180,7 +180,7 @@ def cpu_preset() -> TrainConfig:
             dropout=0.0,
         ),
         data=SyntheticConfig(
-            image_size=64, batch_size=32, fill=(0.8, 1.0), appearance=LEVELS["plain"]
+            image_size=64, batch_size=64, fill=(0.8, 1.0), appearance=LEVELS["plain"]
         ),
         loss=LossConfig(
             keypoints2d=10.0,
@@ -197,7 +197,7 @@ def cpu_preset() -> TrainConfig:
         ),
         optimizer=OptimizerConfig(
             method="muon",
-            learning_rate=1.6e-2,
+            learning_rate=2.2e-2,
             regressor_scale=0.25,
             weight_decay=0.02,
             warmup=100,
@@ -213,6 +213,7 @@ def cpu_long_preset() -> TrainConfig:
     config.name, config.images, config.minutes = "cpu-long", 450_000, None
     config.model.width = 48
     config.data = SyntheticConfig(image_size=96, batch_size=32, cut=0.15)
+    config.optimizer.learning_rate = 1.6e-2
     return config
 
 

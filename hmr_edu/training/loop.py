@@ -106,7 +106,8 @@ class Trainer:
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One update of the network and, when it is their turn, of the critics."""
         c, weights = self.config, dataclasses.asdict(self.config.loss)
-        batch = _hide_labels(batch, c.mode)
+        if c.mode != "paired":  # a picture has its 2D keypoints only
+            batch = batch.without_labels(theta=True, keypoints3d=True, parts=True)
         predictions, features = self.model(
             batch.images, vertices=c.loss.mesh > 0, return_features=True
         )
@@ -120,7 +121,6 @@ class Trainer:
             self.critic.requires_grad_(False)
             judges = self.accelerator.unwrap_model(self.critic)
             losses["adversary"] = adversary_loss(judges, predictions)
-        self._check_finite(losses)
         rate = learning_rate(c.optimizer, self.step, self.progress)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
@@ -135,31 +135,32 @@ class Trainer:
         if adversary and self.step % c.optimizer.critic_every == 0:
             self.critic.requires_grad_(True)
             losses["critics"] = critic_loss(self.critic, predictions, *self._real_bodies())
-            self._check_finite(losses)
             self.critic_optimizer.zero_grad()
             self.accelerator.backward(losses["critics"])
             self.critic_optimizer.step()
-        return losses
+        return {name: loss.detach() for name, loss in losses.items()}
 
     def _real_bodies(self) -> tuple[Tensor, Tensor]:
         """As many real bodies as there are pictures: mocap poses, betas of the population."""
         n = self.people.config.batch_size
         seed = batch_seed(self.config.seed + 1, self._batch_index(self.step))
         g = torch.Generator().manual_seed(seed)
-        rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))[:, 1:]
+        poses = self.poses.sample(n, g).view(n, 24, 3)[:, 1:]
         betas = self.config.data.betas * torch.randn(n, 10, generator=g)
-        return rotations.to(self.accelerator.device), betas.to(self.accelerator.device)
+        poses, betas = (t.to(self.accelerator.device, non_blocking=True) for t in (poses, betas))
+        return axis_angle_to_matrix(poses), betas
 
-    def _check_finite(self, losses: dict[str, Tensor]) -> None:
-        # All at once: a GPU has to be waited for to say a number, and works for nobody meanwhile.
-        values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
-        for name, value in zip(losses, values, strict=True):
+    def _read(self, unread: list[tuple[int, str, Tensor]]) -> None:
+        """Bring (step, term, loss) from the device, all at once; stop where one is not finite."""
+        values = torch.stack([loss.float() for _, _, loss in unread]).tolist()
+        for (step, name, _), value in zip(unread, values, strict=True):
             if not math.isfinite(value):
                 raise NonFiniteLossError(
-                    f"the loss term {name!r} became {value} at step {self.step}; the last "
+                    f"the loss term {name!r} became {value} at step {step}; the last "
                     f"good state is {self.config.folder / 'checkpoint.pt'}: lower the learning "
                     "rate or that term's weight, and go on with --resume"
                 )
+        unread.clear()
 
     # ------------------------------------------------------------------ schedule
 
@@ -203,14 +204,21 @@ class Trainer:
         self.model.train()
         scenes = self._scenes()
         losses: dict[str, Tensor] = {}
+        unread: list[tuple[int, str, Tensor]] = []
         while self.progress < 1:
+            new = self.train_step(self.people.photograph(next(scenes), self.accelerator.device))
+            unread += [(self.step, name, loss) for name, loss in new.items()]
             # The critics' loss stays in the record between their turns.
-            losses |= self.train_step(self.people.photograph(next(scenes), self.accelerator.device))
+            losses |= new
             self.step += 1
             self.seconds = self._agreed(before + time.perf_counter() - began)
             bar.total = round(self.images / self.progress)
             bar.update(self.images - bar.n)
-            if main and (self.step % c.log_every == 0 or self.progress >= 1):
+            logs, saves = self.step % c.log_every == 0, self._passed(c.checkpoint_every)
+            # A GPU has to be waited for to say a number, and gets no work meanwhile: seldom.
+            if self.accelerator.device.type == "cpu" or logs or saves or self.progress >= 1:
+                self._read(unread)
+            if main and (logs or self.progress >= 1):
                 values = {name: loss.item() for name, loss in losses.items()}
                 bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)
                 log.write(
@@ -224,7 +232,7 @@ class Trainer:
             if main and (self._passed(c.sample_every) or self.progress >= 1):
                 self._settle_norms()
                 save_samples(c.folder, self.images, self.network(), showcase)
-            if self._passed(c.checkpoint_every) or self.progress >= 1:
+            if saves or self.progress >= 1:
                 self._save()
         bar.close()
         if main:
@@ -258,6 +266,7 @@ class Trainer:
             batch_size=None,
             sampler=range(self._batch_index(self.step), 2**31, self.accelerator.num_processes),
             num_workers=self.config.workers,
+            pin_memory=self.accelerator.device.type == "cuda",
             # A forked copy of a process that has run OpenMP threads hangs in its first one.
             multiprocessing_context="spawn" if self.config.workers else None,
         )
@@ -307,9 +316,3 @@ class Trainer:
             write_json(c.folder / "environment.json", environment())
             if c.start and state is None:
                 write_json(c.folder / "start.json", origin(c.start))
-
-
-def _hide_labels(batch: Batch, mode: str) -> Batch:
-    """Leave what the mode knows: without pairs, a picture has its 2D keypoints only."""
-    paired = mode == "paired"
-    return batch if paired else batch.without_labels(theta=True, keypoints3d=True, parts=True)

@@ -88,7 +88,7 @@ def fakes(
 def adversary_loss(critic: Discriminator, predictions: list[Prediction]) -> Float[Tensor, ""]:
     """How far the critics are from taking the predictions for real (LSGAN, encoder's side)."""
     rotations, betas = fakes(predictions)
-    weights = critic_weights().to(betas.device)
+    weights = critic_weights().to(betas.device, non_blocking=True)
     return losses.lsgan_encoder_loss(critic(rotations, betas), weights)
 
 
@@ -100,7 +100,7 @@ def critic_loss(
 ) -> Float[Tensor, ""]:
     """How badly the critics tell real bodies from predicted ones (LSGAN, their side)."""
     rotations, betas = fakes(predictions)
-    weights = critic_weights().to(betas.device)
+    weights = critic_weights().to(betas.device, non_blocking=True)
     # Real and predicted bodies in one batch: two batches take longer.
     outputs = critic(
         torch.cat((real_rotations, rotations.detach())), torch.cat((real_betas, betas.detach()))
