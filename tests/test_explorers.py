@@ -1,6 +1,8 @@
 """Explorers without a browser: a slider is set, the figure's arrays are looked at."""
 
 import asyncio
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,6 +35,14 @@ from hmr_edu.viz.view_state import MeshViewState, neutral_pose, skeleton_lines, 
 @pytest.fixture(scope="module")
 def lite():
     return load_body("lite")
+
+
+def test_colab_is_asked_to_show_widgets(monkeypatch):
+    asked = []
+    output = SimpleNamespace(enable_custom_widget_manager=lambda: asked.append(True))
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(output=output))
+    explore_rotation()
+    assert asked
 
 
 def points(trace) -> np.ndarray:

@@ -10,6 +10,7 @@
 from pathlib import Path
 from typing import Any
 
+import film_subjects
 from docutils import nodes
 from docutils.parsers.rst import directives
 from plotly_figures import SCRIPT, framed
@@ -30,10 +31,11 @@ class Film(SphinxDirective):
         """Make the film; what it cannot do is a warning at the place, and so an error in CI."""
         name = self.arguments[0]
         # The page is read again when what it shows has changed.
-        for source in Path(static.__file__).parent.glob("*.py"):
+        for source in (*Path(static.__file__).parent.glob("*.py"), film_subjects.__file__):
             self.env.note_dependency(str(source))
         try:
-            explorer = getattr(explore, name)()
+            subject = getattr(film_subjects, name, None) or getattr(explore, name)
+            explorer = subject()
             values = [float(value) for value in self.options["values"].split()]
             figure = static.film(explorer, self.options["control"], values)
             script = f"{'../' * self.env.docname.count('/')}_static/{SCRIPT}"

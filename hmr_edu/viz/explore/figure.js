@@ -23,11 +23,11 @@ function name(explorer) {
     button.setAttribute('aria-label', PLAYER[n]);
   });
   for (const slider of explorer.querySelectorAll('.widget-slider')) {
-    const label = slider.querySelector('.widget-label').textContent;
-    slider.querySelector('.noUi-handle').setAttribute('aria-label', label);
+    const label = slider.querySelector('.widget-label')?.textContent;
+    slider.querySelector('.noUi-handle')?.setAttribute('aria-label', label);
     const number = slider.querySelector('.widget-readout');
-    number.setAttribute('role', 'textbox');
-    number.setAttribute('aria-label', `${label}, as a number`);
+    number?.setAttribute('role', 'textbox');
+    number?.setAttribute('aria-label', `${label}, as a number`);
   }
   for (const button of explorer.querySelectorAll('.updatemenu-button')) {
     button.setAttribute('role', 'button');

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -74,6 +75,7 @@ class Explorer(widgets.VBox):
         row.layout.flex_flow = "row wrap"
         super().__init__([row])
         self.add_class("explorer")
+        _ask_colab()
 
     def flush(self) -> None:
         """Paint now."""
@@ -102,6 +104,12 @@ class Explorer(widgets.VBox):
     def _say(self, text: str | None) -> None:
         self.said = text  # the newest read-out
         self.readout.value = text or ""
+
+
+def _ask_colab() -> None:
+    """Google Colab shows other widgets than its own only when it is asked to."""
+    if "google.colab" in sys.modules:
+        sys.modules["google.colab"].output.enable_custom_widget_manager()
 
 
 def slider(
