@@ -89,6 +89,14 @@ def evaluate_photos(args: Sequence[str]) -> None:
     tyro.cli(evaluate_files, prog="hmr-edu evaluate-photos", args=args, config=config)
 
 
+def evaluate_views(args: Sequence[str]) -> None:
+    """Measure a network in space, on one person in several calibrated views."""
+    from hmr_edu.training.view_evaluation import evaluate_view_files
+
+    config = (tyro.conf.PositionalRequiredArgs,)
+    tyro.cli(evaluate_view_files, prog="hmr-edu evaluate-views", args=args, config=config)
+
+
 def demo(args: Sequence[str]) -> None:
     """Recover the body in a picture of your own."""
 
@@ -258,6 +266,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], Any]] = {
     "train": train,
     "evaluate": evaluate,
     "evaluate-photos": evaluate_photos,
+    "evaluate-views": evaluate_views,
     "experiment": experiment,
     "demo": demo,
     "body": body,

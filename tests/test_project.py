@@ -18,7 +18,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOMS = [
     ("errors", "files", "theta"),
     ("npz", "rotations", "keypoints"),
-    ("camera", "crop", "metrics", "losses", "spatial_head"),
+    ("camera", "triangulation", "crop", "metrics", "losses", "spatial_head"),
     ("body",),
     ("encoder", "regressor", "discriminator"),
     ("hmr",),

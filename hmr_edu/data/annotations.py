@@ -83,13 +83,13 @@ def _read_coco(path: Path, content: dict[str, Any], folder: Path) -> list[Annota
             continue
         if person.get("image_id") not in files:
             raise DataError(f"{where} belongs to no image of the file")
-        values = _numbers(person.get("keypoints"), 3 * len(COCO17), f"{where}: `keypoints`")
+        values = finite_numbers(person.get("keypoints"), 3 * len(COCO17), f"{where}: `keypoints`")
         named = {
             name: values[3 * i : 3 * i + 2] for i, name in enumerate(COCO17) if values[3 * i + 2]
         }
         box = None
         if "bbox" in person:
-            x, y, width, height = _numbers(person["bbox"], 4, f"{where}: `bbox`")
+            x, y, width, height = finite_numbers(person["bbox"], 4, f"{where}: `bbox`")
             box = (x, y, x + width, y + height)
         people.append(_person(folder / files[person["image_id"]], box, named, where))
     return people
@@ -105,12 +105,12 @@ def _read_by_name(path: Path, content: dict[str, Any], folder: Path) -> list[Ann
             if not isinstance(person, dict) or not isinstance(person.get("keypoints"), dict):
                 raise DataError(f"{where} has no `keypoints` by name")
             named = {
-                name: _numbers(place, 2, f"{where}: {name}")
+                name: finite_numbers(place, 2, f"{where}: {name}")
                 for name, place in person["keypoints"].items()
             }
             box = None
             if "box" in person:
-                box = _numbers(person["box"], 4, f"{where}: `box`")
+                box = finite_numbers(person["box"], 4, f"{where}: `box`")
             people.append(_person(folder / file, box, named, where))
     return people
 
@@ -141,8 +141,8 @@ def _person(
     return AnnotatedPerson(path, crop, keypoints2d, visible)
 
 
-def _numbers(values: Any, count: int, what: str) -> list[float]:
-    """Return a list of finite numbers. Raises DataError saying what it should have been."""
+def finite_numbers(values: Any, count: int, what: str) -> list[float]:
+    """Return a list of finite numbers. Raises DataError that says what it should have been."""
     numbers = isinstance(values, list) and all(
         isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values
     )

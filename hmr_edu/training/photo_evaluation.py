@@ -7,7 +7,7 @@ for these very pictures, and its own answers given to the wrong pictures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -86,7 +86,7 @@ def evaluate_photos(
     }
     for name, network in models.items():
         found = predict_photos(network, images)[-1].keypoints2d
-        record[f"{name}, shuffled"] = _shuffled(found, marked, visible)
+        record[f"{name}, shuffled"] = handed_round(found, lambda f: _score(f, marked, visible))
         record[name] = _score(found, marked, visible)
     return record
 
@@ -114,11 +114,17 @@ def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | 
     return {"pck": float(pck.mean()), "distance": float(distance.mean()) / BOX}
 
 
-def _shuffled(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | None]:
-    """Give everybody the answer for somebody else, in turn: a shuffle without chance."""
+def handed_round(
+    found: Float[Tensor, "people 19 _"],
+    score: Callable[[Tensor], dict[str, float | None]],
+) -> dict[str, float | None]:
+    """Score everybody's answer for somebody else, in turn: a shuffle without chance.
+
+    What a network is worth that does not look at the picture it speaks of; None with one picture.
+    """
     n = len(found)
     if n == 1:
-        return {"pck": None, "distance": None}
+        return dict.fromkeys(score(found))
     shifts = torch.linspace(1, n - 1, min(n - 1, SHIFTS)).round().int().unique().tolist()
-    scores = [_score(found.roll(shift, 0), marked, visible) for shift in shifts]
-    return {key: sum(score[key] for score in scores) / len(scores) for key in scores[0]}
+    scores = [score(found.roll(shift, 0)) for shift in shifts]
+    return {key: sum(s[key] for s in scores) / len(scores) for key in scores[0]}

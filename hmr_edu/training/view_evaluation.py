@@ -1,0 +1,161 @@
+"""Evaluation in space, on a real person: several calibrated pictures say where the joints were.
+
+Keypoints marked in two or more pictures of a moment meet in points (`hmr_edu.triangulation`).
+Each picture alone goes to the network, whose answer is compared with them in its own camera's
+frame. Nothing of the recording is learnt from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from hmr_edu import metrics
+from hmr_edu.data.annotations import AnnotatedPerson, read_annotations
+from hmr_edu.data.views import moments, read_cameras
+from hmr_edu.errors import DataError
+from hmr_edu.fitting import Refined
+from hmr_edu.hmr import HMR, load_pretrained
+from hmr_edu.keypoints import LSP
+from hmr_edu.training.baselines import bodies
+from hmr_edu.training.evaluation import starting_theta
+from hmr_edu.training.photo_evaluation import crops, handed_round, predict_photos
+from hmr_edu.training.records import write_json
+from hmr_edu.triangulation import View, triangulate
+
+MM = 1000
+# Fewer points than this leave a similarity transform too much freedom.
+ENOUGH = 6
+
+
+class Measured(NamedTuple):
+    """Where a picture's joints were: LSP's 14, in its camera's frame, metres; NaN if unknown."""
+
+    person: AnnotatedPerson
+    joints: Float[Tensor, "14 3"]
+    known: Bool[Tensor, " 14"]
+
+
+def measure(
+    recording: Mapping[str, Mapping[str, AnnotatedPerson]], cameras: Mapping[str, View]
+) -> tuple[list[Measured], float]:
+    """Triangulate every moment; also return the mean miss of the marks, in pixels.
+
+    Pictures without the hips and four other joints are left out. Raises DataError when none is
+    left.
+    """
+    found, misses = [], []
+    for views in recording.values():
+        seen = torch.stack([person.visible[: len(LSP)] > 0 for person in views.values()])
+        pixels = torch.stack([person.keypoints2d[: len(LSP)] for person in views.values()])
+        chosen = [cameras[name] for name in views]
+        points, miss = triangulate(chosen, pixels, seen)
+        known = points.isfinite().all(1)
+        misses.append(miss[known])
+        if known.sum() < ENOUGH or not known[list(metrics.HIPS)].all():
+            continue
+        found += [
+            Measured(person, view.to_camera(points.float()), known)
+            for person, view in zip(views.values(), chosen, strict=True)
+        ]
+    if not found:
+        raise DataError(
+            f"no moment has both hips and {ENOUGH - 2} other joints in two pictures each"
+        )
+    return found, float(torch.cat(misses).mean())
+
+
+def evaluate_views(
+    models: Mapping[str, HMR | Refined],
+    recording: Mapping[str, Mapping[str, AnnotatedPerson]],
+    cameras: Mapping[str, View],
+) -> dict[str, Any]:
+    """Score networks on a calibrated recording: {"about": ..., name: {"mpjpe", "pa_mpjpe"}}.
+
+    Millimetres, over the joints that are known, hips aligned. Beside them `mean theta`, from which
+    the first network starts, and each network's answers given to the other pictures (None with
+    a single one). Raises what `measure` and `crops` raise.
+    """
+    measured, miss = measure(recording, cameras)
+    model = next(iter(models.values()))
+    images = crops([m.person for m in measured], model.image_size)
+    mean = bodies(starting_theta(model)[None], model.body).keypoints3d
+    record: dict[str, Any] = {
+        "about": {
+            "pictures": len(measured),
+            "moments": len({m.person.path.stem for m in measured}),
+            "cameras": len({m.person.path.parent.name for m in measured}),
+            "miss": miss,
+        },
+        "mean theta": _score(mean.expand(len(measured), -1, -1), measured),
+    }
+    for name, network in models.items():
+        found = predict_photos(network, images)[-1].keypoints3d
+        record[f"{name}, shuffled"] = handed_round(found, lambda f: _score(f, measured))
+        record[name] = _score(found, measured)
+    return record
+
+
+def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
+    """Lay a recording's evaluation out as text."""
+    about = record["about"]
+    rows = {name: row for name, row in record.items() if name != "about"}
+    width = max(map(len, rows))
+    lines = [
+        f"{about['pictures']} pictures, {about['moments']} moments, {about['cameras']} cameras; "
+        f"the marks miss each other by {about['miss']:.1f} pixels",
+        f"{'':{width}}  MPJPE, mm  PA-MPJPE, mm",
+    ]
+    for name, row in rows.items():
+        mpjpe, pa = ("-" if value is None else f"{value:.1f}" for value in row.values())
+        lines.append(f"{name:{width}}  {mpjpe:>9}  {pa:>12}")
+    return "\n".join(lines)
+
+
+def evaluate_view_files(
+    keypoints: Path,
+    cameras: Path,
+    folder: Path | None = None,
+    weights: str = "resnet18",
+    refine: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Measure a network in space, on one person in several calibrated views.
+
+    Args:
+        keypoints: the marked keypoints, as for `evaluate-photos`; pictures are called
+            CAMERA/MOMENT.jpg, and those of one moment go together.
+        cameras: JSON, {"CAMERA": {"K": 3 x 3, "R": 3 x 3, "t": [x, y, z]}}, in metres; a
+            point X of the world lands on the pixel K (R X + t).
+        folder: where the pictures are; without it, beside the keypoints' file.
+        weights: shipped weights by name, or a file written by a training run.
+        refine: also fit each body to the network's heat-maps.
+        out: write the numbers here as JSON too.
+    """
+    views = read_cameras(cameras)
+    found, model = moments(read_annotations(keypoints, folder), views), load_pretrained(weights)
+    models = {"network": model} | ({"refined": Refined(model)} if refine else {})
+    record = evaluate_views(models, found, views)
+    print(view_table(record))
+    if out is not None:
+        write_json(out, record)
+
+
+def _score(
+    found: Float[Tensor, "pictures 19 3"], measured: Sequence[Measured]
+) -> dict[str, float | None]:
+    joints = metrics.align_root(found)[:, : len(LSP)]
+    errors, aligned = [], []
+    for mine, (_, truth, known) in zip(joints, measured, strict=True):
+        pred, target = mine[known], metrics.align_root(truth)[known]
+        errors.append(metrics.mpjpe(pred, target, hips=None))
+        aligned.append(metrics.pa_mpjpe(pred, target))
+    return {
+        "mpjpe": MM * float(torch.stack(errors).mean()),
+        "pa_mpjpe": MM * float(torch.stack(aligned).mean()),
+    }
