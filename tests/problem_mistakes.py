@@ -31,13 +31,17 @@ def weighted(make, divide=True):
     return growing
 
 
-def loop(whole=False, keep_moving=False, late=False):
+def norms(c):
+    return c.norm(dim=1)
+
+
+def loop(whole=False, keep_moving=False, late=False, length=None, stop=torch.le):
     def settled(correct, state, tolerance, most):
         going = torch.ones(len(state), dtype=torch.bool)
         steps = torch.zeros(len(state), dtype=torch.long)
         for _ in range(most):
             c = correct(state)
-            short = c.norm(dim=1) <= tolerance
+            short = stop((length or norms)(c), torch.tensor(tolerance))
             going = going & ~short if late else going
             state = torch.where((going | keep_moving)[:, None], state + c, state)
             steps = steps + going
@@ -137,6 +141,9 @@ MISTAKES = [
     ("settled_loop", loop(whole=True), "one by one"),
     ("settled_loop", loop(late=True), "made too, and counted"),
     ("settled_loop", loop(keep_moving=True), "not be moved"),
+    ("settled_loop", loop(stop=torch.lt), "not longer: stop there"),
+    ("settled_loop", loop(length=lambda c: c.abs().amax(1)), "Euclid"),
+    ("settled_loop", lambda f, s, t, most: loop()(f, s, t, most + 1), "one more than"),
     ("gradient_penalty", penalty(end=lambda n: n.square().mean()), "not 0"),
     ("gradient_penalty", penalty(end=lambda n: (n - 1).square().sum()), "not the sum"),
     ("gradient_penalty", penalty(end=lambda n: (n - 1).abs().mean()), "square"),

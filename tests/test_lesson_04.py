@@ -123,6 +123,8 @@ def good_q(q, B, c):
     return q + B @ q + c
 
 
+good_loop = loop(lambda f, phi, state, mean: state + f(torch.cat((phi, state), 1)))
+
 MISTAKES = [
     ("regressor_parameters", lambda f, s, h, n: n * ((f + s) * h + h * h + h * s), "has a bias"),
     ("regressor_parameters", lambda f, s, h, n: n * ((f + 1) * h + (h + 1) * (h + s)), "sees the"),
@@ -159,8 +161,22 @@ MISTAKES = [
         "from the mean, not from 0",
     ),
     ("feedback_loop", in_place, "state += ..."),
+    (
+        "feedback_loop",
+        lambda *given: [state.detach() for state in good_loop(*given)],
+        "no .detach()",
+    ),
     ("steps_loss", lambda losses, steps: torch.stack(losses).mean(), "look at the argument"),
     ("steps_loss", lambda losses, steps: losses[-1], "counts every step"),
+    (
+        "steps_loss",
+        lambda losses, steps: (
+            torch.tensor([loss.item() for loss in losses]).mean().to(losses[0])
+            if steps == "all"
+            else losses[-1]
+        ),
+        "copies numbers",
+    ),
     (
         "steps_loss",
         lambda losses, steps: torch.stack(losses).sum() if steps == "all" else losses[-1],
@@ -197,6 +213,20 @@ MISTAKES = [
         lambda s: torch.stack([(moves(s)[0] * m).sum(1).mean() for m in moves(s)[1:]]),
         "over both lengths",
     ),
+    (
+        "correction_cosines",
+        lambda s: torch.stack([cosine(s[1] - s[0], m - s[0], dim=1).mean() for m in s[2:]]),
+        "between neighbours",
+    ),
+    (
+        "correction_cosines",
+        lambda s: torch.stack(
+            [cosine(moves(s)[0].mean(0), m.mean(0), dim=0) for m in moves(s)[1:]]
+        ),
+        "not the corrections",
+    ),
+    ("collapse", collapsed(good_P, lambda q, B, c: q + B @ q + c / 2), ""),
+    ("collapse", lambda *given: collapsed(good_P, good_q)(*given[:4], 3), "as many steps"),
     ("collapse", collapsed(lambda P, A, B: A + B @ P, good_q), "P <- P + A + B P"),
     ("collapse", collapsed(lambda P, A, B: A + P, good_q), "comes back through B"),
     ("collapse", collapsed(good_P, lambda q, B, c: B @ q + c), "as the mean itself"),

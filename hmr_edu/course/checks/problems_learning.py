@@ -76,6 +76,15 @@ def check_settled_loop(function: Callable[..., Any]) -> Report:
             "the length of a correction, not of what is left": torch.tensor([5, 2, 1]),
         }
         compare(torch.as_tensor(steps), want, 0.0, slips)
+        # Powers of 2 halve without rounding: corrections of exactly 4, 2, 1.
+        _, steps = _pair(check, lambda state: -state / 2, far, 1.0, 10)
+        strict = {"as long as the tolerance is not longer: stop there": torch.tensor([4, 1, 1])}
+        compare(torch.as_tensor(steps), torch.tensor([3, 1, 1]), 0.0, strict)
+        # Corrections (3, 4), (1.5, 2), ...: 5 and 2.5 long.
+        slant = torch.tensor([[6.0, 8.0]], dtype=DOUBLE)
+        _, steps = _pair(check, lambda state: -state / 2, slant, 4.5, 10)
+        other = {"the length is Euclid's: correction.norm(dim=1)": torch.tensor([1])}
+        compare(torch.as_tensor(steps), torch.tensor([2]), 0.0, other)
     with check.part("who has stopped stays"):
         state, _ = _pair(check, halfway, target + far, 0.6, 10)
         every = {
@@ -85,7 +94,11 @@ def check_settled_loop(function: Callable[..., Any]) -> Report:
         compare(state, target + left, 1e-9, every)
     with check.part("never more than `most` steps"):
         state, steps = _pair(check, halfway, target + far, 1e-9, 3)
-        compare(torch.as_tensor(steps)[:2], torch.tensor([3, 3]), 0.0)
+        slips = {
+            "not one more than `most`": torch.tensor([4, 4]),
+            "`most` steps, not one fewer": torch.tensor([2, 2]),
+        }
+        compare(torch.as_tensor(steps)[:2], torch.tensor([3, 3]), 0.0, slips)
         compare(state[:2], target[:2] + far[:2] / 8, 1e-9)
     return check.report()
 

@@ -51,6 +51,13 @@ def check_feedback_loop(function: Callable[..., Any]) -> Report:
             ),
         }
         compare(got[0], start + correction, 1e-9, mistakes)
+        weighed = mean.clone().requires_grad_()
+        got = _states(check, [step, step], features, weighed, 2)
+        require(
+            all(state.requires_grad for state in got),
+            "a state in the list has no gradient",
+            "no .detach(): the losses of all steps teach",
+        )
 
     with check.part("every step sees where the one before it arrived"):
         shared = _linear(g, 5, 3)
@@ -90,6 +97,7 @@ def check_feedback_loop(function: Callable[..., Any]) -> Report:
             "all states in the list are one and the same tensor",
             "write `state = state + ...`, not `state += ...`",
         )
+        compare(got[0], want[0], 1e-9)
     return check.report()
 
 
@@ -119,6 +127,14 @@ def check_steps_loss(function: Callable[..., Any]) -> Report:
         hint = "divide by len(losses): not every regressor takes 3 steps"
         _scalar(check, five, "all", _tensor(5.0), {hint: three})
         _scalar(check, five[:1], "last", five[0], {})
+        x = torch.tensor([3.0, 1.0, 2.0], dtype=DOUBLE, requires_grad=True)
+        got = check.call(list(x), "all")
+        require(
+            isinstance(got, Tensor) and got.requires_grad,
+            'under "all" the result has no gradient',
+            "torch.stack(losses): torch.tensor(losses) copies numbers and leaves the graph",
+        )
+        compare(torch.autograd.grad(got, x)[0], _tensor([1 / 3] * 3), 1e-12)
     with check.part('"last" sends no gradient to the other steps, not even NaN'):
         x = torch.tensor([math.inf, 2.0], dtype=DOUBLE, requires_grad=True)
         hint = "leave the other steps out; 0 times infinity is NaN"
@@ -141,16 +157,16 @@ def check_collapse(function: Callable[..., Any]) -> Report:
         P, q = _affine(check, A, B, c, mean, 1)
         compare(P, A, 1e-9)
         mistakes = {
-            "a step adds to the state: q starts as the mean itself": B @ mean + c,
+            "q <- q + B q + c, and q starts as the mean itself": B @ mean + c,
             "the bias c is missing": mean + B @ mean,
             "before the first step the state is the mean: it goes through B too": mean + c,
             "B is transposed": mean + mean @ B + c,
         }
         compare(q, mean + B @ mean + c, 1e-9, mistakes)
 
-    with check.part("more steps: the same answer as the loop"):
+    with check.part("more steps: P as the loop has it"):
         for steps in (2, 3, 7):
-            P, q = _affine(check, A, B, c, mean, steps)
+            P, _ = _affine(check, A, B, c, mean, steps)
             offset = _loop(A, B, c, mean, torch.zeros(6, dtype=DOUBLE), steps)
             columns = [_loop(A, B, c, mean, e, steps) - offset for e in torch.eye(6, dtype=DOUBLE)]
             replaced_P, open_P = A, A
@@ -161,12 +177,16 @@ def check_collapse(function: Callable[..., Any]) -> Report:
                 "what P has put into the state comes back through B: P <- P + A + B P": open_P,
             }
             compare(P, torch.stack(columns, 1), 1e-8, mistakes)
-            compare(q, offset, 1e-8)
 
-    with check.part("features it has never seen"):
-        P, q = _affine(check, A, B, c, mean, 4)
-        for features in _draw(g, 5, 6) * 10:
-            compare(P @ features + q, _loop(A, B, c, mean, features, 4), 1e-7)
+    with check.part("more steps: q as the loop has it"):
+        for steps in (2, 3, 7):
+            _, q = _affine(check, A, B, c, mean, steps)
+            dark = torch.zeros(6, dtype=DOUBLE)  # features that say nothing
+            mistakes = {
+                "as many steps as `steps` says": _loop(A, B, c, mean, dark, 3),
+                "every step adds the bias c": _loop(A, B, 0 * c, mean, dark, steps),
+            }
+            compare(q, _loop(A, B, c, mean, dark, steps), 1e-8, mistakes)
     return check.report()
 
 
@@ -184,7 +204,9 @@ def check_correction_cosines(function: Callable[..., Any]) -> Report:
         _cosines(check, line(0.0, 2.0, 2.5, 7.0), [1.0, 1.0], {})
     with check.part("overshoot and come back is -1"):
         mistakes = {
-            "a correction is new minus old": _tensor([1.0]),
+            "a correction is new minus old, between neighbours: states[i + 1] - states[i]": _tensor(
+                [1.0]
+            ),
             late: _tensor([1.0]),
         }
         _cosines(check, line(0.0, 2.0, 1.5), [-1.0], mistakes)
@@ -195,8 +217,11 @@ def check_correction_cosines(function: Callable[..., Any]) -> Report:
         c = b + torch.tensor([[0.0, 5.0], [0.0, 3.0]], dtype=DOUBLE)
         pooled = 27 / math.sqrt((1 + 81) * (25 + 9))
         summed = {
-            "average the cosines, not the corrections: one cosine a person, then the mean": _tensor(
+            "average the cosines: one a person (dim=1), not one of everybody's numbers": _tensor(
                 [pooled]
+            ),
+            "average the cosines, not the corrections: one cosine a person, then the mean": _tensor(
+                [_angle(b.mean(0).tolist(), (c - b).mean(0).tolist())]
             ),
             "cosines are dot products over both lengths": _tensor([(0 + 27) / 2]),
             states: torch.nn.functional.cosine_similarity(b, c).mean()[None],
