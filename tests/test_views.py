@@ -181,6 +181,15 @@ def test_scores_that_are_known(tmp_path):
     assert len(view_table(record).splitlines()) == 3 + 2 * len(models)
 
 
+def test_nobody_is_handed_an_answer_for_his_own_moment(tmp_path):
+    found, cameras = read(tmp_path, moments=("1",))
+    measured, _ = measure(found, cameras)
+    record = evaluate_views({"right": Knows(answers(measured, lambda j: j))}, found, cameras)
+    assert record["right, shuffled"] == {"mpjpe": None, "pa_mpjpe": None}
+    assert record["right"]["mpjpe"] == pytest.approx(0, abs=0.1)
+    assert "-" in view_table(record).splitlines()[3]
+
+
 def test_joints_that_one_camera_alone_sees_do_not_count(tmp_path):
     hand = ("right_wrist", "right_elbow")
     found, cameras = read(

@@ -45,12 +45,7 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
     the file or a picture is missing, DataError, naming the person, on what cannot be used.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no annotations {path}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not JSON ({error})") from None
+    content = read_json(path, "annotations")
     if not isinstance(content, dict):
         raise DataError(f"{path}: neither COCO's person keypoints nor a map from file to people")
     read = _read_coco if {"images", "annotations"} <= content.keys() else _read_by_name
@@ -62,6 +57,16 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
         if not person.path.is_file():
             raise FileNotFoundError(f"no picture {person.path}, which {path} speaks of")
     return people
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read a JSON file. Raises FileNotFoundError, saying `what` is missing, or DataError."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no {what} {path}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not JSON ({error})") from None
 
 
 def _read_coco(path: Path, content: dict[str, Any], folder: Path) -> list[AnnotatedPerson]:

@@ -10,13 +10,12 @@ A point X of the world lands on the pixel K (R X + t): OpenCV's convention, pict
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from hmr_edu.data.annotations import AnnotatedPerson, finite_numbers
+from hmr_edu.data.annotations import AnnotatedPerson, finite_numbers, read_json
 from hmr_edu.errors import DataError
 from hmr_edu.triangulation import View
 
@@ -30,12 +29,7 @@ def read_cameras(path: str | Path) -> dict[str, View]:
     Raises FileNotFoundError, or DataError that names the camera and what is wrong with it.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no calibration {path}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not JSON ({error})") from None
+    content = read_json(path, "calibration")
     if not isinstance(content, dict) or len(content) < 2:
         raise DataError(f"{path}: not a map of at least two cameras by name")
     return {name: _view(camera, f"{path}: camera {name!r}") for name, camera in content.items()}

@@ -7,6 +7,7 @@ for these very pictures, and its own answers given to the wrong pictures.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -86,7 +87,9 @@ def evaluate_photos(
     }
     for name, network in models.items():
         found = predict_photos(network, images)[-1].keypoints2d
-        record[f"{name}, shuffled"] = handed_round(found, lambda f: _score(f, marked, visible))
+        record[f"{name}, shuffled"] = handed_round(
+            found, range(len(people)), lambda f, rows: _score(f, marked[rows], visible[rows])
+        )
         record[name] = _score(found, marked, visible)
     return record
 
@@ -116,15 +119,22 @@ def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | 
 
 def handed_round(
     found: Float[Tensor, "people 19 _"],
-    score: Callable[[Tensor], dict[str, float | None]],
+    whose: Sequence[Any],
+    score: Callable[[Tensor, list[int]], dict[str, float | None]],
 ) -> dict[str, float | None]:
-    """Score everybody's answer for somebody else, in turn: a shuffle without chance.
+    """Score answers for somebody else, in turn: a shuffle without chance.
 
-    What a network is worth that does not look at the picture it speaks of; None with one picture.
+    What a network is worth that does not look at the picture it speaks of. Nobody is given an
+    answer that is his own, as `whose` says; None where there is no other. `score` measures answers
+    for the pictures of these rows.
     """
-    n = len(found)
-    if n == 1:
-        return dict.fromkeys(score(found))
-    shifts = torch.linspace(1, n - 1, min(n - 1, SHIFTS)).round().int().unique().tolist()
-    scores = [score(found.roll(shift, 0)) for shift in shifts]
-    return {key: sum(s[key] for s in scores) / len(scores) for key in scores[0]}
+    n, total, count = len(found), Counter(), 0
+    for shift in torch.linspace(1, n - 1, min(n - 1, SHIFTS)).round().int().unique().tolist():
+        rows = [i for i in range(n) if whose[i] != whose[i - shift]]
+        if rows:
+            for key, value in score(found.roll(shift, 0)[rows], rows).items():
+                total[key] += len(rows) * value
+            count += len(rows)
+    if not count:
+        return dict.fromkeys(score(found, list(range(n))))
+    return {key: value / count for key, value in total.items()}
