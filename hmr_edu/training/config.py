@@ -115,7 +115,8 @@ class TrainConfig:
     # What is known of the training pictures: everything; 2D keypoints only, with the
     # adversary; 2D keypoints and nothing else.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
-    # Where poses come from, in equal parts: "prior" (shipped), or mocap files (npz).
+    # Where poses come from, in equal parts: "prior" (shipped), "bent" (its draws with the legs
+    # drawn up as in sitting and kicking), mocap files (npz).
     poses: tuple[str, ...] = ("prior",)
     # Weights the trunk starts from, as torchvision saves them; "" starts from nothing.
     trunk: str = ""

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hmr_edu.data.mocap import Mocap, find_mocap, load_mocap
+from hmr_edu.data.bent_legs import BentLegs
+from hmr_edu.data.mocap import find_mocap, load_mocap
 from hmr_edu.data.pose_prior import load_pose_prior
 from hmr_edu.data.synthetic import PoseSource, Scene, SyntheticPeople
 from hmr_edu.discriminator import Discriminator
@@ -37,17 +38,22 @@ class Mixed:
 
 
 def pose_source(*names: str) -> PoseSource:
-    """The shipped pose prior ("prior"), mocap files and their mirror images, or several of them.
+    """The shipped pose prior ("prior"), its draws with drawn-up legs ("bent"), mocap files.
 
-    A file is looked for where its name says, then where `find_mocap` looks. Raises as `load_mocap`.
+    Several are mixed in equal parts. A file comes with its mirror image; it is looked for where
+    its name says, then where `find_mocap` looks. Raises as `load_mocap`.
     """
     if not names:
-        raise DataError('no poses to train on: name "prior", mocap files, or both')
-    sources = [load_pose_prior() if name == "prior" else _recorded(name) for name in names]
+        raise DataError('no poses to train on: name "prior", "bent", mocap files, or several')
+    sources = [_source(name) for name in names]
     return sources[0] if len(sources) == 1 else Mixed(sources)
 
 
-def _recorded(name: str) -> Mocap:
+def _source(name: str) -> PoseSource:
+    if name == "prior":
+        return load_pose_prior()
+    if name == "bent":
+        return BentLegs(load_pose_prior())
     path = Path(name)
     return load_mocap(path if path.exists() else find_mocap(name) or path).both_ways()
 
