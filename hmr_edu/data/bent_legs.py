@@ -21,8 +21,8 @@ ABDUCTION = (-10, 45)  # the thigh outwards
 TWIST = 15  # of the thigh about itself: standard deviation
 BOTH_LEGS = 0.6  # of the people bend both legs, the others lift one
 ALIKE = 0.8  # how much the two legs do the same, where both bend
-STOOP = (0, 60)  # of the spine forwards, for some
-STOOPS = 0.3
+STOOP = 60  # the most that a spine is bent forwards, besides
+STOOPS = 0.3  # of the people
 SPINE = [SMPL_JOINTS.index(f"spine{k}") for k in (1, 2, 3)]
 # (hip, knee, sign): abducting turns the left thigh about +z, the right one about -z.
 LEGS = [
@@ -40,11 +40,7 @@ class BentLegs:
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 72"]:
         """Draw `n` poses, Y up; the draws depend on the generator alone."""
         pose = self.prior.sample(n, generator, recline=0.2).unflatten(1, (24, 3))
-
-        def uniform(low: float, high: float, *shape: int) -> Tensor:
-            return low + (high - low) * torch.rand(*shape, generator=generator)
-
-        both = uniform(0, 1, n) < BOTH_LEGS
+        both = torch.rand(n, generator=generator) < BOTH_LEGS
         lifted = torch.randint(2, (n,), generator=generator)
         for leg, angles in enumerate(self._legs(n, generator)):
             hip, knee, sign = LEGS[leg]
@@ -52,7 +48,8 @@ class BentLegs:
             flexion, bend, abduction, twist = angles[:, rows].deg2rad()
             pose[rows, hip] = torch.stack([-flexion, twist, sign * abduction], 1)
             pose[rows, knee] = torch.stack([bend, 0 * bend, 0 * bend], 1)
-        stoop = uniform(*STOOP, n).deg2rad() * (uniform(0, 1, n) < STOOPS)
+        stoop, chance = torch.rand(2, n, generator=generator)
+        stoop = (STOOP * stoop * (chance < STOOPS)).deg2rad()
         pose[:, SPINE, 0] += stoop[:, None] / len(SPINE)
         return pose.flatten(1)
 
