@@ -39,7 +39,7 @@ def test_everybody_draws_up_a_leg(legs):
     forward = [thigh[:, 2] for thigh, _ in legs.values()]
     assert (torch.maximum(*forward) > 0.1).float().mean() > 0.99
     # Both thighs go forwards for most people, half or more of the way for many.
-    assert 0.6 < (torch.minimum(*forward) > 0.2).float().mean() < 0.85
+    assert (torch.minimum(*forward) > 0.2).float().mean() > 0.6
     assert (torch.maximum(*forward) > 0.8).float().mean() > 0.4
     # High kicks: the knee above the hip.
     assert 0.1 < (torch.maximum(*(t[:, 1] for t, _ in legs.values())) > 0.2).float().mean() < 0.5
