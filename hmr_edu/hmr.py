@@ -21,6 +21,7 @@ from hmr_edu.camera import weak_perspective
 from hmr_edu.encoder import Encoder, Features
 from hmr_edu.errors import DataError
 from hmr_edu.files import atomic_write
+from hmr_edu.quantisation import pack, unpack
 from hmr_edu.regressor import Step, ThetaRegressor
 
 WEIGHTS = Path(__file__).parent / "assets" / "weights"
@@ -148,16 +149,10 @@ class HMR(nn.Module):
         """All that follows from a theta: (theta, vertices, keypoints2d, keypoints3d, rotations)."""
         return bodies([Step.from_theta(theta)], self.body, vertices=True)[0]
 
-    def save(self, path: str | Path, half: bool = False) -> None:
-        """Write weights and options to one safetensors file; `half` stores weights as float16.
-
-        Buffers stay as they are: a batch norm's variance may exceed float16's 65,504.
-        """
-        weights = {name for name, _ in self.named_parameters()} if half else set()
-        tensors = {
-            name: (t.half() if name in weights else t).contiguous()
-            for name, t in self.state_dict().items()
-        }
+    def save(self, path: str | Path, precision: str = "float32") -> None:
+        """Write weights and options to one safetensors file; see `quantisation` for precision."""
+        parameters = {name for name, _ in self.named_parameters()}
+        tensors = pack(self.state_dict(), parameters, precision)
         with atomic_write(path) as temporary:
             save_file(tensors, temporary, metadata={"hmr_edu": json.dumps(self.options)})
 
@@ -216,4 +211,8 @@ def _read_weights(name_or_path: str | Path) -> tuple[Path, dict, dict[str, Tenso
         raise DataError(f"{path}: damaged or not a safetensors file ({error})") from None
     if "hmr_edu" not in metadata:
         raise DataError(f"{path}: not written by hmr_edu (no options in its metadata)")
+    try:
+        tensors = unpack(tensors)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     return path, json.loads(metadata["hmr_edu"]), tensors

@@ -97,16 +97,15 @@ def test_a_mean_theta_is_where_an_untrained_network_stays():
         assert (p.rotations - expected).abs().max() < 0.05
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_saved_and_loaded(tmp_path, half):
+@pytest.mark.parametrize(("precision", "off"), [("float32", 0), ("float16", 5e-3), ("int8", 0.05)])
+def test_saved_and_loaded(tmp_path, precision, off):
     model = tiny(pooling="spatial", representation="6d", share_weights=False).eval()
-    model.save(tmp_path / "m.safetensors", half=half)
+    model.save(tmp_path / "m.safetensors", precision)
     again = load_pretrained(tmp_path / "m.safetensors")
     assert again.options == model.options
     assert not again.training
-    tolerance = 5e-3 if half else 0
     torch.testing.assert_close(
-        again(images())[-1].theta, model(images())[-1].theta, rtol=0, atol=tolerance
+        again(images())[-1].theta, model(images())[-1].theta, rtol=0, atol=off
     )
 
 
@@ -138,7 +137,7 @@ def test_nan_images_are_named():
 def test_half_precision_does_not_overflow_in_the_norms(tmp_path):
     model = HMR("resnet18", image_size=64, width=8, stem="small", pooling="spatial", hidden=16)
     model.encoder.trunk.bn1.running_var.fill_(1e5)
-    model.save(tmp_path / "half.safetensors", half=True)
+    model.save(tmp_path / "half.safetensors", "float16")
     loaded = load_pretrained(tmp_path / "half.safetensors")
     assert (loaded.encoder.trunk.bn1.running_var == 1e5).all()
     weight = model.encoder.trunk.conv1.weight

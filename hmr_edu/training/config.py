@@ -224,8 +224,9 @@ def gpu_preset() -> TrainConfig:
     return TrainConfig(
         name="gpu",
         workers=14,
+        # 28 million parameters: 29 MB when shipped.
         model=dataclasses.replace(
-            cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=1024
+            cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=512
         ),
         data=SyntheticConfig(batch_size=128, cut=0.15),
         loss=cpu.loss,

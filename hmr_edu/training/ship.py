@@ -1,4 +1,4 @@
-"""From a finished run to shipped weights: half precision, with provenance and the run's record."""
+"""From a finished run to shipped weights: a byte a weight, with provenance and the run's record."""
 
 from __future__ import annotations
 
@@ -8,20 +8,29 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from hmr_edu.data.synthetic import SyntheticConfig
+from hmr_edu.data.testsets import test_set
 from hmr_edu.errors import DataError
 from hmr_edu.files import atomic_write
-from hmr_edu.hmr import WEIGHTS, load_pretrained
+from hmr_edu.hmr import HMR, WEIGHTS, load_pretrained
+from hmr_edu.keypoints import LSP
+from hmr_edu.metrics import mpjpe
 from hmr_edu.training.checkpoint import load_checkpoint
+from hmr_edu.training.evaluation import predict
 from hmr_edu.training.records import write_json
+from hmr_edu.training.scores import MM, score_joints
+
+# Pictures on which stored weights are compared with the run's own.
+COMPARED = 200
 
 
 def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
-    """Write `name.safetensors` (float16), `name.json` and the folder `name` into `out`.
+    """Write `name.safetensors` (int8), `name.json` and the folder `name` into `out`.
 
-    The provenance, `name.json`, holds the command, commit, seed, minutes, hardware, versions and
-    the metrics that the run measured. The folder is the run's record without its checkpoint:
-    curves and pictures of progress, for `hmr_edu.viz.records.read_run`. Raises DataError when the
-    run is not finished and evaluated.
+    The provenance, `name.json`, holds the command, commit, seed, minutes, hardware, versions,
+    the metrics that the run measured, and what int8 cost. The folder is the run's record without
+    its checkpoint: curves and pictures of progress, for `hmr_edu.viz.records.read_run`. Raises
+    DataError when the run is not finished and evaluated.
     """
     record = ("config.json", "environment.json", "evaluation.json", "metrics.jsonl")
     wanted = ("model.safetensors", *record)
@@ -30,7 +39,8 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
         raise DataError(f"{run}: no {missing[0]}; let the run finish and evaluate itself first")
     config, environment, evaluation = (json.loads((run / f).read_text()) for f in record[:3])
     path = out / f"{name}.safetensors"
-    load_pretrained(run / "model.safetensors").save(path, half=True)
+    exact = load_pretrained(run / "model.safetensors")
+    exact.save(path, "int8")
     samples = [file.relative_to(run) for file in sorted((run / "samples").glob("*.npz"))]
     for old in (out / name / "samples").glob("*.npz"):
         if old.relative_to(out / name) not in samples:
@@ -53,12 +63,29 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
             + (f", {environment['gpu']}" if environment["gpu"] else ""),
             "versions": {k: environment[k] for k in ("python", "torch", "numpy", "hmr_edu")},
             "config": config,
+            "stored": stored(exact, load_pretrained(path)),
             # The same of the weights that the run went on from, if it did.
             "start": json.loads(start.read_text()) if start.is_file() else None,
             "metrics": {name: _plain(rows) for name, rows in evaluation.items()},
         },
     )
     return path
+
+
+def stored(exact: HMR, shipped: HMR) -> dict[str, Any]:
+    """What storing cost: PA-MPJPE of both on pictures of `test-prior`, and how far joints moved."""
+    pictures = test_set("test-prior", exact.body, SyntheticConfig(exact.image_size), COMPARED)
+    (*_, before), truth = predict(exact, pictures)
+    (*_, after), _ = predict(shipped, pictures)
+    moved = mpjpe(after.keypoints3d[:, : len(LSP)], before.keypoints3d[:, : len(LSP)])
+    errors = [score_joints(steps.keypoints3d, truth)["pa_mpjpe"] for steps in (before, after)]
+    return {
+        "precision": "int8",
+        "images": COMPARED,
+        "pa_mpjpe_before": errors[0],
+        "pa_mpjpe": errors[1],
+        "joints_moved": MM * float(moved.mean()),
+    }
 
 
 def _plain(rows: dict[str, Any]) -> dict[str, Any]:
