@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from hmr_edu.body import SMPL
 from hmr_edu.camera import fit_weak_perspective, weak_perspective
 from hmr_edu.data.pose_prior import PosePrior, load_pose_prior
-from hmr_edu.errors import DataError
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from hmr_edu.second_look import look_twice
 from hmr_edu.spatial_head import cell_centres
 from hmr_edu.theta import join_theta, split_theta
 
@@ -213,7 +213,7 @@ def _aimed(
 
 
 class Refined(nn.Module):
-    """A network that corrects its last answer by a fit to its own heat-maps: one step more.
+    """A network that looks twice, and fits what it saw to its own heat-maps: one step more.
 
     Takes the place of an `HMR`. Raises DataError on a network without heat-maps.
     """
@@ -229,11 +229,9 @@ class Refined(nn.Module):
     ) -> list[Prediction]:
         """Return the bodies of every regression step, and after them the fitted ones."""
         with torch.no_grad():
-            steps, features = self.model(images, vertices=vertices, return_features=True)
-            if features.heatmaps is None:
-                raise DataError("this network has no heat-maps that a body could be fitted to")
-            evidence = heatmap_evidence(features.heatmaps)
-        fitted = fit(self.model.body, steps[-1].theta, evidence, self.fit_options, self.prior)
+            look = look_twice(self.model, images, vertices)
+            evidence = heatmap_evidence(look.heatmaps)
+        fitted = fit(self.model.body, look.theta, evidence, self.fit_options, self.prior)
         with torch.no_grad():
             last = self.model.detail(fitted.theta)
-        return [*steps, last if vertices else last._replace(vertices=None)]
+        return [*look.steps, last if vertices else last._replace(vertices=None)]

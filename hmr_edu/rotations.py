@@ -100,6 +100,19 @@ def matrix_to_rotation_6d(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, 
     return torch.cat((matrix[..., 0], matrix[..., 1]), dim=-1)
 
 
+def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the rotation nearest to any 3x3 matrix (Frobenius norm).
+
+    Of a mean of rotation matrices it is their mean rotation. With M = U S V^T it is
+    U diag(1, 1, det(U V^T)) V^T: should the best orthogonal matrix be a reflection, the direction
+    that fits worst is turned. Source: Hartley et al. 2013, "Rotation averaging", section 5.3.
+    """
+    U, _, Vt = torch.linalg.svd(matrix)
+    worst = torch.ones_like(matrix[..., 0])
+    worst[..., 2] = torch.linalg.det(U @ Vt).sign()
+    return (U * worst[..., None, :]) @ Vt
+
+
 def geodesic_angle(
     R1: Float[Tensor, "*#batch 3 3"], R2: Float[Tensor, "*#batch 3 3"]
 ) -> Float[Tensor, "*batch"]:

@@ -11,7 +11,6 @@ from torch import nn
 from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective
 from hmr_edu.data.pose_prior import load_pose_prior
-from hmr_edu.errors import DataError
 from hmr_edu.fitting import (
     CLICK_OUTLIER,
     CLICK_SIGMA,
@@ -28,6 +27,7 @@ from hmr_edu.fitting import (
 from hmr_edu.hmr import HMR
 from hmr_edu.metrics import pa_mpjpe
 from hmr_edu.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_axis_angle
+from hmr_edu.second_look import look_twice
 from hmr_edu.theta import join_theta, split_theta
 
 N = 6
@@ -279,22 +279,17 @@ def test_refined_is_one_step_more(body):
     refined = Refined(model, FitOptions(steps=3))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():  # as an evaluation calls it
-        steps, features = model(images, vertices=False, return_features=True)
+        look = look_twice(model, images)
         found = refined(images, vertices=False)
     assert len(found) == 3
-    for ours, theirs in zip(found[:2], steps, strict=True):
+    for ours, theirs in zip(found[:2], look.steps, strict=True):
         torch.testing.assert_close(ours.theta, theirs.theta)
-    evidence = heatmap_evidence(features.heatmaps)
+    evidence = heatmap_evidence(look.heatmaps)
+    start = model.detail(look.theta)
+    assert (evidence(found[2].keypoints2d) < evidence(start.keypoints2d)).all()
     assert found[2].vertices is None
-    assert (evidence(found[2].keypoints2d) < evidence(steps[1].keypoints2d)).all()
     assert refined(images)[2].vertices.shape == refined(images)[0].vertices.shape
     assert not found[2].theta.requires_grad
-
-
-def test_a_network_without_heatmaps_is_named():
-    model = tiny("average")
-    with pytest.raises(DataError, match="no heat-maps"):
-        Refined(model)(torch.rand(1, 3, 32, 32))
 
 
 def test_the_network_is_not_touched():

@@ -16,6 +16,7 @@ from hmr_edu.rotations import (
     geodesic_angle,
     matrix_to_axis_angle,
     matrix_to_rotation_6d,
+    nearest_rotation,
     rotation_6d_to_matrix,
 )
 
@@ -286,3 +287,17 @@ def test_6d_ignores_what_gram_schmidt_removes(v, w, stretch1, stretch2, shear):
     torch.testing.assert_close(
         geodesic_angle(S @ R, S @ S), geodesic_angle(R, S), rtol=0, atol=1e-9
     )
+
+
+def test_nearest_rotation_agrees_with_roma():
+    matrices = torch.randn(500, 3, 3, generator=torch.Generator().manual_seed(1)).double()
+    assert (matrices.det() < 0).any()  # the nearest orthogonal matrix is a reflection
+    found = nearest_rotation(matrices)
+    torch.testing.assert_close(found, roma.special_procrustes(matrices), rtol=0, atol=1e-9)
+    torch.testing.assert_close(found.det(), torch.ones(500).double())
+
+
+def test_the_mean_of_two_turns_about_an_axis_is_the_turn_half_way():
+    turns = axis_angle_to_matrix(AXES * 0.2) + axis_angle_to_matrix(AXES * 1.4)
+    half_way = axis_angle_to_matrix(AXES * 0.8)
+    torch.testing.assert_close(nearest_rotation(turns / 2), half_way, rtol=0, atol=1e-9)

@@ -23,7 +23,7 @@ from hmr_edu.data.appearance import Appearance, AppearanceConfig
 from hmr_edu.data.batch import Batch, Movable
 from hmr_edu.data.body_pixels import BodyPixels
 from hmr_edu.data.render import Renderer
-from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
 # What a picture that cuts people off shows, as box detectors give it: all of a person above the
 # knees, above the hips, or head and shoulders; and how often each.
@@ -158,15 +158,11 @@ class SyntheticPeople:
     def mean_theta(self, batches: int = 16) -> Float[Tensor, "85"]:
         """The mean camera, pose and shape of the stream: where regression starts.
 
-        The pose is the mean rotation of each joint (the closest rotation to the mean matrix);
-        the root faces the camera, pi about x.
+        The pose is the mean rotation of each joint; the root faces the camera, pi about x.
         """
         g = torch.Generator().manual_seed(batch_seed(self.seed, 2**31))
         n = batches * self.config.batch_size
-        R = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3)).mean(0)
-        U, _, Vt = torch.linalg.svd(R)
-        U[:, :, 2] *= torch.det(U @ Vt)[:, None]
-        R = U @ Vt
+        R = nearest_rotation(axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3)).mean(0))
         R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
         camera = torch.cat([self.scene(2**31 + k).camera for k in range(batches)]).mean(0)
         return torch.cat([camera, matrix_to_axis_angle(R).flatten(), torch.zeros(10)])
