@@ -57,6 +57,8 @@ class AppearanceConfig:
     photos: str | None = None
     # Share of the backgrounds that photographs give, where there are some.
     photo_share: float = 0.8
+    # Share of the backgrounds that pieces of others are hung into.
+    clutter: float = 0.0
     # Share of people who throw a shadow on what is behind them.
     cast_shadow: float = 0.5
     # Share of pictures with somebody smaller behind the person.
@@ -86,7 +88,7 @@ class AppearanceConfig:
 
     def __post_init__(self) -> None:
         for name in (
-            *("photo_share", "cast_shadow", "bystander", "passer_by", "occluder"),
+            *("photo_share", "clutter", "cast_shadow", "bystander", "passer_by", "occluder"),
             *("grey", "blur", "noise", "compression"),
         ):
             if not 0 <= getattr(self, name) <= 1:
@@ -190,7 +192,9 @@ class Appearance:
         if c.studio:
             return
         if bank is None or bank.image_size != size or bank.bank.device != device:
-            self._backgrounds = Backgrounds(size, c.scenes, c.seed, c.photos, c.photo_share, device)
+            self._backgrounds = Backgrounds(
+                size, c.scenes, c.seed, c.photos, c.photo_share, device, c.clutter
+            )
 
     def _people(
         self, pixels: BodyPixels, draws: Draws, lamps: Float[Tensor, "batch 13"]

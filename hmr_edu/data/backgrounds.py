@@ -15,6 +15,9 @@ from hmr_edu.data.scenes import paint_scenes
 from hmr_edu.errors import DataError
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+# Pieces of other pictures in a cluttered one (from, below), and their sides in pictures' sides.
+PIECES = (3, 13)
+PIECE_SIZE = (0.03, 0.35)
 
 
 def find_photos(folder: str | Path) -> list[Path]:
@@ -59,6 +62,29 @@ def load_photos(
     return np.stack(crops)
 
 
+def clutter(bank: UInt8[np.ndarray, "N 3 side side"], share: float, seed: int) -> None:
+    """Hang pieces of other pictures into some pictures of the bank, in place.
+
+    Landscapes are calm; rooms and streets are full of things with edges, of a person's size
+    and smaller. A piece keeps its picture's colours and is stretched in both directions.
+    """
+    rng = np.random.default_rng(seed)
+    pieces, side = bank.copy(), bank.shape[-1]
+    for chosen in rng.permutation(len(bank))[: round(share * len(bank))]:
+        picture = bank[chosen]
+        for _ in range(rng.integers(*PIECES)):
+            extent = np.maximum(1, side * rng.uniform(*PIECE_SIZE, 2)).astype(int)
+            top, left = rng.integers(0, side - extent + 1)
+            # What is shown there: up to twice as large a piece of another picture.
+            shown = np.minimum(side, extent * rng.uniform(0.5, 2.0, 2))
+            row, column = (
+                (rng.uniform(0, side - length) + length * (np.arange(n) + 0.5) / n).astype(int)
+                for length, n in zip(shown, extent, strict=True)
+            )
+            piece = pieces[rng.integers(len(pieces))][:, row[:, None], column]
+            picture[:, top : top + extent[0], left : left + extent[1]] = piece
+
+
 class Backgrounds:
     """A bank of square pictures, wider than what is cut out of them."""
 
@@ -73,6 +99,7 @@ class Backgrounds:
         photos: str | Path | None,
         photo_share: float,
         device: torch.device,
+        cluttered: float = 0.0,
     ) -> None:
         side = round(self.MARGIN * image_size)
         bank = paint_scenes(count, side, seed)
@@ -81,6 +108,9 @@ class Backgrounds:
         if photos is not None:
             bank = np.concatenate([bank, load_photos(photos, side, count, seed)])
             self.photo_share = photo_share
+        if cluttered:
+            bank = np.array(bank)
+            clutter(bank, cluttered, seed)
         self.bank = torch.from_numpy(bank).to(device)
         self.image_size = image_size
 
