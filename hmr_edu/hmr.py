@@ -24,6 +24,8 @@ from hmr_edu.files import atomic_write
 from hmr_edu.quantisation import pack, unpack
 from hmr_edu.regressor import Step, ThetaRegressor
 
+# Options of which a network may have more than the weights it starts from.
+WIDTHS = ("width", "hidden")
 WEIGHTS = Path(__file__).parent / "assets" / "weights"
 
 
@@ -173,22 +175,47 @@ def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
 
 
 def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
-    """Give `model` every tensor of other weights that fits it; return the names it lacks.
+    """Give `model` what other weights know; return the names of tensors that stay as they were.
 
-    For going on at another resolution, where the trunk fits and the regressor's first layer does
-    not. Raises as `load_pretrained`, and DataError when nothing fits.
+    Into a network that differs only by being wider (`width`, `hidden`) everything goes: it then
+    answers as the narrow one did, and has room to learn (Chen et al. 2016, "Net2Net"). Into any
+    other, at another resolution say, go the tensors that fit.
+
+    Raises as `load_pretrained`, and DataError when nothing fits.
     """
-    path, _, tensors = _read_weights(name_or_path)
+    path, options, tensors = _read_weights(name_or_path)
     own = model.state_dict()
-    fits = {
-        name: tensor.to(own[name].dtype)
-        for name, tensor in tensors.items()
-        if name in own and own[name].shape == tensor.shape
-    }
+    wider = (
+        # An averaging head's features grow with the width, and the old ones do not come first.
+        model.options["pooling"] == "spatial"
+        and all(options.get(k) == v for k, v in model.options.items() if k not in WIDTHS)
+        and all(options[k] <= model.options[k] for k in WIDTHS)
+    )
+    try:
+        fits = {
+            name: widened(tensor, own[name]) if wider else tensor.to(own[name].dtype)
+            for name, tensor in tensors.items()
+            if name in own and (wider or own[name].shape == tensor.shape)
+        }
+    except (RuntimeError, IndexError) as error:
+        raise DataError(f"{path}: the weights do not fit its own options ({error})") from None
     if not fits:
         raise DataError(f"{path}: no tensor of these weights fits the network")
     model.load_state_dict(fits, strict=False)
     return sorted(own.keys() - fits.keys())
+
+
+def widened(narrow: Tensor, wide: Tensor) -> Tensor:
+    """Lay a narrow layer's tensor over the first rows and columns of a wide one's.
+
+    The old units do not listen to the new ones: their weights begin at 0. The new units keep what
+    `wide` has, and listen to everybody.
+    """
+    result = wide.clone()
+    if narrow.ndim > 1:
+        result[: len(narrow), narrow.shape[1] :] = 0
+    result[tuple(slice(n) for n in narrow.shape)] = narrow.to(wide.dtype)
+    return result
 
 
 def weights_path(name_or_path: str | Path) -> Path:

@@ -8,7 +8,7 @@ import torch
 from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective
 from hmr_edu.errors import DataError
-from hmr_edu.hmr import HMR, load_pretrained
+from hmr_edu.hmr import HMR, load_pretrained, transfer
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import mean_theta
 
@@ -142,3 +142,34 @@ def test_half_precision_does_not_overflow_in_the_norms(tmp_path):
     assert (loaded.encoder.trunk.bn1.running_var == 1e5).all()
     weight = model.encoder.trunk.conv1.weight
     assert torch.equal(loaded.encoder.trunk.conv1.weight, weight.half().float())
+
+
+def test_a_wider_network_answers_as_the_narrow_one(tmp_path):
+    options = {"pooling": "spatial", "representation": "6d", "share_weights": False}
+    narrow = HMR("resnet18", image_size=32, width=8, stem="small", hidden=16, **options)
+    for module in narrow.modules():  # as after training: nothing is at its first value
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
+    narrow.save(tmp_path / "narrow.safetensors")
+    wide = HMR("resnet18", image_size=32, width=12, stem="small", hidden=40, **options)
+    assert transfer(wide, tmp_path / "narrow.safetensors") == []
+    with torch.no_grad():
+        (*_, a), seen = narrow.eval()(images(), return_features=True)
+        (*_, b), also = wide.eval()(images(), return_features=True)
+    torch.testing.assert_close(also.heatmaps, seen.heatmaps, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(b.rotations, a.rotations, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(b.keypoints2d, a.keypoints2d, rtol=1e-4, atol=1e-4)
+    # The new units are not idle: they listen, and can be heard as soon as that is learnt.
+    loss = wide.train()(images())[-1].keypoints3d.square().sum()
+    loss.backward()
+    assert wide.encoder.trunk.conv1.weight[8:].abs().amin((1, 2, 3)).min() > 0
+    assert wide.regressor.perceptrons[-1][-1].weight.grad[:, 16:].abs().sum() > 0
+    assert wide.encoder.trunk.layer2[0].conv1.weight.grad[:16, 8:].abs().sum() > 0
+
+
+def test_other_differences_are_no_matter_of_width(tmp_path):
+    tiny().save(tmp_path / "m.safetensors")
+    # With an averaging head a wider trunk has features of another number, in other places.
+    other = tiny(width=12)
+    assert any(name.startswith("regressor") for name in transfer(other, tmp_path / "m.safetensors"))
