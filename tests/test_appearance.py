@@ -9,7 +9,7 @@ from PIL import Image
 from hmr_edu.body import load_body
 from hmr_edu.data import lighting
 from hmr_edu.data.appearance import LEVELS, Appearance, AppearanceConfig
-from hmr_edu.data.backgrounds import load_photos
+from hmr_edu.data.backgrounds import clutter, load_photos
 from hmr_edu.data.body_pixels import BodyPixels
 from hmr_edu.data.draws import Draws
 from hmr_edu.data.render import GBuffer, Renderer
@@ -276,6 +276,32 @@ def test_photographs_become_backgrounds(body, gbuffer, tmp_path):
     assert (images[:, 0] > 0.5).all()
     assert (images[:, 1:] == 0).all()
     assert load_photos(tmp_path, 32, 5, 0).shape == (5, 3, 32, 32)
+
+
+def test_pieces_of_pictures_are_hung_into_some():
+    """Every picture has a colour of its own, so that a piece shows where it is from."""
+    bank = np.repeat(np.arange(40, dtype=np.uint8), 3 * 32 * 32).reshape(40, 3, 32, 32)
+    calm = bank.copy()
+    clutter(bank, 0.5, seed=0)
+    changed = bank != calm
+    share = changed.any((1, 2, 3))
+    assert share.sum() in (19, 20)  # a piece may be of the picture itself
+    assert 0.02 < changed[share].mean() < 0.6
+    assert all(len(np.unique(picture)) > 2 for picture in bank[share])
+    # Rows of the bank are colours; what is hung up is whole: no new colour, all channels alike.
+    assert set(np.unique(bank)) <= set(range(40))
+    assert (bank == bank[:, :1]).all()
+    again = calm.copy()
+    clutter(again, 0.5, seed=0)
+    assert (again == bank).all()
+
+
+def test_clutter_is_behind_people(body, gbuffer):
+    calm = shade(body, gbuffer, CLEAR).images
+    full = shade(body, gbuffer, replace(CLEAR, clutter=1.0)).images
+    alpha = torch.from_numpy(gbuffer.coverage)[:, None].expand_as(calm)
+    assert torch.equal(calm[alpha == 1], full[alpha == 1])
+    assert (calm[alpha == 0] != full[alpha == 0]).float().mean() > 0.05
 
 
 def test_photographs_that_cannot_be_used(body, gbuffer, tmp_path):
