@@ -68,7 +68,7 @@ def evaluate(args: Sequence[str]) -> None:
             out: write the numbers here as JSON too.
             sheet: draw the first people of the first set here (PNG).
             threads: CPU threads; 0 leaves it to PyTorch.
-            refine: also fit each body to the network's heat-maps.
+            refine: also look at the mirror image, and fit each body to the heat-maps.
         """
         from hmr_edu.training.run import evaluate_weights
 
@@ -113,7 +113,7 @@ def demo(args: Sequence[str]) -> None:
             image: any picture file.
             box: the person, in pixels: x0 y0 x1 y1; without it, the whole picture.
             weights: shipped weights by name, or a file written by a training run.
-            refine: after the network, fit the body to the network's heat-maps.
+            refine: also look at the mirror image, and fit the body to the heat-maps.
             out: folder for the results.
         """
         from hmr_edu.fitting import Refined

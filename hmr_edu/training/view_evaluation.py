@@ -139,7 +139,7 @@ def evaluate_view_files(
             point X of the world lands on the pixel K (R X + t).
         folder: where the pictures are; without it, beside the keypoints' file.
         weights: shipped weights by name, or a file written by a training run.
-        refine: also fit each body to the network's heat-maps.
+        refine: also look at the mirror image, and fit each body to the heat-maps.
         out: write the numbers here as JSON too.
     """
     views = read_cameras(cameras)

@@ -59,7 +59,7 @@ def evaluate_files(
             {"file.jpg": [{"box": [x0, y0, x1, y1], "keypoints": {"nose": [x, y], ...}}]}.
         folder: where the pictures are; without it, beside that file.
         weights: shipped weights by name, or a file written by a training run.
-        refine: also fit each body to the network's heat-maps.
+        refine: also look at the mirror image, and fit each body to the heat-maps.
         out: write the numbers here as JSON too.
         sheet: draw the first people here (PNG).
         people: how many people the sheet shows.
