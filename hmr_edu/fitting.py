@@ -8,7 +8,8 @@ does. The energy is minus the log of a posterior:
                + sum_j angle(R_j, R_j of the start)^2 / (2 stay^2)
 
 The evidence is what the picture says of the projected keypoints x: the network's heat-maps, or
-keypoints that somebody marked.
+keypoints that somebody marked. Where the network guesses their depths as well, each of them adds
+a robust squared distance.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from hmr_edu.body import SMPL
 from hmr_edu.camera import fit_weak_perspective, weak_perspective
 from hmr_edu.data.pose_prior import PosePrior, load_pose_prior
 from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.losses import from_mid_hip
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.second_look import look_twice
 from hmr_edu.spatial_head import cell_centres
@@ -37,6 +39,8 @@ MAP_SIGMA = 0.12
 CLICK_SIGMA = 0.03
 # From this distance on a marked keypoint is taken for a mistake; crop units.
 CLICK_OUTLIER = 0.3
+# From this distance on a guessed depth is taken for a mistake; metres.
+DEPTH_OUTLIER = 0.6
 # The share of a heat-map's word that is not trusted at all: keeps its logarithm finite.
 DOUBT = 1e-3
 
@@ -49,19 +53,21 @@ class FitOptions:
     """What the fit weighs, and how it descends. The defaults were chosen on `test-prior`.
 
     pose: weight of the pose prior's negative log density. shape: of |beta|^2 / 2. stay: how far,
-    in radians a joint, the start is believed to be off. steps, rate: of Adam, whose rate falls to
-    0 along half a cosine; rate is in radians, metres and units of beta alike.
+    in radians a joint, the start is believed to be off; depth: the same of guessed depths, in
+    metres. steps, rate: of Adam, whose rate falls to 0 along half a cosine; rate is in radians,
+    metres and units of beta alike.
     """
 
     pose: float | int = 0.05
     shape: float | int = 1.0
     stay: float | int = 0.3
+    depth: float | int = 0.2
     steps: int = 60
     rate: float | int = 0.04
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or not self.stay > 0:
-            raise ValueError(f"a fit needs steps >= 0 and stay > 0, got {self}")
+        if self.steps < 0 or not (self.stay > 0 and self.depth > 0):
+            raise ValueError(f"a fit needs steps >= 0, stay > 0 and depth > 0, got {self}")
 
 
 class Fit(NamedTuple):
@@ -106,10 +112,14 @@ def keypoint_evidence(
 
     def energy(projected: Tensor) -> Tensor:
         squared = (projected - marked).square().sum(-1)
-        robust = squared / (1 + squared / CLICK_OUTLIER**2)
-        return (confidence * robust).sum(1) / (2 * CLICK_SIGMA**2)
+        return (confidence * _robust(squared, CLICK_SIGMA, CLICK_OUTLIER)).sum(1)
 
     return energy
+
+
+def _robust(squared: Tensor, sigma: float, outlier: float) -> Tensor:
+    """Half of a squared distance in sigmas, which stops growing beyond `outlier`."""
+    return squared / (1 + squared / outlier**2) / (2 * sigma**2)
 
 
 def fit(
@@ -118,11 +128,13 @@ def fit(
     evidence: Evidence,
     options: FitOptions | None = None,
     prior: PosePrior | None = None,
+    depths: Float[Tensor, "batch 19"] | None = None,
 ) -> Fit:
     """Fit thetas to evidence, each by itself, from the given start.
 
     What is returned is the best theta seen on the way, the start among them: the energy never
-    rises. `prior` is the shipped one by default. Raises ValueError when a theta is not finite.
+    rises. `prior` is the shipped one by default; `depths` are `Features.depths`, where a network
+    guesses them. Raises ValueError when a theta is not finite.
     """
     if not theta.isfinite().all():
         raise ValueError("a fit cannot start from a theta that is NaN or infinite")
@@ -141,11 +153,16 @@ def fit(
         keypoints = body(betas, R, vertices=False).keypoints
         # |R - R_0|^2 / 2 is the angle squared, up to its fourth power.
         moved = (R - start).square().sum((1, 2, 3)) / 2
+        guessed = 0.0
+        if depths is not None:
+            off = from_mid_hip(keypoints)[..., 2] - depths.detach()
+            guessed = _robust(off.square(), options.depth, DEPTH_OUTLIER).sum(1)
         return (
             evidence(weak_perspective(keypoints, camera))
             - options.pose * prior.log_prob(torch.cat((turn, joints), 1))
             + options.shape * betas.square().sum(1) / 2
             + moved / (2 * options.stay**2)
+            + guessed
         )
 
     best = [part.detach().clone() for part in free]
@@ -213,7 +230,7 @@ def _aimed(
 
 
 class Refined(nn.Module):
-    """A network that looks twice, and fits what it saw to its own heat-maps: one step more.
+    """A network that looks twice, and fits the body to what it saw of keypoints: one step more.
 
     Takes the place of an `HMR`. Raises DataError on a network without heat-maps.
     """
@@ -231,7 +248,9 @@ class Refined(nn.Module):
         with torch.no_grad():
             look = look_twice(self.model, images, vertices)
             evidence = heatmap_evidence(look.heatmaps)
-        fitted = fit(self.model.body, look.theta, evidence, self.fit_options, self.prior)
+        fitted = fit(
+            self.model.body, look.theta, evidence, self.fit_options, self.prior, look.depths
+        )
         with torch.no_grad():
             last = self.model.detail(fitted.theta)
         return [*look.steps, last if vertices else last._replace(vertices=None)]

@@ -23,12 +23,13 @@ from hmr_edu.theta import join_theta, split_theta
 class SecondLook(NamedTuple):
     """The steps of the first glance, and what both glances say together.
 
-    `theta` [B, 85] is the mean of both answers; `heatmaps` are logits of the mean of both maps.
+    `theta` and `depths` are the means of both answers; `heatmaps` are logits of the mean of maps.
     """
 
     steps: list[Prediction]
     theta: Float[Tensor, "batch 85"]
     heatmaps: Float[Tensor, "batch 19 height width"]
+    depths: Float[Tensor, "batch 19"]
 
 
 def look_twice(
@@ -42,11 +43,13 @@ def look_twice(
     if first.heatmaps is None:
         raise DataError("this network has no heat-maps that a body could be fitted to")
     mirrored, second = model(images.flip(-1), vertices=False, return_features=True)
-    back = second.heatmaps[:, list(flip_permutation(COCOPLUS))].flip(-1)
+    sides = list(flip_permutation(COCOPLUS))
+    back = second.heatmaps[:, sides].flip(-1)
     # A mixture: a keypoint seen in two places is in one of them, not between.
     maps = [m.flatten(2).log_softmax(-1).view_as(m) for m in (first.heatmaps, back)]
     theta = mean_of_two(steps[-1].theta, flip_theta(mirrored[-1].theta))
-    return SecondLook(steps, theta, torch.logaddexp(*maps))
+    depths = (first.depths + second.depths[:, sides]) / 2
+    return SecondLook(steps, theta, torch.logaddexp(*maps), depths)
 
 
 def mean_of_two(

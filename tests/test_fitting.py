@@ -25,6 +25,7 @@ from hmr_edu.fitting import (
     keypoint_evidence,
 )
 from hmr_edu.hmr import HMR
+from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.metrics import pa_mpjpe
 from hmr_edu.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_axis_angle
 from hmr_edu.second_look import look_twice
@@ -257,6 +258,45 @@ def test_a_body_finds_its_heatmaps(body):
     assert after < 0.5 * before
 
 
+def behind_the_hips(points: torch.Tensor) -> torch.Tensor:
+    hips = [COCOPLUS.index("right_hip"), COCOPLUS.index("left_hip")]
+    return points[..., 2] - points[:, hips, 2].mean(1, keepdim=True)
+
+
+def test_depths_turn_limbs_that_a_picture_leaves_alone(body):
+    """The same projections, and of the depths all but one are told."""
+    truth = people()
+    start = perturbed(truth)
+    x, points = project(body, truth)
+    told = behind_the_hips(points)
+    wrist = COCOPLUS.index("left_wrist")
+    lied = told.clone()
+    lied[:, wrist] += 3.0
+    marks = keypoint_evidence(x, torch.ones(N, 19))
+    off = {}
+    for name, depths in (("none", None), ("told", told), ("lied", lied)):
+        z = behind_the_hips(project(body, fit(body, start, marks, depths=depths).theta)[1])
+        off[name] = (z - told).abs()
+    assert off["told"].mean() < 0.6 * off["none"].mean()
+    # One depth that is metres off is taken for a mistake: it pulls nobody's arm out.
+    assert off["lied"][:, wrist].mean() < 0.2
+    others = [k for k in range(19) if k != wrist]
+    assert off["lied"][:, others].mean() < 0.7 * off["none"][:, others].mean()
+
+
+def test_a_depth_counts_as_the_formula_says(body):
+    """Energy of the start, by hand: off by d, d^2 / (1 + d^2 / 0.6^2) / (2 * 0.2^2) each."""
+    theta = people(2)
+    _, points = project(body, theta)
+    nothing = FitOptions(steps=0)
+    marks = keypoint_evidence(torch.zeros(2, 19, 2), torch.zeros(2, 19))
+    depths = behind_the_hips(points) + 0.3
+    more = fit(body, theta, marks, nothing, depths=depths).energy
+    less = fit(body, theta, marks, nothing).energy
+    each = 0.09 / (1 + 0.25) / 0.08
+    torch.testing.assert_close(more - less, torch.full((2,), 19 * each), rtol=1e-3, atol=1e-2)
+
+
 def test_unusable_starts_and_options(body):
     theta = people(1)
     marks = keypoint_evidence(torch.zeros(1, 19, 2), torch.ones(1, 19))
@@ -264,6 +304,8 @@ def test_unusable_starts_and_options(body):
         fit(body, theta * torch.nan, marks)
     with pytest.raises(ValueError, match="stay > 0"):
         FitOptions(stay=0)
+    with pytest.raises(ValueError, match="depth > 0"):
+        FitOptions(depth=-1)
     with pytest.raises(ValueError, match="steps >= 0"):
         FitOptions(steps=-1)
 
@@ -285,8 +327,9 @@ def test_refined_is_one_step_more(body):
     for ours, theirs in zip(found[:2], look.steps, strict=True):
         torch.testing.assert_close(ours.theta, theirs.theta)
     evidence = heatmap_evidence(look.heatmaps)
-    start = model.detail(look.theta)
-    assert (evidence(found[2].keypoints2d) < evidence(start.keypoints2d)).all()
+    expected = fit(model.body, look.theta, evidence, FitOptions(steps=3), depths=look.depths)
+    torch.testing.assert_close(found[2].theta, expected.theta, rtol=1e-4, atol=1e-4)
+    assert (expected.energy < expected.start_energy).all()
     assert found[2].vertices is None
     assert refined(images)[2].vertices.shape == refined(images)[0].vertices.shape
     assert not found[2].theta.requires_grad

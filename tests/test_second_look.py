@@ -44,6 +44,12 @@ def test_a_mirrored_picture_gives_the_mirrored_answer(images):
         for look in (one, other)
     ]
     torch.testing.assert_close(places[1], flip_keypoints(places[0], COCOPLUS))
+    # Depths as a third coordinate: left and right change places, no number changes.
+    points = [
+        torch.cat([p, look.depths[..., None]], 2)
+        for p, look in zip(places, (one, other), strict=True)
+    ]
+    torch.testing.assert_close(points[1], flip_keypoints(points[0], COCOPLUS))
 
 
 @torch.no_grad()
