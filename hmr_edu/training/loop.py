@@ -46,8 +46,8 @@ from hmr_edu.training.setup import Scenes, build_networks, pose_source, precisio
 # People in the pictures of progress.
 SHOWCASE = 8
 SHOWCASE_BATCH = 2**32
-# Batches from which the norms' means are measured anew before pictures and tests.
-NORM_BATCHES = 32
+# Pictures from which the norms' means are measured anew before pictures and tests.
+NORM_PICTURES = 2048
 
 
 class NonFiniteLossError(RuntimeError):
@@ -245,8 +245,12 @@ class Trainer:
         Their running means trail behind weights that move fast: in the middle of a run with Muon
         the network in test mode is another one, far worse, than in training mode.
         """
-        batches = (self.people[SHOWCASE_BATCH + 1 + k].images for k in range(NORM_BATCHES))
-        update_bn(batches, self.network().encoder, self.accelerator.device)
+        device, share = self.accelerator.device, self.people.config.batch_size
+        numbers = range(SHOWCASE_BATCH + 1, SHOWCASE_BATCH + 1 + -(-NORM_PICTURES // share))
+        scenes = map(self.people.scene, numbers)
+        update_bn(
+            (self.people.photograph(s, device).images for s in scenes), self.network().encoder
+        )
 
     def _agreed(self, seconds: float) -> float:
         """Return the first process's clock where the clock decides when to stop."""

@@ -15,7 +15,6 @@ from hmr_edu.files import atomic_write
 from hmr_edu.hmr import HMR, WEIGHTS, load_pretrained
 from hmr_edu.keypoints import LSP
 from hmr_edu.metrics import mpjpe
-from hmr_edu.training.checkpoint import load_checkpoint
 from hmr_edu.training.evaluation import predict
 from hmr_edu.training.records import write_json
 from hmr_edu.training.scores import MM, score_joints
@@ -48,7 +47,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     for file in (*map(Path, record), *samples):
         with atomic_write(out / name / file) as temporary:
             shutil.copyfile(run / file, temporary)
-    state = load_checkpoint(run)
+    seconds = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
     start = run / "start.json"
     write_json(
         path.with_suffix(".json"),
@@ -58,7 +57,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
             "commit": environment["commit"],
             "seed": config["seed"],
             "images": config["images"],
-            "minutes": round(state["seconds"] / 60, 1) if state else None,
+            "minutes": round(seconds / 60, 1),
             "hardware": f"{environment['cpu']}, {environment['threads']} thread(s)"
             + (f", {environment['gpu']}" if environment["gpu"] else ""),
             "versions": {k: environment[k] for k in ("python", "torch", "numpy", "hmr_edu")},
