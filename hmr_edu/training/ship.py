@@ -1,4 +1,4 @@
-"""From a finished run to shipped weights: a byte a weight, with provenance and the run's record."""
+"""From a finished run to shipped weights of at most 30 MB, with provenance and the run's record."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ from hmr_edu.training.evaluation import predict
 from hmr_edu.training.records import write_json
 from hmr_edu.training.scores import MM, score_joints
 
+# Bytes that a file of weights may have.
+LARGEST = 30_000_000
 # Pictures on which stored weights are compared with the run's own.
 COMPARED = 200
 
 
 def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
-    """Write `name.safetensors` (int8), `name.json` and the folder `name` into `out`.
+    """Write `name.safetensors`, `name.json` and the folder `name` into `out`.
+
+    Weights are stored as float16, or as int8 where that would be more than 30 MB.
 
     The provenance, `name.json`, holds the command, commit, seed, minutes, hardware, versions,
-    the metrics that the run measured, and what int8 cost. The folder is the run's record without
+    the metrics that the run measured, and what storing cost. The folder is the run's record without
     its checkpoint: curves and pictures of progress, for `hmr_edu.viz.records.read_run`. Raises
     DataError when the run is not finished and evaluated.
     """
@@ -39,7 +43,9 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     config, environment, evaluation = (json.loads((run / f).read_text()) for f in record[:3])
     path = out / f"{name}.safetensors"
     exact = load_pretrained(run / "model.safetensors")
-    exact.save(path, "int8")
+    exact.save(path, precision := "float16")
+    if path.stat().st_size > LARGEST:
+        exact.save(path, precision := "int8")
     samples = [file.relative_to(run) for file in sorted((run / "samples").glob("*.npz"))]
     for old in (out / name / "samples").glob("*.npz"):
         if old.relative_to(out / name) not in samples:
@@ -47,7 +53,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     for file in (*map(Path, record), *samples):
         with atomic_write(out / name / file) as temporary:
             shutil.copyfile(run / file, temporary)
-    seconds = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     start = run / "start.json"
     write_json(
         path.with_suffix(".json"),
@@ -56,13 +62,13 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
             "command": environment["command"],
             "commit": environment["commit"],
             "seed": config["seed"],
-            "images": config["images"],
-            "minutes": round(seconds / 60, 1),
+            "images": last["images"],
+            "minutes": round(last["seconds"] / 60, 1),
             "hardware": f"{environment['cpu']}, {environment['threads']} thread(s)"
             + (f", {environment['gpu']}" if environment["gpu"] else ""),
             "versions": {k: environment[k] for k in ("python", "torch", "numpy", "hmr_edu")},
             "config": config,
-            "stored": stored(exact, load_pretrained(path)),
+            "stored": {"precision": precision} | stored(exact, load_pretrained(path)),
             # The same of the weights that the run went on from, if it did.
             "start": json.loads(start.read_text()) if start.is_file() else None,
             "metrics": {name: _plain(rows) for name, rows in evaluation.items()},
@@ -79,7 +85,6 @@ def stored(exact: HMR, shipped: HMR) -> dict[str, Any]:
     moved = mpjpe(after.keypoints3d[:, : len(LSP)], before.keypoints3d[:, : len(LSP)])
     errors = [score_joints(steps.keypoints3d, truth)["pa_mpjpe"] for steps in (before, after)]
     return {
-        "precision": "int8",
         "images": COMPARED,
         "pa_mpjpe_before": errors[0],
         "pa_mpjpe": errors[1],
