@@ -7,7 +7,7 @@ source "$(dirname "$0")/common.sh"
 poses=${POSES:-prior bent}
 # shellcheck disable=SC2086 # several names
 watched gpu timeout "${SECONDS_EACH:-570}" python3 -m hmr_edu.cli train gpu --resume --out "$OUT" \
-  --minutes "${MINUTES:-25}" --images 100000000 --checkpoint-every 100000 --sample-every 500000 \
+  --minutes "${MINUTES:-25}" --images 100000000 --threads 2 --checkpoint-every 1000000 --sample-every 1000000 \
   --poses $poses ${START:+--start "$START"}
 if [ -f "$OUT/gpu/evaluation.json" ]; then
   hmr ship "$OUT/gpu" resnet50 --out "$OUT/weights"
