@@ -209,7 +209,7 @@ def cpu_preset() -> TrainConfig:
 
 
 def cpu_long_preset() -> TrainConfig:
-    """The shipped weights: as `cpu` at 96 pixels, with all that photographs do to people."""
+    """An hour or two: as `cpu` at 96 pixels, with all that photographs do to people."""
     config = cpu_preset()
     config.name, config.images, config.minutes = "cpu-long", 450_000, None
     config.model.width = 48
