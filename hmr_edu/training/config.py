@@ -12,7 +12,7 @@ from typing import Literal
 
 import torch
 
-from hmr_edu.data.appearance import LEVELS
+from hmr_edu.data.appearance import LEVELS, AppearanceConfig
 from hmr_edu.data.synthetic import SyntheticConfig
 
 
@@ -232,7 +232,15 @@ def gpu_preset() -> TrainConfig:
         model=dataclasses.replace(
             cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=512
         ),
-        data=SyntheticConfig(batch_size=512, cut=0.15),
+        # As the shipped weights were made, whose card says why.
+        poses=("prior", "prior", "bent"),
+        data=SyntheticConfig(
+            batch_size=512,
+            cut=0.15,
+            pitch=14.0,
+            roll=10.0,
+            appearance=AppearanceConfig(scenes=320, outfits=256, heads=96, clutter=0.5),
+        ),
         loss=cpu.loss,
         optimizer=dataclasses.replace(cpu.optimizer, learning_rate=2e-2),
     )
