@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""A real person in four calibrated videos, ready for `hmr-edu evaluate-views`.
+
+The recording is the single-person demonstration in the wheel of Pose2Sim 0.10.49 (BSD-3-Clause; D.
+Pagnon and others). It is not part of this repository: fetch it (`pip download --no-deps
+pose2sim==0.10.49`) and run
+
+    python scripts/real_views/prepare.py pose2sim-0.10.49-py3-none-any.whl views
+    hmr-edu evaluate-views views/keypoints.json views/cameras.json --refine
+
+What is ours lies beside this file: `keypoints.json`, 14 joints at 5 moments, marked by eye in three
+of the four cameras, joined in space and projected into all four. ffmpeg cuts the pictures out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+DEMO = "Pose2Sim/Demo_SinglePerson"
+CAMERAS = ("cam01", "cam02", "cam03", "cam04")
+# The frames that were marked: 5, 27, 49, 71, 93.
+FRAMES = "select='not(mod(n-5,22))'"
+# Calibration files give intrinsics in 64ths of a pixel, and positions in millimetres.
+SUBPIXELS, MILLIMETRES = 64, 1000
+
+
+def main() -> None:
+    """Read the command line, unpack, cut, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("wheel", type=Path, help="pose2sim-0.10.49-py3-none-any.whl")
+    parser.add_argument("out", type=Path, help="folder to write")
+    args = parser.parse_args()
+    if shutil.which("ffmpeg") is None:
+        sys.exit("no ffmpeg on the PATH: install it (apt install ffmpeg, brew install ffmpeg)")
+    if not zipfile.is_zipfile(args.wheel):
+        sys.exit(f"{args.wheel}: no wheel of Pose2Sim")
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(args.wheel) as wheel:
+        wanted = [f"{DEMO}/calibration/Calib.qca.txt"]
+        wanted += [f"{DEMO}/videos/{camera}.mp4" for camera in CAMERAS]
+        missing = sorted(set(wanted) - set(wheel.namelist()))
+        if missing:
+            sys.exit(f"{args.wheel}: holds no {missing[0]}; version 0.10.49 does")
+        for name in wanted:
+            wheel.extract(name, folder)
+        demo = Path(folder) / DEMO
+        for camera in CAMERAS:
+            cut(demo / "videos" / f"{camera}.mp4", args.out / camera)
+        cameras = read_qca(demo / "calibration" / "Calib.qca.txt")
+    (args.out / "cameras.json").write_text(json.dumps(cameras, indent=1))
+    shutil.copy(Path(__file__).with_name("keypoints.json"), args.out)
+    print(f"{args.out}: {len(CAMERAS)} cameras, pictures, keypoints.json and cameras.json")
+
+
+def cut(video: Path, folder: Path) -> None:
+    """Write the marked frames of a video, 001.jpg and so on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["ffmpeg", "-loglevel", "error", "-i", str(video), "-vf", FRAMES]
+    command += ["-fps_mode", "passthrough", "-q:v", "2", "-y", str(folder / "%03d.jpg")]
+    subprocess.run(command, check=True)
+
+
+def read_qca(path: Path) -> dict[str, dict[str, list]]:
+    """Read Qualisys' calibration as {camera: {K, R, t}}; its lens distortion is below a pixel."""
+    cameras = {}
+    # Qualisys looks along -z with y up, and says where the camera is; we look along +z, y down.
+    turned = np.diag([1.0, -1.0, -1.0])
+    for camera in ElementTree.parse(path).getroot().iter("camera"):
+        place, lens = camera.find("transform").attrib, camera.find("intrinsic").attrib
+        R = np.array([[float(place[f"r{i}{j}"]) for j in (1, 2, 3)] for i in (1, 2, 3)])
+        centre = np.array([float(place[axis]) for axis in "xyz"]) / MILLIMETRES
+        focal, middle = (
+            [float(lens[f"{name}{axis}"]) / SUBPIXELS for axis in "UV"]
+            for name in ("focalLength", "centerPoint")
+        )
+        # The printed digits make a matrix that is a rotation to four of them only.
+        U, _, Vt = np.linalg.svd(turned @ R)
+        cameras[camera.attrib["serial"]] = {
+            "K": [[focal[0], 0, middle[0]], [0, focal[1], middle[1]], [0, 0, 1]],
+            "R": (U @ Vt).tolist(),
+            "t": (-turned @ R @ centre).tolist(),
+        }
+    return cameras
+
+
+if __name__ == "__main__":
+    main()
