@@ -17,12 +17,13 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # Ground floor first: a room may import from those before it, and from itself.
 ROOMS = [
     ("errors", "files", "theta"),
-    ("npz", "rotations", "keypoints"),
+    ("npz", "quantisation", "rotations", "keypoints"),
     ("camera", "triangulation", "crop", "metrics", "losses", "spatial_head"),
     ("body",),
     ("encoder", "regressor", "discriminator"),
     ("hmr",),
     ("data",),
+    ("second_look",),
     ("fitting",),
     ("training",),
     ("experiments",),

@@ -245,12 +245,10 @@ class Trainer:
         Their running means trail behind weights that move fast: in the middle of a run with Muon
         the network in test mode is another one, far worse, than in training mode.
         """
-        device, share = self.accelerator.device, self.people.config.batch_size
-        numbers = range(SHOWCASE_BATCH + 1, SHOWCASE_BATCH + 1 + -(-NORM_PICTURES // share))
-        scenes = map(self.people.scene, numbers)
-        update_bn(
-            (self.people.photograph(s, device).images for s in scenes), self.network().encoder
-        )
+        count = -(-NORM_PICTURES // self.people.config.batch_size)
+        scenes = (self.people.scene(SHOWCASE_BATCH + 1 + k) for k in range(count))
+        photos = (self.people.photograph(s, self.accelerator.device).images for s in scenes)
+        update_bn(photos, self.network().encoder)
 
     def _agreed(self, seconds: float) -> float:
         """Return the first process's clock where the clock decides when to stop."""
