@@ -135,6 +135,31 @@ def test_facing(theta, truth, body, real_poses):
     assert row["facing_median"] == pytest.approx(80, abs=0.1)
 
 
+def test_leaning_people_are_scored_apart(theta, body, real_poses):
+    """Of N people a quarter lies on the side, another one leans by 15 degrees, half stand."""
+    sideways = torch.zeros(N)
+    sideways[: N // 4], sideways[N // 4 : N // 2] = 90, 15
+    about_z = torch.stack([torch.zeros(N), torch.zeros(N), sideways.deg2rad()], 1)
+    upright = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    placed = theta.clone()
+    placed[:, 3:6] = torch.tensor([torch.pi, 0, 0])
+    truth = truth_of(placed, body)
+    roots = truth.rotations.clone()
+    roots[:, 0] = axis_angle_to_matrix(about_z) @ upright
+    truth = truth._replace(rotations=roots)
+    p = baselines.bodies(placed, body)
+    moved = p.keypoints3d.clone()
+    moved[: N // 4, LSP.index("left_wrist"), 0] += 0.3
+    row = score(p._replace(keypoints3d=moved), truth, body, real_poses)
+    groups = row["by_lean"]
+    people = {name: group["people"] for name, group in groups.items()}
+    assert people == {"0 to 10": N // 2, "10 to 20": N // 4, "60 to 180": N // 4}
+    assert groups["60 to 180"]["pa_mpjpe"] > 10
+    assert groups["0 to 10"]["pa_mpjpe"] == pytest.approx(0, abs=0.01)
+    mean = sum(group["people"] * group["pa_mpjpe"] for group in groups.values()) / N
+    assert mean == pytest.approx(row["pa_mpjpe"], rel=1e-4)
+
+
 def test_pck2d_counts_what_is_visible(theta, truth, body, real_poses):
     """A tenth of the crop is 0.2: 0.19 is near, 0.21 is not; what is hidden does not count."""
     p = baselines.bodies(theta, body)
@@ -375,7 +400,10 @@ def test_a_network_that_does_nothing_is_the_mean_theta(truth, body, body_file, r
     torch.testing.assert_close(starting_theta(model), mean, atol=1e-5, rtol=0)
     record = evaluate({"before": model}, [Numbered(truth, body)], RealPoses(mean[None, 3:75], ""))
     rows = record["numbered"]
-    for name, value in rows["baselines"]["mean theta"].items():
+    expected = dict(rows["baselines"]["mean theta"])
+    for group, errors in expected.pop("by_lean").items():
+        assert rows["before"]["by_lean"][group] == pytest.approx(errors, rel=1e-3)
+    for name, value in expected.items():
         assert rows["before"][name] == pytest.approx(value, rel=1e-3, abs=1e-3), name
     assert rows["before"]["distance_to_real_pose"] == pytest.approx(0, abs=0.05)
 

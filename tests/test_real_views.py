@@ -50,19 +50,20 @@ def test_a_camera_by_hand(script, tmp_path):
     assert pixel(0.0, 4.0, 1.0) == ([500.0, 600.0], 8.0)
 
 
-def test_the_marks_are_complete_and_inside_their_boxes(tmp_path):
+def test_the_marks_are_in_three_cameras_a_moment_and_inside_their_boxes(tmp_path):
     marks = json.loads((FOLDER / "keypoints.json").read_text())
-    assert len(marks) == 20
+    assert len(marks) == 15
     for name, (person,) in marks.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-        assert set(person["keypoints"]) == set(LSP)
+        assert len(person["keypoints"]) >= 11
+        assert set(person["keypoints"]) <= set(LSP)
         x0, y0, x1, y1 = person["box"]
         assert all(x0 < x < x1 and y0 < y < y1 for x, y in person["keypoints"].values())
     people = read_annotations(FOLDER / "keypoints.json", tmp_path)
     nowhere = View(torch.eye(3), torch.eye(3), torch.zeros(3))
     cameras = {f"cam0{k}": nowhere for k in (1, 2, 3, 4)}
-    assert [len(views) for views in moments(people, cameras).values()] == [4] * 5
+    assert [len(views) for views in moments(people, cameras).values()] == [3] * 5
 
 
 def test_a_wheel_that_cannot_be_used_is_named(script, tmp_path, monkeypatch):

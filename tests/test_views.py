@@ -166,16 +166,19 @@ def test_scores_that_are_known(tmp_path):
         "large": Knows(answers(measured, lambda j: 1.5 * j)),
         "turned": Knows(answers(measured, lambda j: j @ quarter)),
         "mirrored": Knows(answers(measured, lambda j: j * torch.tensor([-1.0, 1.0, 1.0]))),
+        "away": Knows(answers(measured, lambda j: j * torch.tensor([-1.0, 1.0, -1.0]))),
     }
     record = evaluate_views(models, found, cameras)
     assert record["right"]["mpjpe"] == pytest.approx(0, abs=0.1)
     middles = [m.joints - m.joints[2:4].mean(0) for m in measured]
     half = 1000 * 0.5 * torch.stack(middles).norm(dim=-1).mean()
     assert record["large"]["mpjpe"] == pytest.approx(float(half), rel=1e-3)
-    for name in ("right", "large", "turned"):
+    for name in ("right", "large", "turned", "away"):
         assert record[name]["pa_mpjpe"] == pytest.approx(0, abs=0.1)
     assert record["turned"]["mpjpe"] > 100
     assert record["mirrored"]["pa_mpjpe"] > 10
+    around = {"right": 0.0, "large": 0.0, "away": 1.0}
+    assert {name: record[name]["turned"] for name in around} == around
     assert record["right, shuffled"]["mpjpe"] > 100
     assert "6 pictures, 2 moments, 3 cameras" in view_table(record)
     assert len(view_table(record).splitlines()) == 3 + 2 * len(models)
@@ -185,7 +188,7 @@ def test_nobody_is_handed_an_answer_for_his_own_moment(tmp_path):
     found, cameras = read(tmp_path, moments=("1",))
     measured, _ = measure(found, cameras)
     record = evaluate_views({"right": Knows(answers(measured, lambda j: j))}, found, cameras)
-    assert record["right, shuffled"] == {"mpjpe": None, "pa_mpjpe": None}
+    assert record["right, shuffled"] == {"mpjpe": None, "pa_mpjpe": None, "turned": None}
     assert record["right"]["mpjpe"] == pytest.approx(0, abs=0.1)
     assert "-" in view_table(record).splitlines()[3]
 

@@ -109,7 +109,6 @@ class Backgrounds:
             bank = np.concatenate([bank, load_photos(photos, side, count, seed)])
             self.photo_share = photo_share
         if cluttered:
-            bank = np.array(bank)
             clutter(bank, cluttered, seed)
         self.bank = torch.from_numpy(bank).to(device)
         self.image_size = image_size

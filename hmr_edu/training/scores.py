@@ -6,6 +6,7 @@ Joints are the 14 of LSP, as in the paper's tables; lengths are in millimetres, 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +23,8 @@ from hmr_edu.keypoints import LSP
 MM = 1000
 # A tenth of the crop's side, which is 2 wide in crop coordinates.
 NEAR_2D = 0.2
+# Where groups of people begin and end, by degrees that they lean.
+LEANS = (0, 10, 20, 35, 60, 180)
 # Meshes that are in memory at once.
 CHUNK = 100
 
@@ -48,6 +51,7 @@ def score(predicted: Prediction, truth: Truth, body: SMPL, real_poses: RealPoses
     face, and the share of bodies where it exceeds 90 degrees.
     `distance_to_real_pose`: see `RealPoses.distance`; what counts is not the true pose but any.
     `betas`: mean absolute error of a shape coefficient.
+    `by_lean`: how many people lean how far in their pictures, and their `pa_mpjpe`.
 
     Raises DataError on NaN or infinite predictions, and when there are none.
     """
@@ -59,6 +63,7 @@ def score(predicted: Prediction, truth: Truth, body: SMPL, real_poses: RealPoses
         "facing_median": float(facing.median()),
         "distance_to_real_pose": float(real_poses.distance(predicted.rotations).mean()),
         "betas": float((predicted.betas - truth.betas).abs().mean()),
+        "by_lean": _by_lean(predicted.keypoints3d, truth),
     }
 
 
@@ -81,6 +86,22 @@ def score_joints(keypoints3d: Float[Tensor, "batch 19 3"], truth: Truth) -> dict
         "auc": float(metrics.auc(joints, target).mean()),
         "per_joint": dict(zip(LSP, (MM * per_joint).tolist(), strict=True)),
     }
+
+
+def _by_lean(keypoints3d: Tensor, truth: Truth) -> dict[str, dict[str, Any]]:
+    """PA-MPJPE by the angle between the pelvis's up and the picture's; groups without anybody out.
+
+    People who sit on the ground, lie or tumble are few, and a mean over everybody hides them.
+    """
+    lean = truth.rotations[:, 0, 1, 1].neg().clamp(-1, 1).acos().rad2deg()
+    errors = MM * metrics.pa_mpjpe(keypoints3d[:, : len(LSP)], truth.keypoints3d[:, : len(LSP)])
+    groups = {}
+    for low, high in pairwise(LEANS):
+        rows = (lean >= low) & ((lean < high) | (high == LEANS[-1]))
+        if rows.any():
+            error = float(errors[rows].mean())
+            groups[f"{low} to {high}"] = {"people": int(rows.sum()), "pa_mpjpe": error}
+    return groups
 
 
 def _vertex_error(predicted: Prediction, truth: Truth, body: SMPL) -> float:

@@ -75,11 +75,13 @@ def evaluate_views(
     recording: Mapping[str, Mapping[str, AnnotatedPerson]],
     cameras: Mapping[str, View],
 ) -> dict[str, Any]:
-    """Score networks on a calibrated recording: {"about": ..., name: {"mpjpe", "pa_mpjpe"}}.
+    """Score networks on a calibrated recording: {"about": ..., name: scores}.
 
-    Millimetres, over the joints that are known, hips aligned. Beside them `mean theta`, from which
-    the first network starts, and each network's answers given to pictures of other moments (None
-    with a single moment). Raises what `measure` and `crops` raise.
+    Scores are `mpjpe` and `pa_mpjpe`, millimetres over the joints that are known, hips aligned,
+    and `turned`, the share of pictures whose body has its hips more than 90 degrees off, left
+    where right is. Beside the networks `mean theta`, from which the first one starts, and each
+    network's answers given to pictures of other moments (None with a single moment). Raises
+    what `measure` and `crops` raise.
     """
     measured, miss = measure(recording, cameras)
     model = next(iter(models.values()))
@@ -114,11 +116,12 @@ def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         f"{about['pictures']} pictures, {about['moments']} moments, {about['cameras']} cameras; "
         f"the marks miss each other by {about['miss']:.1f} pixels",
-        f"{'':{width}}  MPJPE, mm  PA-MPJPE, mm",
+        f"{'':{width}}  MPJPE, mm  PA-MPJPE, mm  turned round, %",
     ]
     for name, row in rows.items():
-        mpjpe, pa = ("-" if value is None else f"{value:.1f}" for value in row.values())
-        lines.append(f"{name:{width}}  {mpjpe:>9}  {pa:>12}")
+        percent = {**row, "turned": None if row["turned"] is None else 100 * row["turned"]}
+        cells = ("-" if value is None else f"{value:.1f}" for value in percent.values())
+        lines.append("{:{}}  {:>9}  {:>12}  {:>15}".format(name, width, *cells))
     return "\n".join(lines)
 
 
@@ -155,12 +158,15 @@ def _score(
     found: Float[Tensor, "pictures 19 3"], measured: Sequence[Measured]
 ) -> dict[str, float | None]:
     joints = metrics.align_root(found)[:, : len(LSP)]
-    errors, aligned = [], []
+    errors, aligned, turned = [], [], []
+    right, left = metrics.HIPS
     for mine, (_, truth, known) in zip(joints, measured, strict=True):
         pred, target = mine[known], metrics.align_root(truth)[known]
         errors.append(metrics.mpjpe(pred, target, hips=None))
         aligned.append(metrics.pa_mpjpe(pred, target))
+        turned.append(torch.dot(mine[left] - mine[right], truth[left] - truth[right]) < 0)
     return {
         "mpjpe": MM * float(torch.stack(errors).mean()),
         "pa_mpjpe": MM * float(torch.stack(aligned).mean()),
+        "turned": float(torch.stack(turned).float().mean()),
     }

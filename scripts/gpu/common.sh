@@ -19,7 +19,8 @@ watched() {
   watcher=$!
   "$@" || echo "$name ended with $?"
   kill "$watcher" || true
-  awk -F, -v name="$name" '$1 > 0 {on = 1} on {n += 1; busy += $1; if ($2 > most) most = $2}
-    END {if (n) printf "%s: GPU busy %.0f %%, at most %d MiB\n", name, busy / n, most}' \
-    "$OUT/$name-busy.csv"
+  # The median leaves out the start, when nothing is computed yet.
+  awk -F, '$1 > 0 {print $1 + 0, $2 + 0}' "$OUT/$name-busy.csv" | sort -n | awk -v name="$name" \
+    '{busy[NR] = $1; if ($2 > most) most = $2}
+    END {if (NR) printf "%s: GPU busy %d %% of the time (median), at most %d MiB\n", name, busy[int((NR + 1) / 2)], most}'
 }

@@ -9,7 +9,7 @@ pose2sim==0.10.49`) and run
     hmr-edu evaluate-views views/keypoints.json views/cameras.json --refine
 
 What is ours lies beside this file: `keypoints.json`, 14 joints at 5 moments, marked by eye in three
-of the four cameras, joined in space and projected into all four. ffmpeg cuts the pictures out.
+of the four cameras each. ffmpeg cuts the pictures out.
 """
 
 from __future__ import annotations
