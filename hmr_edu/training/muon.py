@@ -22,8 +22,8 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(
-    matrices: Float[Tensor, "*batch rows columns"], steps: int, dtype: torch.dtype = torch.float32
-) -> Float[Tensor, "*batch rows columns"]:
+    matrices: Float[Tensor, "batch rows columns"], steps: int, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "batch rows columns"]:
     """Return about the nearest matrices with orthonormal rows (or columns, if there are fewer).
 
     Newton-Schulz: only products, no decomposition. Singular values end between 0.68 and 1.21 if
@@ -41,7 +41,7 @@ def orthogonalise(
     x = (x / torch.linalg.matrix_norm(x, keepdim=True).clamp_min(1e-12)).to(dtype)
     g = x @ x.mT
     for step in range(steps):
-        p = b * g + c * (g @ g)
+        p = torch.baddbmm(g, g, g, beta=b, alpha=c)  # b g + c g g
         p.diagonal(dim1=-2, dim2=-1).add_(a)
         product = p @ product if step else p
         if step + 1 < steps:
@@ -81,26 +81,31 @@ class Muon(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            # All matrices of one shape at once: a few large products are faster than many.
-            for weights in _by_shape(group["params"]):
-                ahead = torch.stack([self._ahead(w, group["momentum"]) for w in weights])
-                moves = orthogonalise(ahead.flatten(2), group["steps"], self.dtype)
-                size = 0.2 * max(moves.shape[1:]) ** 0.5
-                for weight, move in zip(weights, moves.view(ahead.shape), strict=True):
-                    weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.sub_(move.movedim(-1, 1), alpha=group["lr"] * size)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            # One operation for all of a group, and one product for all matrices of one shape:
+            # a GPU would wait for Python to start thousands of small ones.
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            ahead = self._ahead(weights, group["momentum"])
+            for alike in _by_shape(weights):
+                # Inputs go last: that is how the trunk's weights lie in memory.
+                stacked = torch.stack([ahead[i].movedim(1, -1) for i in alike])
+                moves = orthogonalise(stacked.flatten(2), group["steps"], self.dtype)
+                moves = moves.view(stacked.shape).movedim(-1, 2).unbind()
+                size = 0.2 * max(stacked[0].flatten(1).shape) ** 0.5
+                torch._foreach_add_([weights[i] for i in alike], moves, alpha=-group["lr"] * size)
         return loss
 
-    def _ahead(self, weight: Tensor, decay: float) -> Float[Tensor, "out *field in"]:
-        """Take the gradient in; return where the momentum will be after it (Nesterov).
-
-        Inputs go last: that is how the trunk's weights lie in memory.
-        """
-        state = self.state[weight]
-        if not state:
-            state["momentum"] = torch.zeros_like(weight)
-        momentum = state["momentum"].lerp_(weight.grad, 1 - decay)
-        return weight.grad.lerp(momentum, decay).movedim(1, -1)
+    def _ahead(self, weights: list[Tensor], decay: float) -> tuple[Tensor, ...]:
+        """Take the gradients in; return where the momenta will be after them (Nesterov)."""
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(weight)
+        grads = [weight.grad for weight in weights]
+        momenta = [self.state[weight]["momentum"] for weight in weights]
+        torch._foreach_lerp_(momenta, grads, 1 - decay)
+        return torch._foreach_lerp(grads, momenta, decay)
 
 
 def hidden_matrices(network: nn.Module, ends: Iterable[nn.Module]) -> list[nn.Parameter]:
@@ -117,10 +122,9 @@ def hidden_matrices(network: nn.Module, ends: Iterable[nn.Module]) -> list[nn.Pa
     ]
 
 
-def _by_shape(weights: Iterable[Tensor]) -> Iterable[list[Tensor]]:
-    """Those weights that have a gradient, in lists of one shape."""
-    lists: dict[torch.Size, list[Tensor]] = {}
-    for weight in weights:
-        if weight.grad is not None:
-            lists.setdefault(weight.shape, []).append(weight)
+def _by_shape(weights: Iterable[Tensor]) -> Iterable[list[int]]:
+    """The weights' places in the list, in lists of one shape."""
+    lists: dict[torch.Size, list[int]] = {}
+    for index, weight in enumerate(weights):
+        lists.setdefault(weight.shape, []).append(index)
     return lists.values()
