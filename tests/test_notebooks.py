@@ -57,6 +57,12 @@ def test_cells_are_short(path):
     assert statistics.median(lengths) <= 10
 
 
+def test_no_section_stands_twice(path):
+    cells = nbformat.read(path, as_version=4).cells
+    words = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert len(words) == len(set(words))
+
+
 def test_runs_anywhere(path):
     for cell in nbformat.read(path, as_version=4).cells:
         assert not MACHINE_PATH.search(cell.source), cell.source

@@ -215,6 +215,9 @@ def cpu_long_preset() -> TrainConfig:
     config.model.width = 48
     config.data = SyntheticConfig(image_size=96, batch_size=32, cut=0.15)
     config.optimizer.learning_rate = 1.6e-2
+    # Bodies that are learnt from synthetic people are known exactly, unlike SPIN's fits: with
+    # 0.02 the shape of the shipped weights is no better than the average one.
+    config.loss.betas = 0.5
     return config
 
 
@@ -241,7 +244,7 @@ def gpu_preset() -> TrainConfig:
             roll=10.0,
             appearance=AppearanceConfig(scenes=320, outfits=256, heads=96, clutter=0.5),
         ),
-        loss=cpu.loss,
+        loss=cpu_long_preset().loss,
         optimizer=dataclasses.replace(cpu.optimizer, learning_rate=2e-2),
     )
 

@@ -40,6 +40,7 @@ def step_lines(
                 label=None if k else variant,
             )
         trained = next(r["trained_steps"] for r in record["runs"] if r["variant"] == variant)
-        ax.plot(trained, values(record, variant, measure)[0], "o", mfc="none", ms=9, color=colour)
+        ring = values(record, variant, measure)[0]
+        ax.plot(trained, ring, "o", mfc="none", ms=9, mew=1.6, color=colour, zorder=5)
     title, unit, _ = TITLES[measure]
     ax.set(xlabel="step", ylabel=f"{title} ({unit})")
