@@ -70,8 +70,11 @@ def evaluate(args: Sequence[str]) -> None:
             threads: CPU threads; 0 leaves it to PyTorch.
             refine: also look at the mirror image, and fit each body to the heat-maps.
         """
+        from hmr_edu.files import PICTURES, check_output
         from hmr_edu.training.run import evaluate_weights
 
+        check_output(out)
+        check_output(sheet, PICTURES)
         model, test_sets = evaluate_weights(weights, sets, images, appearance, out, threads, refine)
         if sheet is not None:
             from hmr_edu.viz.result_sheet import save_result_sheet

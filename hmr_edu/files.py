@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from hmr_edu.errors import DataError
+
+# How the names of pictures may end that are drawn.
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def check_output(path: Path | None, endings: Collection[str] | None = None) -> None:
+    """Raise DataError where nothing can be written, before hours go into what is to be.
+
+    `endings` are those that a file's name may have; None is no file, and fine.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: name a file in it")
+    if endings is not None and path.suffix.lower() not in endings:
+        raise DataError(f"{path}: the name must end in {', '.join(endings)}")
 
 
 @contextmanager

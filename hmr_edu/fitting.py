@@ -239,18 +239,20 @@ class Refined(nn.Module):
         super().__init__()
         self.model, self.fit_options = model, options
         self.body, self.prior = model.body, load_pose_prior()
+        self.regressor = model.regressor
         self.image_size, self.options = model.image_size, model.options
+        self.training = model.training
 
     def forward(
         self, images: Float[Tensor, "batch 3 H W"], vertices: bool = True
     ) -> list[Prediction]:
         """Return the bodies of every regression step, and after them the fitted ones."""
-        with torch.no_grad():
-            look = look_twice(self.model, images, vertices)
+        # A fit follows gradients, also for callers who want none.
+        with torch.inference_mode(False), torch.no_grad():
+            look = look_twice(self.model, images.clone(), vertices)
             evidence = heatmap_evidence(look.heatmaps)
-        fitted = fit(
-            self.model.body, look.theta, evidence, self.fit_options, self.prior, look.depths
-        )
-        with torch.no_grad():
+            fitted = fit(
+                self.model.body, look.theta, evidence, self.fit_options, self.prior, look.depths
+            )
             last = self.model.detail(fitted.theta)
         return [*look.steps, last if vertices else last._replace(vertices=None)]

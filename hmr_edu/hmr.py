@@ -165,7 +165,10 @@ def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
     Raises FileNotFoundError naming what is shipped, DataError on a damaged or foreign file.
     """
     path, options, tensors = _read_weights(name_or_path)
-    model = HMR(**options)
+    try:
+        model = HMR(**options)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: options that this version does not know ({error})") from None
     state = model.state_dict()
     try:
         model.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items() if k in state})
@@ -221,7 +224,8 @@ def widened(narrow: Tensor, wide: Tensor) -> Tensor:
 def weights_path(name_or_path: str | Path) -> Path:
     """The file of weights shipped by name, or the path itself."""
     path = Path(name_or_path)
-    return path if path.suffix else WEIGHTS / f"{name_or_path}.safetensors"
+    named = path.suffix == ".safetensors" or (path.suffix and path.is_file())
+    return path if named else WEIGHTS / f"{name_or_path}.safetensors"
 
 
 def _read_weights(name_or_path: str | Path) -> tuple[Path, dict, dict[str, Tensor]]:
@@ -242,4 +246,8 @@ def _read_weights(name_or_path: str | Path) -> tuple[Path, dict, dict[str, Tenso
         tensors = unpack(tensors)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    return path, json.loads(metadata["hmr_edu"]), tensors
+    try:
+        options = dict(json.loads(metadata["hmr_edu"]))
+    except (TypeError, ValueError):
+        raise DataError(f"{path}: its options are not JSON") from None
+    return path, options, tensors

@@ -37,7 +37,7 @@ def look_twice(
 ) -> SecondLook:
     """Show a network pictures and their mirror images, and join its answers.
 
-    Raises DataError on a network without heat-maps.
+    Raises DataError on a network without heat-maps, and on answers that are NaN or infinite.
     """
     steps, first = model(images, vertices=vertices, return_features=True)
     if first.heatmaps is None:
@@ -47,7 +47,10 @@ def look_twice(
     back = second.heatmaps[:, sides].flip(-1)
     # A mixture: a keypoint seen in two places is in one of them, not between.
     maps = [m.flatten(2).log_softmax(-1).view_as(m) for m in (first.heatmaps, back)]
-    theta = mean_of_two(steps[-1].theta, flip_theta(mirrored[-1].theta))
+    answers = steps[-1].theta, flip_theta(mirrored[-1].theta)
+    if not all(answer.isfinite().all() for answer in answers):
+        raise DataError("the network's answer is not finite: its weights are damaged")
+    theta = mean_of_two(*answers)
     depths = (first.depths + second.depths[:, sides]) / 2
     return SecondLook(steps, theta, torch.logaddexp(*maps), depths)
 

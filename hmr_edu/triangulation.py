@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+# Cameras nearer to each other than about this share of their distance to the point.
+TOGETHER = 1e-3
+
 
 class View(NamedTuple):
     """A calibrated pinhole: X in the world lands on the pixel K (R X + t), y down, z forward."""
@@ -18,7 +21,7 @@ class View(NamedTuple):
 
     def to_camera(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
         """Turn points of the world into this camera's frame; metres."""
-        return points @ self.R.T + self.t
+        return points.to(self.R) @ self.R.T + self.t
 
     def pixels(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 2"]:
         """Say where points of the world land."""
@@ -35,9 +38,10 @@ def triangulate(
 
     Linear (Hartley and Zisserman 2004, section 12.2), in float64: each picture gives two planes
     through its centre and the mark, and the point is where they nearly meet. Both are NaN for a
-    point that fewer than two pictures show, or that comes out behind one of them.
+    point that fewer than two pictures show, or cameras at one place, or that comes out behind one.
+    Marks that are not `seen` may be anything, NaN included.
     """
-    pixels = pixels.double()
+    pixels = torch.where(seen[..., None], pixels.double(), 0.0)
     rays, P = [], []
     for view, places in zip(views, pixels, strict=True):
         ones = torch.ones_like(places[:, :1])
@@ -50,10 +54,13 @@ def triangulate(
     planes = x[..., None] * P[:, None, 2:] - P[:, None, :2]
     planes = planes * seen[..., None, None]
     A = planes.transpose(0, 1).flatten(1, 2)  # [N, 2 views, 4]
-    points = torch.linalg.svd(A).Vh[:, -1]
+    _, S, Vh = torch.linalg.svd(A)
+    points = Vh[:, -1]
     points = points[:, :3] / points[:, 3:]
     depth = torch.stack([v.R.double()[2] @ points.T + v.t.double()[2] for v in views])
-    known = (seen.sum(0) >= 2) & ((depth > 0) | ~seen).all(0)
+    # Where cameras stand together, planes meet in a line, not in a point.
+    apart = S[:, 2] > TOGETHER * S[:, 0]
+    known = (seen.sum(0) >= 2) & ((depth > 0) | ~seen).all(0) & apart
     points = points.masked_fill(~known[:, None], torch.nan)
     miss = []
     for view, places in zip(views, pixels, strict=True):

@@ -278,6 +278,15 @@ def test_photographs_become_backgrounds(body, gbuffer, tmp_path):
     assert load_photos(tmp_path, 32, 5, 0).shape == (5, 3, 32, 32)
 
 
+def test_unusual_pictures_become_the_backgrounds_that_a_person_would_see(tmp_path):
+    grey = Image.fromarray(np.full((40, 40), 20_000, np.uint16))
+    clear = Image.new("RGBA", (40, 40), (200, 0, 0, 0))
+    for name, picture, seen in (("deep", grey, 78), ("clear", clear, 255)):
+        (tmp_path / name).mkdir()
+        picture.save(tmp_path / name / "a.png")
+        assert np.unique(load_photos(tmp_path / name, 8, 1, 0)).tolist() == [seen]
+
+
 def test_pieces_of_pictures_are_hung_into_some():
     """Every picture has a colour of its own, so that a piece shows where it is from."""
     bank = np.repeat(np.arange(40, dtype=np.uint8), 3 * 32 * 32).reshape(40, 3, 32, 32)

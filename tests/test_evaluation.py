@@ -429,6 +429,14 @@ def test_a_broken_network_is_named(truth, body, body_file, real_poses):
         evaluate({"after": model}, [Numbered(truth, body)], real_poses)
 
 
+def test_sets_of_one_name_are_refused(truth, body, body_file, real_poses):
+    model = network(HMR, body_file)
+    with pytest.raises(DataError, match="two test sets are called 'numbered'"):
+        evaluate({"after": model}, [Numbered(truth, body), Numbered(truth, body)], real_poses)
+    with pytest.raises(DataError, match="no test set"):
+        evaluate({"after": model}, [], real_poses)
+
+
 def test_sizes_must_agree(truth, body, body_file, real_poses):
     model = network(HMR, body_file)
     model.image_size = 2 * SIZE

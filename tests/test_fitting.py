@@ -342,3 +342,11 @@ def test_the_network_is_not_touched():
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     assert all(p.grad is None for p in model.parameters())
     assert isinstance(model, nn.Module)
+    assert Refined(model.eval()).training is False
+
+
+def test_a_caller_without_gradients_gets_the_same_fit():
+    refined, images = Refined(tiny("spatial").eval(), FitOptions(steps=2)), torch.rand(1, 3, 32, 32)
+    expected = refined(images)[-1].theta
+    with torch.inference_mode():
+        assert torch.equal(refined(images)[-1].theta, expected)

@@ -173,3 +173,13 @@ def test_other_differences_are_no_matter_of_width(tmp_path):
     # With an averaging head a wider trunk has features of another number, in other places.
     other = tiny(width=12)
     assert any(name.startswith("regressor") for name in transfer(other, tmp_path / "m.safetensors"))
+
+
+@pytest.mark.parametrize("options", ["not JSON", "[1]", '{"new_option": 1}', '{"encoder": "vit"}'])
+def test_options_that_mean_nothing_are_one_clear_error(tmp_path, options):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "m.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"hmr_edu": options})
+    with pytest.raises(DataError, match=r"m\.safetensors: .*options"):
+        load_pretrained(path)

@@ -17,19 +17,23 @@ SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6)
 
 
 @pytest.mark.parametrize(
-    ("dtype", "slack", "tilt"), [(torch.float32, 0.0, 1e-3), (torch.bfloat16, 0.06, 0.3)]
+    ("steps", "smallest", "dtype", "slack", "tilt"),
+    [
+        (3, 0.018, torch.float32, 0.0, 1e-3),
+        (5, 0.0016, torch.float32, 0.0, 1e-2),
+        (3, 0.1, torch.bfloat16, 0.06, 0.3),
+    ],
 )
 @given(case=SHAPES)
-def test_orthogonalise_evens_out_the_singular_values(case, dtype, slack, tilt):
+def test_orthogonalise_evens_out_the_singular_values(case, steps, smallest, dtype, slack, tilt):
     rows, columns, seed = case
     g = torch.Generator().manual_seed(seed)
     U, S, Vt = torch.linalg.svd(torch.randn(rows, columns, generator=g), full_matrices=False)
-    # Known singular values, none below 5 % of the norm.
-    S = 0.3 + torch.rand(len(S), generator=g)
-    matrix = U @ torch.diag(S / S.norm()) @ Vt
-    if (S / S.norm()).min() < 0.05:
-        return
-    result = orthogonalise(1000 * matrix[None], steps=5, dtype=dtype)[0]
+    # Known singular values, of all sizes down to the smallest share of the norm that is promised.
+    S = smallest ** torch.rand(len(S), generator=g)
+    S = (S / S.norm()).clamp_min(1.01 * smallest)
+    matrix = U @ torch.diag(S) @ Vt
+    result = orthogonalise(1000 * matrix[None], steps=steps, dtype=dtype)[0]
     assert result.dtype == torch.float32
     values = torch.linalg.svdvals(result)
     assert values.min() > 0.65 - slack
@@ -37,6 +41,11 @@ def test_orthogonalise_evens_out_the_singular_values(case, dtype, slack, tilt):
     # The same directions: U^T result V is diagonal.
     inner = U.T @ result @ Vt.T
     assert (inner - torch.diag(inner.diag())).abs().max() < tilt
+
+
+def test_more_steps_than_bfloat16_is_good_for_are_refused():
+    with pytest.raises(ValueError, match="3 steps"):
+        orthogonalise(torch.eye(3)[None], 5, torch.bfloat16)
 
 
 def test_orthogonalise_keeps_zero():

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 
 import pytest
 import torch
@@ -58,6 +59,29 @@ def test_weights_that_would_be_too_large_are_stored_in_a_byte_each(finished, tmp
     cost = json.loads((tmp_path / "tiny.json").read_text())["stored"]
     assert cost["precision"] == "int8"
     assert 0 < cost["joints_moved"] < 5
+
+
+def test_weights_that_are_too_large_even_so_are_refused(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(ship_module, "LARGEST", 1000)
+    with pytest.raises(DataError, match="bytes, even in int8"):
+        ship(finished.folder, "tiny", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_goes_on_is_not_shipped_with_what_was_measured_before(finished, tmp_path):
+    config = dataclasses.replace(finished, out=tmp_path, test_images=0)
+    shutil.copytree(finished.folder, config.folder)
+    run(dataclasses.replace(config, resume=True))  # nothing to do
+    ship(config.folder, "same", tmp_path / "out")
+    run(dataclasses.replace(config, resume=True, images=16))
+    with pytest.raises(DataError, match=r"no evaluation\.json"):
+        ship(config.folder, "more", tmp_path / "out")
+
+
+def test_a_name_may_have_dots(finished, tmp_path, monkeypatch):
+    ship(finished.folder, "tiny.v2", tmp_path)
+    monkeypatch.setattr("hmr_edu.hmr.WEIGHTS", tmp_path)
+    load_pretrained("tiny.v2")
 
 
 def test_weights_to_go_on_from_are_taken_where_they_fit_and_written_down(finished, tmp_path):

@@ -10,7 +10,6 @@ The names are those of COCO+ (`hmr_edu.keypoints`), and what is not seen is left
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,9 @@ from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING
 from hmr_edu.errors import DataError
 from hmr_edu.keypoints import COCO17, COCOPLUS
+
+# Pixels. Nothing that a picture shows is farther from its corner.
+FARTHEST = 1e9
 
 
 class AnnotatedPerson(NamedTuple):
@@ -65,35 +67,35 @@ def read_json(path: Path, what: str) -> Any:
         raise FileNotFoundError(f"no {what} {path}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON, not text, nested without end
         raise DataError(f"{path}: not JSON ({error})") from None
 
 
 def _read_coco(path: Path, content: dict[str, Any], folder: Path) -> list[AnnotatedPerson]:
     """Read COCO: images and annotations refer to each other by number."""
-    for category in content.get("categories", []):
-        names = category.get("keypoints", COCO17)
-        if tuple(names) != COCO17:
-            raise DataError(f"{path}: the keypoints are not COCO's 17 but {', '.join(names)}")
-    try:
-        files = {image["id"]: image["file_name"] for image in content["images"]}
-    except (KeyError, TypeError):
-        raise DataError(f"{path}: an image without `id` or `file_name`") from None
+    for category in _objects(content.get("categories", []), f"{path}: `categories`"):
+        names = category.get("keypoints", list(COCO17))
+        if names != list(COCO17):
+            raise DataError(f"{path}: the keypoints are not COCO's 17 but {names!r:.200}")
+    files = {}
+    for image in _objects(content["images"], f"{path}: `images`"):
+        key, file = image.get("id"), image.get("file_name")
+        if not isinstance(key, int | str) or not isinstance(file, str):
+            raise DataError(f"{path}: an image without `id` or `file_name`: {image!r:.80}")
+        files[key] = file
     people = []
-    for number, person in enumerate(content["annotations"]):
+    for number, person in enumerate(_objects(content["annotations"], f"{path}: `annotations`")):
         where = f"{path}: annotation {number}"
-        if not isinstance(person, dict):
-            raise DataError(f"{where} is not an object")
         if person.get("iscrowd"):
             continue
-        if person.get("image_id") not in files:
+        if not isinstance(person.get("image_id"), int | str) or person["image_id"] not in files:
             raise DataError(f"{where} belongs to no image of the file")
         values = finite_numbers(person.get("keypoints"), 3 * len(COCO17), f"{where}: `keypoints`")
         named = {
             name: values[3 * i : 3 * i + 2] for i, name in enumerate(COCO17) if values[3 * i + 2]
         }
         box = None
-        if "bbox" in person:
+        if named and "bbox" in person:
             x, y, width, height = finite_numbers(person["bbox"], 4, f"{where}: `bbox`")
             box = (x, y, x + width, y + height)
         people.append(_person(folder / files[person["image_id"]], box, named, where))
@@ -114,7 +116,7 @@ def _read_by_name(path: Path, content: dict[str, Any], folder: Path) -> list[Ann
                 for name, place in person["keypoints"].items()
             }
             box = None
-            if "box" in person:
+            if named and "box" in person:
                 box = finite_numbers(person["box"], 4, f"{where}: `box`")
             people.append(_person(folder / file, box, named, where))
     return people
@@ -149,8 +151,18 @@ def _person(
 def finite_numbers(values: Any, count: int, what: str) -> list[float]:
     """Return a list of finite numbers. Raises DataError that says what it should have been."""
     numbers = isinstance(values, list) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values
+        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < FARTHEST for v in values
     )
     if not numbers or len(values) != count:
         raise DataError(f"{what} must be {count} finite numbers, not {values!r:.60}")
     return [float(value) for value in values]
+
+
+def _objects(values: Any, what: str) -> list[dict[str, Any]]:
+    """Return a list of JSON objects. Raises DataError that names what should have been one."""
+    if not isinstance(values, list):
+        raise DataError(f"{what} must be a list, not {values!r:.60}")
+    for number, value in enumerate(values):
+        if not isinstance(value, dict):
+            raise DataError(f"{what}: entry {number} is not an object")
+    return values

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from hmr_edu.data.draws import Draws
+from hmr_edu.data.photo import read_photo
 from hmr_edu.data.sampling import look_up
 from hmr_edu.data.scenes import paint_scenes
 from hmr_edu.errors import DataError
@@ -48,11 +49,7 @@ def load_photos(
     rng = np.random.default_rng(seed)
     crops = []
     for path in paths:
-        try:
-            with Image.open(path) as opened:
-                photo = opened.convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"{path} cannot be read as a picture: {error}") from error
+        photo = Image.fromarray(read_photo(path))
         for _ in range(max(1, round(count / len(paths)))):
             side = max(1, round(min(photo.size) * rng.uniform(0.4, 1.0)))
             left, top = (int(rng.integers(length - side + 1)) for length in photo.size)

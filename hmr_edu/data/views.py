@@ -39,7 +39,8 @@ def _view(camera: object, where: str) -> View:
     if not isinstance(camera, dict):
         raise DataError(f"{where} is not an object with K, R and t")
     K, R = (_matrix(camera.get(key), f"{where}: `{key}`") for key in ("K", "R"))
-    t = torch.tensor(finite_numbers(camera.get("t"), 3, f"{where}: `t`"))
+    # In float64: a world whose origin is far away needs the digits.
+    t = torch.tensor(finite_numbers(camera.get("t"), 3, f"{where}: `t`"), dtype=torch.float64)
     if (R @ R.T - torch.eye(3)).abs().max() > ROUNDED or torch.det(R) < 0:
         raise DataError(f"{where}: `R` is no rotation")
     if K[0, 0] <= 0 or K[1, 1] <= 0 or K[2].tolist() != [0, 0, 1]:
@@ -50,7 +51,7 @@ def _view(camera: object, where: str) -> View:
 def _matrix(rows: object, what: str) -> torch.Tensor:
     if not isinstance(rows, list) or len(rows) != 3:
         raise DataError(f"{what} must be 3 rows of 3 numbers")
-    return torch.tensor([finite_numbers(row, 3, what) for row in rows])
+    return torch.tensor([finite_numbers(row, 3, what) for row in rows], dtype=torch.float64)
 
 
 def moments(

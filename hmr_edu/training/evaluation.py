@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -39,6 +41,18 @@ class Predictions(NamedTuple):
     truth: Truth
 
 
+@contextmanager
+def as_at_test_time(model: nn.Module) -> Iterator[None]:
+    """Evaluate a network inside: dropout off; afterwards every part is in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
 @torch.no_grad()
 def predict(model: nn.Module, test_set: TestSet) -> Predictions:
     """Run a network over a test set, as at test time: dropout off, full precision.
@@ -46,18 +60,14 @@ def predict(model: nn.Module, test_set: TestSet) -> Predictions:
     Results are on the CPU; the network is left in the mode it was in.
     """
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
     steps: list[list[Prediction]] = []
     truths: list[Truth] = []
-    try:
+    with as_at_test_time(model):
         # On a terminal only: a log file needs no bars.
         for batch in tqdm(test_set, desc=test_set.name, unit="batch", leave=False, disable=None):
             predictions = model(batch.images.to(device), vertices=False)
             steps.append([_on_cpu(prediction) for prediction in predictions])
             truths.append(Truth(*(getattr(batch, name) for name in Truth._fields)))
-    finally:
-        model.train(was_training)
     return Predictions(
         [_join(step) for step in zip(*steps, strict=True)],
         Truth(*(torch.cat(parts) for parts in zip(*truths, strict=True))),
@@ -77,8 +87,16 @@ def evaluate(
     from the real ones, `about` what the set consists of. Numbers are plain floats, None where a
     metric has no meaning.
 
-    Raises DataError when pictures and network differ in size, and on NaN predictions.
+    Raises DataError when pictures and network differ in size, on NaN predictions, and when two
+    sets have one name or there is none.
     """
+    test_sets = list(test_sets)
+    names = Counter(test_set.name for test_set in test_sets)
+    if not names:
+        raise DataError("no test set to measure on")
+    if max(names.values()) > 1:
+        name = names.most_common(1)[0][0]
+        raise DataError(f"two test sets are called {name!r}: rename a file, or measure them apart")
     real_poses = real_poses or load_real_poses()
     return {test_set.name: _evaluate_on(test_set, models, real_poses) for test_set in test_sets}
 
@@ -110,7 +128,7 @@ def _evaluate_on(
 
 
 @torch.no_grad()
-def starting_theta(model: HMR) -> Float[Tensor, " 85"]:
+def starting_theta(model: HMR | Refined) -> Float[Tensor, " 85"]:
     """Return the theta that the network's regression starts from, on the CPU."""
     regressor = model.regressor
     return regressor.read(regressor.mean_state[None]).theta[0].cpu()

@@ -303,6 +303,9 @@ class Trainer:
                 for name, part in self._parts().items():
                     part.load_state_dict(state[name])
                 self.step, self.seconds = state["step"], state["seconds"]
+                if self.progress < 1 and self.accelerator.is_main_process:
+                    # Was measured of weights that are soon others.
+                    (c.folder / "evaluation.json").unlink(missing_ok=True)
             except (KeyError, RuntimeError, ValueError) as error:
                 raise DataError(
                     f"{c.folder}: the checkpoint does not fit these options ({error})"

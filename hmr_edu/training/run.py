@@ -11,6 +11,7 @@ import torch
 from hmr_edu.data.appearance import LEVELS
 from hmr_edu.data.synthetic import SyntheticConfig
 from hmr_edu.data.testsets import TestSet, find_test_sets, test_set
+from hmr_edu.errors import DataError
 from hmr_edu.fitting import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.training.config import TrainConfig
@@ -49,11 +50,14 @@ def evaluate_weights(
     out: Path | None,
     threads: int,
     refine: bool,
-) -> tuple[HMR, list[TestSet]]:
+) -> tuple[HMR | Refined, list[TestSet]]:
     """Measure shipped or trained weights on the named sets, print the table, write the record.
 
-    With `refine` also its bodies fitted to its heat-maps, as a row of their own.
+    With `refine` also its bodies fitted to its heat-maps, as a row of their own. Returns the last
+    row's network, and the sets.
     """
+    if threads < 0:
+        raise DataError(f"--threads must be 0 or more, not {threads}")
     if threads:
         torch.set_num_threads(threads)
     model = load_pretrained(weights)
@@ -64,4 +68,4 @@ def evaluate_weights(
     print(table(record))
     if out is not None:
         write_json(out, record)
-    return model, test_sets
+    return list(models.values())[-1], test_sets

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     """Write `name.safetensors`, `name.json` and the folder `name` into `out`.
 
     Weights are stored as float16, or as int8 where that would be more than 30 MB.
+    Nothing is written where that is too much as well.
 
     The provenance, `name.json`, holds the command, commit, seed, minutes, hardware, versions,
     the metrics that the run measured, and what storing cost. The folder is the run's record without
     its checkpoint: curves and pictures of progress, for `hmr_edu.viz.records.read_run`. Raises
-    DataError when the run is not finished and evaluated.
+    DataError when the run is not finished and evaluated, and when its weights are too large.
     """
     record = ("config.json", "environment.json", "evaluation.json", "metrics.jsonl")
     wanted = ("model.safetensors", *record)
@@ -43,9 +45,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     config, environment, evaluation = (json.loads((run / f).read_text()) for f in record[:3])
     path = out / f"{name}.safetensors"
     exact = load_pretrained(run / "model.safetensors")
-    exact.save(path, precision := "float16")
-    if path.stat().st_size > LARGEST:
-        exact.save(path, precision := "int8")
+    precision = _store(exact, path)
     samples = [file.relative_to(run) for file in sorted((run / "samples").glob("*.npz"))]
     for old in (out / name / "samples").glob("*.npz"):
         if old.relative_to(out / name) not in samples:
@@ -75,6 +75,19 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
         },
     )
     return path
+
+
+def _store(model: HMR, path: Path) -> str:
+    """Save a network as finely as the limit allows; say how finely."""
+    for precision in ("float16", "int8"):
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Path(folder) / path.name
+            model.save(trial, precision)
+            size = trial.stat().st_size
+        if size <= LARGEST:
+            model.save(path, precision)
+            return precision
+    raise DataError(f"{path}: {size:,} bytes, even in int8; shipped weights have {LARGEST:,}")
 
 
 def stored(exact: HMR, shipped: HMR) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hmr_edu import metrics
+from hmr_edu.crop import PADDING
 from hmr_edu.data.annotations import AnnotatedPerson, read_annotations
 from hmr_edu.data.views import moments, read_cameras
 from hmr_edu.errors import DataError
+from hmr_edu.files import check_output
 from hmr_edu.fitting import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.keypoints import LSP
@@ -29,6 +31,8 @@ from hmr_edu.training.records import write_json
 from hmr_edu.triangulation import View, triangulate
 
 MM = 1000
+# Marks that miss each other by more than this share of the person's size are not of one joint.
+FAR = 0.1
 # Fewer points than this leave a similarity transform too much freedom.
 ENOUGH = 6
 
@@ -41,33 +45,45 @@ class Measured(NamedTuple):
     known: Bool[Tensor, " 14"]
 
 
+class Miss(NamedTuple):
+    """By how many pixels the marks of a joint at a moment miss the point that is their best."""
+
+    pixels: float
+    joint: str
+    moment: str
+
+
 def measure(
     recording: Mapping[str, Mapping[str, AnnotatedPerson]], cameras: Mapping[str, View]
-) -> tuple[list[Measured], float]:
-    """Triangulate every moment; also return the mean miss of the marks, in pixels.
+) -> tuple[list[Measured], list[Miss]]:
+    """Triangulate every moment; also return by how much the marks of each joint miss each other.
 
-    Pictures without the hips and four other joints are left out. Raises DataError when none is
+    Joints that miss by more than a tenth of the person's size are taken for slips, and not known.
+    Moments without the hips and four other joints are left out. Raises DataError when none is
     left.
     """
     found, misses = [], []
-    for views in recording.values():
+    for moment, views in recording.items():
         seen = torch.stack([person.visible[: len(LSP)] > 0 for person in views.values()])
         pixels = torch.stack([person.keypoints2d[: len(LSP)] for person in views.values()])
         chosen = [cameras[name] for name in views]
         points, miss = triangulate(chosen, pixels, seen)
-        known = points.isfinite().all(1)
-        misses.append(miss[known])
+        met = points.isfinite().all(1)
+        misses += [Miss(float(miss[j]), LSP[j], moment) for j in met.nonzero().flatten().tolist()]
+        size = min(person.crop.size for person in views.values()) / PADDING
+        known = met & (miss <= FAR * size)
         if known.sum() < ENOUGH or not known[list(metrics.HIPS)].all():
             continue
         found += [
-            Measured(person, view.to_camera(points.float()), known)
+            Measured(person, view.to_camera(points).float(), known)
             for person, view in zip(views.values(), chosen, strict=True)
         ]
     if not found:
         raise DataError(
-            f"no moment has both hips and {ENOUGH - 2} other joints in two pictures each"
+            f"no moment has both hips and {ENOUGH - 2} other joints in two pictures each, marked "
+            f"so that they meet within {FAR:.0%} of the person"
         )
-    return found, float(torch.cat(misses).mean())
+    return found, misses
 
 
 def evaluate_views(
@@ -83,7 +99,7 @@ def evaluate_views(
     network's answers given to pictures of other moments (None with a single moment). Raises
     what `measure` and `crops` raise.
     """
-    measured, miss = measure(recording, cameras)
+    measured, misses = measure(recording, cameras)
     model = next(iter(models.values()))
     images = crops([m.person for m in measured], model.image_size)
     mean = bodies(starting_theta(model)[None], model.body).keypoints3d
@@ -92,7 +108,8 @@ def evaluate_views(
             "pictures": len(measured),
             "moments": len({m.person.path.stem for m in measured}),
             "cameras": len({m.person.path.parent.name for m in measured}),
-            "miss": miss,
+            "miss": sum(miss.pixels for miss in misses) / len(misses),
+            "worst": max(misses)._asdict(),
         },
         "mean theta": _score(mean.expand(len(measured), -1, -1), measured),
     }
@@ -116,6 +133,7 @@ def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         f"{about['pictures']} pictures, {about['moments']} moments, {about['cameras']} cameras; "
         f"the marks miss each other by {about['miss']:.1f} pixels",
+        "worst: {pixels:.1f} pixels, the {joint} of moment {moment}".format(**about["worst"]),
         f"{'':{width}}  MPJPE, mm  PA-MPJPE, mm  turned round, %",
     ]
     for name, row in rows.items():
@@ -145,6 +163,7 @@ def evaluate_view_files(
         refine: also look at the mirror image, and fit each body to the heat-maps.
         out: write the numbers here as JSON too.
     """
+    check_output(out)
     views = read_cameras(cameras)
     found, model = moments(read_annotations(keypoints, folder), views), load_pretrained(weights)
     models = {"network": model} | ({"refined": Refined(model)} if refine else {})

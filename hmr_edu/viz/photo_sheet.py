@@ -8,6 +8,8 @@ from pathlib import Path
 from hmr_edu.crop import crop_image
 from hmr_edu.data.annotations import AnnotatedPerson, read_annotations
 from hmr_edu.data.photo import read_photo
+from hmr_edu.errors import DataError
+from hmr_edu.files import PICTURES, check_output
 from hmr_edu.fitting import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.training.photo_evaluation import crops, evaluate_photos, photo_table, predict_photos
@@ -64,6 +66,10 @@ def evaluate_files(
         sheet: draw the first people here (PNG).
         people: how many people the sheet shows.
     """
+    check_output(out)
+    check_output(sheet, PICTURES)
+    if people < 1:
+        raise DataError(f"--people must be at least 1, not {people}")
     marked, model = read_annotations(keypoints, folder), load_pretrained(weights)
     models = {"network": model} | ({"refined": Refined(model)} if refine else {})
     record = evaluate_photos(models, marked)

@@ -10,17 +10,24 @@ fi
 
 hmr() { python3 -m hmr_edu.cli "$@"; }
 
-# watched NAME COMMAND...: run it, and say what share of the time the GPU computed.
+# watched NAME COMMAND...: run it, and say what share of the time the GPU computed. Its failure is
+# passed on, unless `timeout` cut it off (124): what was done by then is kept.
 watched() {
-  local name=$1 watcher
+  local name=$1 watcher status=0
   shift
   nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits -l 1 \
     > "$OUT/$name-busy.csv" &
   watcher=$!
-  "$@" || echo "$name ended with $?"
+  "$@" || status=$?
   kill "$watcher" || true
   # The median leaves out the start, when nothing is computed yet.
   awk -F, '$1 > 0 {print $1 + 0, $2 + 0}' "$OUT/$name-busy.csv" | sort -n | awk -v name="$name" \
     '{busy[NR] = $1; if ($2 > most) most = $2}
     END {if (NR) printf "%s: GPU busy %d %% of the time (median), at most %d MiB\n", name, busy[int((NR + 1) / 2)], most}'
+  if [ "$status" -eq 124 ]; then
+    echo "$name was cut off"
+  elif [ "$status" -ne 0 ]; then
+    echo "$name failed with status $status" >&2
+    return "$status"
+  fi
 }

@@ -70,7 +70,11 @@ def cut(video: Path, folder: Path) -> None:
 
 
 def read_qca(path: Path) -> dict[str, dict[str, list]]:
-    """Read Qualisys' calibration as {camera: {K, R, t}}; its lens distortion is below a pixel."""
+    """Read Qualisys' calibration as {camera: {K, R, t}}.
+
+    Its lens distortion is left out: at the marks 0.7 pixels on average and 2.7 at most, where these
+    miss each other by ten.
+    """
     cameras = {}
     # Qualisys looks along -z with y up, and says where the camera is; we look along +z, y down.
     turned = np.diag([1.0, -1.0, -1.0])
@@ -82,11 +86,9 @@ def read_qca(path: Path) -> dict[str, dict[str, list]]:
             [float(lens[f"{name}{axis}"]) / SUBPIXELS for axis in "UV"]
             for name in ("focalLength", "centerPoint")
         )
-        # The printed digits make a matrix that is a rotation to four of them only.
-        U, _, Vt = np.linalg.svd(turned @ R)
         cameras[camera.attrib["serial"]] = {
             "K": [[focal[0], 0, middle[0]], [0, focal[1], middle[1]], [0, 0, 1]],
-            "R": (U @ Vt).tolist(),
+            "R": (turned @ R).tolist(),
             "t": (-turned @ R @ centre).tolist(),
         }
     return cameras
