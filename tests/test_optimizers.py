@@ -7,12 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hmr_edu.hmr import HMR
 from hmr_edu.training.config import OptimizerConfig, cpu_preset
 from hmr_edu.training.muon import Muon, orthogonalise
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
 
+VIEWS = ("permute", "unbind", "view", "transpose", "diagonal", "select", "unsqueeze", "detach")
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6))
 
 
@@ -73,6 +75,32 @@ def test_weights_of_one_shape_move_as_if_alone(layout):
     Muon([*weights, nn.Parameter(torch.eye(3))], lr=0.1).step()
     for weight, moved in zip(weights, expected, strict=True):
         torch.testing.assert_close(weight.detach(), moved)
+
+
+def test_many_weights_of_one_shape_take_no_more_operations_than_few():
+    """A GPU waits for Python to start each of them."""
+
+    class Operations(TorchDispatchMode):
+        def __init__(self):
+            super().__init__()
+            self.count = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            # Views (movedim is `permute`, unbind, ...) start nothing on a GPU.
+            self.count += function.overloadpacket._qualified_op_name.split("::")[1] not in VIEWS
+            return function(*args, **(kwargs or {}))
+
+    counts = []
+    for weights in (2, 20):
+        parameters = [nn.Parameter(torch.ones(4, 4, 3, 3)) for _ in range(weights)]
+        muon = Muon(parameters, lr=0.1)
+        for _ in range(2):  # the first step makes the momenta
+            for parameter in parameters:
+                parameter.grad = torch.ones(4, 4, 3, 3)
+            with Operations() as operations:
+                muon.step()
+        counts.append(operations.count)
+    assert counts[0] == counts[1] < 50
 
 
 def test_a_step_has_adamws_size_whatever_the_gradient():
