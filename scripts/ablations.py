@@ -39,7 +39,7 @@ STUDIES = {
     "recipe": Study(
         preset="cpu",
         appearance="plain",
-        shared={"--images": "60000", "--minutes": "None"},
+        shared={"--images": "30000", "--minutes": "None"},
         variants={
             "nothing": {},
             "Muon (AdamW instead)": {
@@ -83,7 +83,10 @@ STUDIES = {
 def main() -> None:
     """Train and measure every variant with every seed, then print the table."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="What is not listed here goes to `hmr-edu train`, for every variant.",
+        allow_abbrev=False,
     )
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--start", default="", help="weights to go on from")
@@ -91,31 +94,30 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="keypoints marked in pictures of your own")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/ablations"))
-    parser.add_argument("options", nargs="*", help="after --: more options of `hmr-edu train`")
-    args = parser.parse_args()
+    args, more = parser.parse_known_args()
     study = STUDIES[args.study]
     rows: dict[str, list[dict[str, float]]] = {}
     for seed in range(args.seeds):
         for name, change in study.variants.items():
             run = args.out / args.study / f"{name.replace(' ', '-')}-{seed}"
-            train(run, seed, study, study.shared | change, args)
+            train(run, seed, study.preset, study.shared | change, args.start, more)
             rows.setdefault(name, []).append(measure(run, study, args))
     print_table(rows)
 
 
 def train(
-    run: Path, seed: int, study: Study, options: dict[str, str], args: argparse.Namespace
+    run: Path, seed: int, preset: str, options: dict[str, str], start: str, more: list[str]
 ) -> None:
     """Train one variant, unless that was done before."""
     if (run / "model.safetensors").exists():
         return
     words = ["--name", run.name, "--out", str(run.parent), "--seed", str(seed)]
-    words += ["--test-images", "0", *(["--start", args.start] if args.start else [])]
+    words += ["--test-images", "0", *(["--start", start] if start else [])]
     for name, value in options.items():
         words += [name, *value.split()]
     if (run / "checkpoint.pt").exists():
         words.append("--resume")
-    hmr_edu("train", study.preset, *words, *args.options)
+    hmr_edu("train", preset, *words, *more)
 
 
 def measure(run: Path, study: Study, args: argparse.Namespace) -> dict[str, float]:
