@@ -304,6 +304,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # the reader of our output has seen enough: `hmr-edu ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk, a folder where a file should be
+        print(f"hmr-edu {command}: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"\nhmr-edu {command}: interrupted", file=sys.stderr)
         return 130

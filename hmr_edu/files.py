@@ -15,7 +15,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def check_output(path: Path | None, endings: Collection[str] | None = None) -> None:
-    """Raise DataError where nothing can be written, before hours go into what is to be.
+    """Raise DataError where no such file can be, before hours go into what is to be written.
 
     `endings` are those that a file's name may have; None is no file, and fine.
     """
@@ -23,8 +23,19 @@ def check_output(path: Path | None, endings: Collection[str] | None = None) -> N
         return
     if path.is_dir():
         raise DataError(f"{path} is a folder: name a file in it")
+    check_folder(path.parent)
     if endings is not None and path.suffix.lower() not in endings:
         raise DataError(f"{path}: the name must end in {', '.join(endings)}")
+
+
+def check_folder(path: Path) -> None:
+    """Raise DataError where no folder can be, or none that may be written to."""
+    while not path.exists():
+        path = path.parent
+    if not path.is_dir():
+        raise DataError(f"{path} is a file, where a folder should be")
+    if not os.access(path, os.W_OK):
+        raise DataError(f"{path}: nothing may be written there")
 
 
 @contextmanager

@@ -167,7 +167,7 @@ def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
     path, options, tensors = _read_weights(name_or_path)
     try:
         model = HMR(**options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{path}: options that this version does not know ({error})") from None
     state = model.state_dict()
     try:

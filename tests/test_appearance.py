@@ -287,6 +287,21 @@ def test_unusual_pictures_become_the_backgrounds_that_a_person_would_see(tmp_pat
         assert np.unique(load_photos(tmp_path / name, 8, 1, 0)).tolist() == [seen]
 
 
+def test_of_many_photographs_some_are_chosen(tmp_path):
+    for shade in range(30):
+        Image.new("L", (20, 20), 8 * shade).save(tmp_path / f"{shade:02}.png")
+    crops = load_photos(tmp_path, 8, 7, 0)
+    assert crops.shape == (7, 3, 8, 8)
+    assert len(np.unique(crops)) == 7
+
+
+def test_things_of_no_size_hide_nothing(body, gbuffer):
+    config = replace(CLEAR, occluder=1.0, occluder_size=0.0)
+    shaded = shade(body, gbuffer, config)
+    assert shaded.images.isfinite().all()
+    assert not shaded.occluded.any()
+
+
 def test_pieces_of_pictures_are_hung_into_some():
     """Every picture has a colour of its own, so that a piece shows where it is from."""
     bank = np.repeat(np.arange(40, dtype=np.uint8), 3 * 32 * 32).reshape(40, 3, 32, 32)

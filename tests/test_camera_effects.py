@@ -37,3 +37,9 @@ def test_noise_has_no_bias_and_its_share():
     noisy = (images != 0).flatten(1).any(1)
     assert 0.4 < noisy.float().mean() < 0.6
     assert images.mean().abs() < 1e-3
+
+
+def test_no_blur_is_the_picture_itself():
+    kernels = camera_effects.blur_kernels(Draws(64, 0, torch.device("cpu")), 64, 0.0)
+    images = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(camera_effects.blur(images, kernels), images)

@@ -143,3 +143,10 @@ def test_some_people_are_cut_off_and_the_labels_stay_true():
     people = stream(cut=1.0, shift=0.0)
     knees = torch.cat([people.scene(k).keypoints2d[:, [1, 4]] for k in range(40)])
     assert 0.35 < (knees.abs().amax((1, 2)) < 1.05).float().mean() < 0.65
+
+
+def test_no_focal_length_is_weak_perspective():
+    config = SyntheticConfig(image_size=32, batch_size=4, inverse_focal=(0.0, 0.0))
+    batch = SyntheticPeople(load_body("lite"), load_pose_prior(), config)[0]
+    weak = weak_perspective(batch.keypoints3d, batch.camera)
+    torch.testing.assert_close(batch.keypoints2d, weak, atol=1e-3, rtol=0)

@@ -41,7 +41,7 @@ class BodyData:
 
 def _check(arrays: dict[str, np.ndarray]) -> None:
     """Refuse arrays that do not fit together. Raises DataError naming the array."""
-    V, F = len(arrays["v_template"]), len(arrays["faces"])
+    V, F = (a.shape[0] if (a := arrays[name]).ndim else 0 for name in ("v_template", "faces"))
     expected = {
         "v_template": (V, 3),
         "faces": (F, 3),
@@ -68,6 +68,19 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
         if np.abs(sums - 1).max() > 1e-3:
             worst = sums[np.abs(sums - 1).argmax()]
             raise DataError(f"each row of {name} must sum to 1, one sums to {worst:.4f}")
+
+
+def _as_stored(name: str, array: np.ndarray) -> np.ndarray:
+    """Bring an array to its type. Raises DataError where that would change what it says."""
+    if name in ("faces", "parents"):
+        if array.dtype.kind not in "iu":
+            raise DataError(f"{name} must hold whole numbers, not {array.dtype}")
+        if array.size and (array.max() > np.iinfo(np.int32).max or array.min() < -1):
+            raise DataError(f"{name} holds numbers that index nothing")
+        return array.astype(np.int32)
+    if array.dtype.kind not in "fiu":
+        raise DataError(f"{name} must hold real numbers, not {array.dtype}")
+    return array.astype(np.float32)
 
 
 def save_body(path: str | Path, body: BodyData) -> None:
@@ -97,8 +110,7 @@ def read_body(name_or_path: str | Path) -> BodyData:
     if str(raw["format"]) != FORMAT:
         raise DataError(f"{path}: not a body file (its `format` is not {FORMAT!r})")
     try:
-        integers = ("faces", "parents")
-        arrays = {n: raw[n].astype(np.int32 if n in integers else np.float32) for n in names}
+        arrays = {name: _as_stored(name, raw[name]) for name in names}
         _check(arrays)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None

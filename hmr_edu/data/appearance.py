@@ -230,7 +230,7 @@ class Appearance:
     ) -> None:
         """Put things in front of some pictures, in place."""
         rows, some = draws.some(self.config.occluder)
-        if not len(rows):
+        if not len(rows) or not self.config.occluder_size:
             return
         opacity = occluders(some, images.shape[-1], self.config.occluder_size)
         if self.config.studio:

@@ -40,13 +40,16 @@ def load_photos(
 ) -> UInt8[np.ndarray, "crops 3 size size"]:
     """Cut about `count` random square crops, size x size pixels, from the pictures in a folder.
 
-    Every picture gives at least one crop. Raises what `find_photos` raises, and DataError for
+    Every picture gives at least one crop; of more pictures than `count`, so many are chosen by
+    chance. Raises what `find_photos` raises, and DataError for
     a picture that cannot be read (it is named).
     """
     from PIL import Image
 
     paths = find_photos(folder)
     rng = np.random.default_rng(seed)
+    if len(paths) > count:
+        paths = [paths[i] for i in sorted(rng.choice(len(paths), count, replace=False))]
     crops = []
     for path in paths:
         photo = Image.fromarray(read_photo(path))
@@ -105,6 +108,11 @@ class Backgrounds:
         if photos is not None:
             bank = np.concatenate([bank, load_photos(photos, side, count, seed)])
             self.photo_share = photo_share
+        if bank.size >= 2**31:
+            raise DataError(
+                f"{len(bank):,} backgrounds for pictures of {image_size} pixels are too many: make "
+                "--data.appearance.scenes smaller"
+            )
         if cluttered:
             clutter(bank, cluttered, seed)
         self.bank = torch.from_numpy(bank).to(device)

@@ -50,6 +50,8 @@ def blur_kernels(draws: Draws, size: int, strength: float) -> Float[Tensor, "bat
     motion = draws.chance(0.4, 1, 1)
     across = torch.where(motion, 0.3, along)
     along = torch.where(motion, along * 2.0, along)
+    # No blur at all is one bright pixel, not 0 / 0.
+    along, across = along.clamp_min(1e-3), across.clamp_min(1e-3)
     angle = draws.uniform(0.0, torch.pi, 1, 1)
     x = torch.arange(-reach, reach + 1, device=draws.device, dtype=torch.float32)
     u = angle.cos() * x + angle.sin() * x[:, None]

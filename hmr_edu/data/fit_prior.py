@@ -26,7 +26,7 @@ from hmr_edu.data.pose_prior import (
     pose_to_features,
 )
 from hmr_edu.errors import DataError
-from hmr_edu.files import atomic_write
+from hmr_edu.files import atomic_write, check_output
 from hmr_edu.keypoints import SMPL_JOINTS
 
 ACKNOWLEDGEMENT = (
@@ -158,6 +158,7 @@ def fit_prior(
     out = Path(out)
     if out.suffix != ".npz":
         raise DataError(f"{out}: a pose prior is written as .npz")
+    check_output(out)
     data = load_mocap(mocap)
     features = pose_to_features(data.poses.double())
     mixture = fit_mixture(features, clip_weights(data), components, seed, progress=True)
@@ -175,7 +176,8 @@ def fit_prior(
             temporary, format=np.array(FORMAT), **{k: v.numpy() for k, v in arrays.items()}
         )
     provenance = {
-        "acknowledgement": ACKNOWLEDGEMENT,
+        # CMU asks for it; other recordings have other terms.
+        **({"acknowledgement": ACKNOWLEDGEMENT} if "cmu" in Path(mocap).name.lower() else {}),
         "input": {"name": Path(mocap).name, "sha256": _sha256(mocap), "poses": len(data)},
         "output": {"name": out.name, "sha256": _sha256(out), "bytes": out.stat().st_size},
         "options": {"components": components, "seed": seed},

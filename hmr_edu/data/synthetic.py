@@ -30,6 +30,8 @@ from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, neares
 ABOVE_KNEES, ABOVE_HIPS = (1, 2, 3, 4, *range(6, 19)), (2, 3, *range(6, 19))
 HEAD_AND_SHOULDERS = (8, 9, *range(12, 19))
 CUTS = ((ABOVE_KNEES, 0.4), (ABOVE_HIPS, 0.4), (HEAD_AND_SHOULDERS, 0.2))
+# The least 1 / focal length.
+FARTHEST = 1e-5
 # Metres between the camera and the keypoint nearest to it.
 NEAREST = 0.8
 
@@ -190,7 +192,8 @@ class SyntheticPeople:
         shift = c.shift * (2 * torch.rand(n, 2, generator=g) - 1)
         t = shift / scale[:, None] - (low + high) / 2
         near, far = c.inverse_focal
-        focal = 1 / (near + (far - near) * torch.rand(n, generator=g))
+        # Weak perspective, 0, is a camera very far away.
+        focal = 1 / (near + (far - near) * torch.rand(n, generator=g)).clamp_min(FARTHEST)
         # Nobody sticks a foot into the lens: step back, with a longer lens, same size.
         distance = torch.maximum(focal / scale, NEAREST - keypoints[..., 2].amin(1))
         return torch.cat([scale[:, None], t], dim=1), distance * scale

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import tyro
 
+from hmr_edu.errors import DataError
 from hmr_edu.experiments.catalogue import EXPERIMENTS, find
+from hmr_edu.files import check_folder
 
 
 def command(
@@ -41,6 +43,10 @@ def command(
     from hmr_edu.experiments.runner import run_experiment
     from hmr_edu.experiments.table import table
 
+    for name, value in (("seeds", seeds), ("threads", threads), ("images", images)):
+        if value is not None and value < 1:
+            raise DataError(f"--{name} must be 1 or more, not {value}")
+    check_folder(out)
     torch.set_num_threads(threads)
     for experiment in chosen:
         record = run_experiment(experiment, seeds, images, resume, out)

@@ -28,7 +28,7 @@ def base_config(experiment: Experiment, images: int | None, seed: int) -> LiftCo
     """Return the experiment's configuration before a variant changes it."""
     config = LiftConfig() if experiment.lab == "keypoints" else picture_config()
     config = changed(config, experiment.shared | {"seed": seed})
-    return changed(config, {"images": images}) if images else config
+    return changed(config, {"images": images}) if images is not None else config
 
 
 def run_variant(

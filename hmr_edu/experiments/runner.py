@@ -50,6 +50,8 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text())
         record["runs"] = list(record["runs"])
+        for run in record["runs"]:
+            run["seed"] + 0, record["variants"][run["variant"]]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a record of an experiment ({error})") from None
     return record

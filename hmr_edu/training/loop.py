@@ -9,6 +9,7 @@ sees batch k, and every random number in it follows from (seed, k): that is what
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import time
 import warnings
@@ -31,6 +32,7 @@ from hmr_edu.errors import DataError
 from hmr_edu.hmr import HMR
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
+from hmr_edu.training.checks import check_options, check_same_run
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.objective import (
     adversary_loss,
@@ -50,7 +52,7 @@ SHOWCASE_BATCH = 2**32
 NORM_PICTURES = 2048
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(DataError):
     """A loss term became NaN or infinite; the message names it and the last good checkpoint."""
 
 
@@ -58,6 +60,7 @@ class Trainer:
     """One training run: its network, critics, data, and the folder it records itself in."""
 
     def __init__(self, config: TrainConfig) -> None:
+        check_options(config)
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -156,11 +159,16 @@ class Trainer:
         for (step, name, _), value in zip(unread, values, strict=True):
             if not math.isfinite(value):
                 raise NonFiniteLossError(
-                    f"the loss term {name!r} became {value} at step {step}; the last "
-                    f"good state is {self.config.folder / 'checkpoint.pt'}: lower the learning "
-                    "rate or that term's weight, and go on with --resume"
+                    f"the loss term {name!r} became {value} at step {step}: lower the learning "
+                    f"rate or that term's weight, and {self._way_back()}"
                 )
         unread.clear()
+
+    def _way_back(self) -> str:
+        path = self.config.folder / "checkpoint.pt"
+        if path.exists():
+            return f"go on with --resume from the last good state, {path}"
+        return "begin again (there is no checkpoint yet)"
 
     # ------------------------------------------------------------------ schedule
 
@@ -290,6 +298,11 @@ class Trainer:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
+            if not all(weight.isfinite().all() for weight in self.network().parameters()):
+                raise NonFiniteLossError(
+                    f"weights became infinite by step {self.step}: lower the learning rate, and "
+                    f"{self._way_back()}"
+                )
             state = {name: part.state_dict() for name, part in self._parts().items()}
             state |= {"step": self.step, "seconds": self.seconds}
             save_checkpoint(self.config.folder, state)
@@ -299,6 +312,8 @@ class Trainer:
         c = self.config
         state = load_checkpoint(c.folder) if c.resume else None
         if state is not None:
+            if (begun := c.folder / "config.json").is_file():
+                check_same_run(json.loads(begun.read_text()), as_record(c), str(c.folder))
             try:
                 for name, part in self._parts().items():
                     part.load_state_dict(state[name])
@@ -306,7 +321,7 @@ class Trainer:
                 if self.progress < 1 and self.accelerator.is_main_process:
                     # Was measured of weights that are soon others.
                     (c.folder / "evaluation.json").unlink(missing_ok=True)
-            except (KeyError, RuntimeError, ValueError) as error:
+            except (LookupError, TypeError, RuntimeError, ValueError) as error:
                 raise DataError(
                     f"{c.folder}: the checkpoint does not fit these options ({error})"
                 ) from None
@@ -314,7 +329,8 @@ class Trainer:
             raise DataError(
                 f"{c.folder} holds a run already: go on with --resume, or choose another --name"
             )
-        if self.accelerator.is_main_process:
+        # A finished run stays what it was, whatever the options say now.
+        if self.accelerator.is_main_process and self.progress < 1:
             # The report wants to know how many critics there are: it draws the line of chance.
             critics = int(critic_weights().sum())
             write_json(c.folder / "config.json", {**as_record(c), "critics": critics})

@@ -27,13 +27,16 @@ def run(config: TrainConfig) -> dict[str, Any] | None:
     None on all processes but the first, and when `test_images` is 0.
     """
     trainer = Trainer(config)
+    # Before hours of training: what it would be tested on may be missing or too small.
+    sets = None
+    if config.test_images:
+        sets = find_test_sets(trainer.people.body, config.data, config.test_images)
     trainer.train()
     if not trainer.accelerator.is_main_process:
         return None
-    if not config.test_images:
+    if sets is None:
         return {}
     untrained, _ = build_networks(config, trainer.people)
-    sets = find_test_sets(trainer.people.body, config.data, config.test_images)
     record = evaluate(
         {"before": untrained.to(trainer.accelerator.device), "after": trainer.network()}, sets
     )

@@ -16,6 +16,7 @@ from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING, crop_image
 from hmr_edu.data.photo import read_photo
 from hmr_edu.errors import DataError
+from hmr_edu.files import check_folder
 from hmr_edu.fitting import Refined
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.keypoints import COCOPLUS
@@ -42,6 +43,7 @@ def run_demo(
     FileNotFoundError when there is no picture, DataError when it is unreadable or the box is not
     usable.
     """
+    check_folder(Path(out_dir))
     photo = read_photo(image_path)
     crop = _crop_box(photo, box)
     steps = _predict(model, crop_image(photo, crop, model.image_size))
