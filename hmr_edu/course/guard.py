@@ -6,12 +6,15 @@ the function came by them. The watch is Python's profiling hook; it sees every c
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+
+import torch
 
 import hmr_edu
 from hmr_edu.course.check import Mismatch
@@ -23,6 +26,20 @@ PEERS = ("roma", "smplx", "pytorch3d", "kornia", "theseus", "scipy/spatial/trans
 RANKS = {"linalg_matrix_exp": "torch.linalg.matrix_exp", "matrix_exp": "torch.matrix_exp"}
 TOOLS = {"open", "setprofile", "settrace", "_getframe", "_current_frames", "exec", "eval"}
 MODULES = {"posix", "nt", "gc", "_ctypes", "_socket", "_posixsubprocess"}
+# Python's own library, and where PyTorch is installed.
+LIBRARIES = (Path(os.__file__).parent.as_posix(), Path(torch.__file__).parents[1].as_posix())
+# Functions of theirs that use a tool and hand out neither it nor what it gives: they make a class
+# from names that they have checked, or ask for their caller's name.
+TRUSTED = {
+    ("collections/__init__.py", "namedtuple"),
+    ("dataclasses.py", "_create_fn"),
+    ("dataclasses.py", "add_fns_to_class"),  # from Python 3.13
+    ("enum.py", "_create_"),
+    ("typing.py", "_caller"),
+    ("typing_extensions.py", "_caller"),
+    ("typing_extensions.py", "_has_generic_or_protocol_as_origin"),
+    ("torch/library.py", "__init__"),
+}
 HINT = "write it with PyTorch's own operations"
 
 
@@ -86,12 +103,38 @@ def _python_call(code: CodeType, uses: Collection[str]) -> str:
 
 
 def _c_call(frame: FrameType, function: Any) -> str:
-    if frame.f_code.co_filename.startswith("<frozen importlib"):
-        return ""
     name = getattr(function, "__name__", "")
     if name in RANKS:
         return RANKS[name]
     module = getattr(function, "__module__", None) or ""
+    if name == "compile" and module == "builtins" and not _in_library(frame.f_code):
+        return "builtins.compile"  # it gives code any file name, a library's too
     if module in MODULES or (name in TOOLS and module in ("io", "_io", "sys", "builtins")):
-        return f"{module}.{name}"
+        return "" if _of_a_library(frame) else f"{module}.{name}"
     return ""
+
+
+def _of_a_library(frame: FrameType | None) -> bool:
+    """Whether a library uses a tool for itself: in `TRUSTED`, or while one of its files is loaded.
+
+    `print(tensor)` loads some, the first time. What the learner makes a library do does not count:
+    between the tool and the learner's function is no file that is being loaded.
+    """
+    if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        return True
+    if frame is not None and (_in_library(frame.f_code), frame.f_code.co_name) in TRUSTED:
+        return True
+    while frame is not None and (file := _in_library(frame.f_code)):
+        if frame.f_code.co_name == "<module>" and not file.startswith("<frozen"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _in_library(code: CodeType) -> str:
+    """Return the file in the library that the code is of, or nothing."""
+    path = Path(code.co_filename).as_posix()
+    if path.startswith("<frozen "):
+        return path
+    inside = [path.removeprefix(f"{folder}/") for folder in LIBRARIES if path.startswith(folder)]
+    return "" if path.startswith(PACKAGE.as_posix()) else min(inside, key=len, default="")

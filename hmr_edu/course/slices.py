@@ -68,10 +68,15 @@ def _setters(statements: Sequence[Statement], name: str, before: int) -> Iterato
 
 
 def _plain(cell: str) -> str:
-    """Take magics and shell lines out: grading has neither."""
-    lines = cell.splitlines()
-    if lines and lines[0].startswith("%%"):
+    """Take magics and shell lines out of a cell that is not Python: grading has neither."""
+    with suppress(SyntaxError):
+        ast.parse(cell)  # `% 2` and `!= b` can begin a line of an expression
+        return cell
+    if cell.startswith("%%"):
         return ""
+    lines, plain = cell.splitlines(), list[str]()
+    for line in lines:
+        ...
     return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
 
 
