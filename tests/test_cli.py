@@ -200,3 +200,29 @@ def test_evaluate_refined(capsys, weights, tmp_path):
     # The fit is the step after the regressor's three.
     assert [len(rows[name]["steps"]) for name in ("after", "refined")] == [3, 4]
     assert rows["refined"]["steps"][:3] == rows["after"]["steps"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "--out", "{file}/x.json"),
+        ("evaluate", "--sheet", "{file}/x.png"),
+        ("evaluate-photos", "marks.json", "--out", "{file}/x.json"),
+        ("evaluate-views", "marks.json", "cameras.json", "--out", "{file}/x.json"),
+        ("demo", "astronaut.png", "--out", "{file}"),
+        ("experiment", "camera", "--out", "{file}"),
+        ("mocap", "fit-prior", "--poses", "poses.npz", "--out", "{file}/prior.npz"),
+    ],
+)
+def test_where_nothing_can_be_written_is_said_before_any_work(tmp_path, capsys, arguments):
+    """None of the files that these commands read exists: they are not even looked for."""
+    (tmp_path / "taken").write_text("a file")
+    words = [word.format(file=tmp_path / "taken") for word in arguments]
+    assert main(words) == 2
+    assert "taken is a file, where a folder should be" in capsys.readouterr().err
+
+
+def test_numbers_that_no_experiment_can_have(capsys):
+    for option in ("--seeds", "--images", "--threads"):
+        assert main(["experiment", "camera", option, "0"]) == 2
+        assert f"{option} must be 1 or more, not 0" in capsys.readouterr().err

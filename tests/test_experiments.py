@@ -31,7 +31,7 @@ from hmr_edu.experiments.laboratories import base_config, run_variant
 from hmr_edu.experiments.lifter import LiftConfig, train_lifter
 from hmr_edu.experiments.measure import beyond_limits
 from hmr_edu.experiments.people import meet
-from hmr_edu.experiments.runner import run_experiment
+from hmr_edu.experiments.runner import read_record, run_experiment
 from hmr_edu.experiments.table import TITLES, table, values
 from hmr_edu.experiments.verdicts import verdict
 from hmr_edu.hmr import bodies
@@ -329,3 +329,11 @@ def test_forecasts_are_about_what_is_measured():
             assert forecast.measure in TITLES
             # More of these is better: a forecast of less would be upside down.
             assert forecast.measure not in ("log_prior", "pck2d")
+
+
+@pytest.mark.parametrize("content", ['{"runs": [{}]}', '{"runs": [3]}', '{"runs": [{"seed": 0}]}'])
+def test_a_record_of_something_else_is_named(tmp_path, content):
+    path = tmp_path / "camera.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"camera\.json: not a record"):
+        read_record(path)
