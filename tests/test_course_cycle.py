@@ -43,6 +43,9 @@ HOSTILE = {
     "typo": ("    return v +", "not Python"),
 }
 
+# What a link in a submission leads to: such a submission is not graded, and stops no other.
+LINKS = {"link_to_a_file": "solutions.txt", "link_to_a_folder": ".", "link_to_nothing": "lost"}
+
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
@@ -101,11 +104,19 @@ def graded(course, tmp_path_factory):
     broken = folder / "broken" / "ps1" / LESSON
     broken.parent.mkdir(parents=True)
     broken.write_text("{this is no notebook")
+    secret = tmp_path_factory.mktemp("secret")
+    (secret / "solutions.txt").write_text("the exam")
+    for student, target in LINKS.items():
+        path = folder / student / "ps1"
+        path.mkdir(parents=True)
+        nbformat.write(perfect, path / LESSON)
+        (path / "notes").symlink_to(secret / target)
     preprocessors.sandbox.cache_clear()
     preprocessors.sandbox().seconds = SECONDS
     failed = classroom.grade(course, folder, lambda line: None)
     preprocessors.sandbox().close()
-    assert [line.split()[0] for line in failed] == ["broken"]
+    assert [line.split()[0] for line in failed] == ["broken", *LINKS]
+    assert all("notes is a link" in line for line in failed[1:])
     classroom.feedback(course)
     classroom.export(course, course / "grades.csv")
     return course
@@ -140,11 +151,22 @@ def test_every_kind_gets_its_marks(graded):
         marks = {row["SIS Login ID"]: row["ps1"] for row in csv.DictReader(file)}
     assert marks.pop("perfect") == marks.pop("deleted") == "22"
     assert marks.pop("blank") == marks.pop("regraded") == "0"
-    assert marks.pop("broken") in ("", "0")
+    assert marks.pop("broken") == ""  # no zero: nobody looked at it
     assert 16 < float(marks.pop("partial")) < 22  # a transposed matrix is not worth zero
     assert marks.pop("deleted_both") == "20"
     assert {name: mark for name, mark in marks.items() if mark != "20"} == {}
     assert set(marks) == set(HOSTILE)
+
+
+def test_nothing_behind_a_link_is_copied(graded):
+    assert not [path for path in graded.rglob("*") if path.name in ("notes", "solutions.txt")]
+
+
+def test_feedback_of_nothing_is_an_error(graded, tmp_path):
+    with pytest.raises(DataError, match="nothing was graded"):
+        classroom.feedback(tmp_path)
+    with pytest.raises(DataError, match="ps9"):
+        classroom.feedback(graded, ["ps1", "ps9"])
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

@@ -26,7 +26,8 @@ from hmr_edu.training.config import (
     gpu_preset,
     paper_preset,
 )
-from hmr_edu.training.loop import NonFiniteLossError, Trainer
+from hmr_edu.training.divergence import NonFiniteLossError
+from hmr_edu.training.loop import Trainer
 from hmr_edu.training.objective import UNMEASURED_JOINTS, critic_weights, supervised_losses
 from hmr_edu.training.run import run
 from hmr_edu.training.setup import pose_source

@@ -74,21 +74,40 @@ def grade(folder: Path, submissions: Path, say: Callable[[str], None] = print) -
         if not (folder / "release" / name).is_dir():
             failed.append(f"{student} {name}: no such problem set was released")
             continue
-        mine = folder / "submitted" / student / name
-        if mine.resolve() != path.resolve():
-            shutil.copytree(path, mine, dirs_exist_ok=True, symlinks=False)
         try:
+            _collect(path, folder / "submitted" / student / name)
             _run(Autograde, folder, name, student)
             say(f"[{number}/{len(found)}] {student} {name}: {_score(folder, name, student)}")
-        except DataError as error:
+        except (DataError, OSError) as error:  # shutil.Error is an OSError
             failed.append(f"{student} {name}: {error}")
             say(f"[{number}/{len(found)}] {failed[-1]}")
     return failed
 
 
+def _collect(path: Path, mine: Path) -> None:
+    """Copy a submission to where nbgrader grades it.
+
+    Raises DataError at a link: what it leads to would be copied, and shown in the feedback. Raises
+    DataError at what is neither a file nor a folder, too: reading it may never end.
+    """
+    for found in (path.parent, path, *path.rglob("*")):
+        if found.is_symlink() or not (found.is_file() or found.is_dir()):
+            what = "a link" if found.is_symlink() else "no regular file"
+            raise DataError(f"{found.name} is {what}; hand in files and folders only")
+    if mine.resolve() != path.resolve():
+        shutil.copytree(path, mine, dirs_exist_ok=True, symlinks=True)
+
+
 def feedback(folder: Path, names: Sequence[str] = ()) -> Path:
-    """Write a page for every graded notebook; returns their folder."""
+    """Write a page for every graded notebook; returns their folder.
+
+    Raises DataError where nothing was graded, in the whole course or of a set that is named.
+    """
     graded = sorted((folder / "autograded").glob("*/*"))
+    missing = sorted(set(names) - {path.name for path in graded})
+    if missing or not graded:
+        what = f"no submission of {missing[0]!r}" if missing else "nothing"
+        raise DataError(f"{folder}: {what} was graded; begin with `hmr-edu course grade`")
     for path in tqdm([p for p in graded if not names or p.name in names], unit="submission"):
         _run(GenerateFeedback, folder, path.name, path.parent.name)
     return folder / "feedback"
@@ -100,7 +119,7 @@ def export(folder: Path, path: Path) -> Path:
         sets = sorted(assignment.name for assignment in gradebook.assignments)
         rows = []
         for student in gradebook.students:
-            scores = [_of(gradebook, name, student.id) for name in sets]
+            scores = [_of(gradebook, folder, name, student.id) for name in sets]
             rows.append((student, scores))
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -112,7 +131,10 @@ def export(folder: Path, path: Path) -> Path:
     return path
 
 
-def _of(gradebook: Gradebook, name: str, student: str) -> str:
+def _of(gradebook: Gradebook, folder: Path, name: str, student: str) -> str:
+    # nbgrader writes a submission down, with 0, before it grades it.
+    if not (folder / "autograded" / student / name).is_dir():
+        return ""
     try:
         return f"{gradebook.find_submission(name, student).score:g}"
     except MissingEntry:

@@ -27,7 +27,10 @@ RANKS = {"linalg_matrix_exp": "torch.linalg.matrix_exp", "matrix_exp": "torch.ma
 TOOLS = {"open", "setprofile", "settrace", "_getframe", "_current_frames", "exec", "eval"}
 MODULES = {"posix", "nt", "gc", "_ctypes", "_socket", "_posixsubprocess"}
 # Python's own library, and where PyTorch is installed.
-LIBRARIES = (Path(os.__file__).parent.as_posix(), Path(torch.__file__).parents[1].as_posix())
+LIBRARIES = tuple(
+    f"{folder.as_posix()}/"
+    for folder in (Path(os.__file__).parent, Path(torch.__file__).parents[1])
+)
 # Functions of theirs that use a tool and hand out neither it nor what it gives: they make a class
 # from names that they have checked, or ask for their caller's name.
 TRUSTED = {
@@ -136,5 +139,7 @@ def _in_library(code: CodeType) -> str:
     path = Path(code.co_filename).as_posix()
     if path.startswith("<frozen "):
         return path
-    inside = [path.removeprefix(f"{folder}/") for folder in LIBRARIES if path.startswith(folder)]
-    return "" if path.startswith(PACKAGE.as_posix()) else min(inside, key=len, default="")
+    if path.startswith(f"{PACKAGE.as_posix()}/"):
+        return ""
+    inside = [path.removeprefix(folder) for folder in LIBRARIES if path.startswith(folder)]
+    return min(inside, key=len, default="")

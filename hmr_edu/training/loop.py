@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
 from hmr_edu.training.checks import check_options, check_same_run
 from hmr_edu.training.config import TrainConfig, as_record
+from hmr_edu.training.divergence import check_losses, check_weights
 from hmr_edu.training.objective import (
     adversary_loss,
     critic_loss,
@@ -50,10 +50,6 @@ SHOWCASE = 8
 SHOWCASE_BATCH = 2**32
 # Pictures from which the norms' means are measured anew before pictures and tests.
 NORM_PICTURES = 2048
-
-
-class NonFiniteLossError(DataError):
-    """A loss term became NaN or infinite; the message names it and the last good checkpoint."""
 
 
 class Trainer:
@@ -153,23 +149,6 @@ class Trainer:
         poses, betas = (t.to(self.accelerator.device, non_blocking=True) for t in (poses, betas))
         return axis_angle_to_matrix(poses), betas
 
-    def _read(self, unread: list[tuple[int, str, Tensor]]) -> None:
-        """Bring (step, term, loss) from the device, all at once; stop where one is not finite."""
-        values = torch.stack([loss.float() for _, _, loss in unread]).tolist()
-        for (step, name, _), value in zip(unread, values, strict=True):
-            if not math.isfinite(value):
-                raise NonFiniteLossError(
-                    f"the loss term {name!r} became {value} at step {step}: lower the learning "
-                    f"rate or that term's weight, and {self._way_back()}"
-                )
-        unread.clear()
-
-    def _way_back(self) -> str:
-        path = self.config.folder / "checkpoint.pt"
-        if path.exists():
-            return f"go on with --resume from the last good state, {path}"
-        return "begin again (there is no checkpoint yet)"
-
     # ------------------------------------------------------------------ schedule
 
     @property
@@ -225,7 +204,7 @@ class Trainer:
             logs, saves = self.step % c.log_every == 0, self._passed(c.checkpoint_every)
             # A GPU has to be waited for to say a number, and gets no work meanwhile: seldom.
             if self.accelerator.device.type == "cpu" or logs or saves or self.progress >= 1:
-                self._read(unread)
+                check_losses(unread, c.folder)
             if main and (logs or self.progress >= 1):
                 values = {name: loss.item() for name, loss in losses.items()}
                 bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)
@@ -298,11 +277,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            if not all(weight.isfinite().all() for weight in self.network().parameters()):
-                raise NonFiniteLossError(
-                    f"weights became infinite by step {self.step}: lower the learning rate, and "
-                    f"{self._way_back()}"
-                )
+            check_weights(self.network(), self.step, self.config.folder)
             state = {name: part.state_dict() for name, part in self._parts().items()}
             state |= {"step": self.step, "seconds": self.seconds}
             save_checkpoint(self.config.folder, state)
