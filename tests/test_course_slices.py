@@ -57,6 +57,8 @@ SAME = {
         [7, 5, 1, 3, 4, 2, 0, 8, 6],
     ),
     "taken out": ("xs = [1, 2]\nlast = xs.pop()\ndef f(): return xs", [1]),
+    "on one line": ("xs = [1]; ys = [2]; xs.append(3)\ndef f(): return xs, ys", ([1, 3], [2])),
+    "last on a line": ("x = 1; y = 2\ndef f(): return y", 2),
     "deleted": ("xs = [1, 2]\ndel xs[0]\ndef f(): return xs", [2]),
 }
 # What does not matter to f stays out: it may be a training that takes minutes, or an open exercise.

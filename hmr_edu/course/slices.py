@@ -116,9 +116,12 @@ def statements(cell: str) -> list[Statement]:
     """Take a cell apart; magics and shell lines are left out. Raises SyntaxError."""
     source = _plain(cell)
     lines, last, found = source.splitlines(), 0, []
-    for node in ast.parse(source).body:
-        start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    body = ast.parse(source).body
+    begins = [min([n.lineno, *(d.lineno for d in getattr(n, "decorator_list", []))]) for n in body]
+    for node, start, following in zip(body, begins, [*begins[1:], len(lines) + 1], strict=True):
         text = "\n".join(lines[max(start - 1, last) : node.end_lineno])
+        if start <= last or following == node.end_lineno:  # `a = 1; b = 2`
+            text = ast.get_source_segment(source, node) or ""
         last = max(last, node.end_lineno or 0)
         table = symtable.symtable(ast.unparse(node), "cell", "exec")
         now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
