@@ -50,8 +50,9 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text())
         record["runs"] = list(record["runs"])
-        for run in record["runs"]:
-            run["seed"] + 0, record["variants"][run["variant"]]
+        known = {run["variant"] for run in record["runs"]} <= set(record.get("variants", ()))
+        if not (known and all(isinstance(run["seed"], int) for run in record["runs"])):
+            raise ValueError("a run without a seed, or of an unknown variant")
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a record of an experiment ({error})") from None
     return record

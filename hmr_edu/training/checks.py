@@ -84,10 +84,11 @@ def _rules(c: TrainConfig) -> Iterator[tuple[str, Any, Callable[[Any], bool], st
         yield name, value, not_negative, "a number, 0 or more"
     o, d = c.optimizer, c.data
     yield "optimizer.critic_every", o.critic_every, *whole(1)
-    for name in ("learning_rate", "critic_learning_rate", "regressor_scale"):
-        value = getattr(o, name)
-        yield f"optimizer.{name}", value, lambda r: math.isfinite(r) and r > 0, "more than 0"
-    for name in ("weight_decay", "warmup", "clip"):
+    above = (lambda rate: math.isfinite(rate) and rate > 0), "more than 0"
+    yield "optimizer.learning_rate", o.learning_rate, *above
+    # Critics or a regressor that do not learn are experiments.
+    names = ("critic_learning_rate", "regressor_scale", "weight_decay", "warmup", "clip")
+    for name in names:
         yield f"optimizer.{name}", getattr(o, name), not_negative, "0 or more"
     yield "data.batch_size", d.batch_size, *whole(1)
     size = f"between 1 and {LARGEST}"

@@ -9,7 +9,6 @@ sees batch k, and every random number in it follows from (seed, k): that is what
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 import warnings
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from hmr_edu.body import load_body
+from hmr_edu.data.annotations import read_json
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.synthetic import Scene, SyntheticPeople, batch_seed
 from hmr_edu.errors import DataError
@@ -276,8 +276,9 @@ class Trainer:
         }
 
     def _save(self) -> None:
+        # In every process: those that were left would wait for the first one.
+        check_weights(self.network(), self.step, self.config.folder)
         if self.accelerator.is_main_process:
-            check_weights(self.network(), self.step, self.config.folder)
             state = {name: part.state_dict() for name, part in self._parts().items()}
             state |= {"step": self.step, "seconds": self.seconds}
             save_checkpoint(self.config.folder, state)
@@ -288,7 +289,7 @@ class Trainer:
         state = load_checkpoint(c.folder) if c.resume else None
         if state is not None:
             if (begun := c.folder / "config.json").is_file():
-                check_same_run(json.loads(begun.read_text()), as_record(c), str(c.folder))
+                check_same_run(read_json(begun, "record"), as_record(c), str(c.folder))
             try:
                 for name, part in self._parts().items():
                     part.load_state_dict(state[name])
