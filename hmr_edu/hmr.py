@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.camera import weak_perspective
-from hmr_edu.encoder import Encoder, Features
-from hmr_edu.errors import DataError
-from hmr_edu.files import atomic_write
-from hmr_edu.quantisation import pack, unpack
+from hmr_edu.encoder.resnet import Encoder, Features
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import atomic_write
+from hmr_edu.io.quantisation import pack, unpack
 from hmr_edu.regressor import Step, ThetaRegressor
 
 # Options of which a network may have more than the weights it starts from.
@@ -78,7 +78,7 @@ def bodies(steps: list[Step], body: SMPL, vertices: bool) -> list[Prediction]:
 class HMR(nn.Module):
     """Encoder, iterative regressor, body and camera in a row.
 
-    The defaults are the paper's network; the options are explained in `hmr_edu.encoder` and
+    The defaults are the paper's network; the options are explained in `hmr_edu.encoder.resnet` and
     `hmr_edu.regressor`. The body is not a trained weight: it is named, and loaded by name.
     """
 

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from hmr_edu.spatial_head import cell_centres
+from hmr_edu.encoder.heads import cell_centres
 
 RIGHT_HIP, LEFT_HIP = 2, 3  # in LSP and in COCO+
 

@@ -64,7 +64,7 @@ def mpjpe(
     return per_joint_error(pred, target, hips).mean(-1)
 
 
-def similarity_align(
+def procrustes_align(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"]
 ) -> Float[Tensor, "*batch N 3"]:
     """Lay `pred` on `target` with the rotation, scale and shift that leave least squared error.
@@ -95,11 +95,11 @@ def similarity_align(
 def pa_mpjpe(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"]
 ) -> Float[Tensor, "*batch"]:
-    """MPJPE after `similarity_align`: what is wrong with the pose alone; metres.
+    """MPJPE after `procrustes_align`: what is wrong with the pose alone; metres.
 
     Raises ValueError as `per_joint_error`. Source: HMR, section 4.2 ("reconstruction error").
     """
-    return mpjpe(similarity_align(pred, target), target, hips=None)
+    return mpjpe(procrustes_align(pred, target), target, hips=None)
 
 
 def pve(

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-M = TypeVar("M", bound="Movable")
+M = TypeVar("M", bound="TensorDataclass")
 
 
-class Movable:
+class TensorDataclass:
     """A dataclass whose tensors, and theirs in turn, go from one memory to another together."""
 
     def to(self: M, device: torch.device | str) -> M:
@@ -32,12 +32,12 @@ class Movable:
     def _each(self: M, function: Callable[[Tensor], Tensor]) -> M:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         moved = {k: function(v) for k, v in values.items() if isinstance(v, Tensor)}
-        inside = {k: v._each(function) for k, v in values.items() if isinstance(v, Movable)}
+        inside = {k: v._each(function) for k, v in values.items() if isinstance(v, TensorDataclass)}
         return replace(self, **moved, **inside)
 
 
 @dataclass
-class Batch(Movable):
+class Batch(TensorDataclass):
     """Pictures with labels. A sample whose flag is False has no such label: its values are junk.
 
     images in [0, 1], RGB; keypoints2d in crop coordinates [-1, 1]; visible 1 where a keypoint

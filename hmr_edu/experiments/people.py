@@ -11,8 +11,8 @@ from torch import Tensor
 
 from hmr_edu.body import load_body
 from hmr_edu.data.batch import Batch
-from hmr_edu.data.pose_prior import load_pose_prior
-from hmr_edu.data.synthetic import SyntheticConfig, SyntheticPeople, batch_seed
+from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople, batch_seed
 from hmr_edu.experiments.cameras import box_of
 
 CHUNK = 250
@@ -39,7 +39,7 @@ class People:
 
 
 @lru_cache(maxsize=6)
-def meet(count: int, seed: int, inverse_focal: tuple[float, float], noise: float) -> People:
+def draw_people(count: int, seed: int, inverse_focal: tuple[float, float], noise: float) -> People:
     """Draw people from the shipped pose prior, with a camera each; `noise` in half-crops."""
     source = _source(seed, inverse_focal)
     scenes = [source.scene(k) for k in range(-(-count // CHUNK))]

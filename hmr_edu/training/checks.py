@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hmr_edu import losses
-from hmr_edu.data.appearance import LARGEST
-from hmr_edu.errors import DataError
+from hmr_edu.data.synthetic.appearance import LARGEST
+from hmr_edu.io.errors import DataError
 from hmr_edu.training.config import TrainConfig
 
 # Options that a run cannot change when it goes on (it would not be the same run), but a folder may

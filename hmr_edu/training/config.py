@@ -12,15 +12,15 @@ from typing import Literal
 
 import torch
 
-from hmr_edu.data.appearance import LEVELS, AppearanceConfig
-from hmr_edu.data.synthetic import SyntheticConfig
+from hmr_edu.data.synthetic.appearance import LEVELS, AppearanceConfig
+from hmr_edu.data.synthetic.people import SyntheticConfig
 
 
 @dataclass
 class ModelConfig:
     """The network; see `hmr_edu.hmr.HMR`."""
 
-    # The trunk.
+    # The backbone.
     encoder: Literal["resnet18", "resnet50"] = "resnet50"
     # Channels of the first stage; 64 is torchvision's.
     width: int = 64
@@ -82,7 +82,7 @@ class OptimizerConfig:
     # The critics' learning rate.
     critic_learning_rate: float = 1e-4
     # The regressor's learning rate in units of the network's. Its first layer sees hundreds of
-    # positive features: at the trunk's rate most of its ReLUs die (96 % in one run at 2e-3),
+    # positive features: at the backbone's rate most of its ReLUs die (96 % in one run at 2e-3),
     # and what is left can only say the mean pose.
     regressor_scale: float = 1.0
     # Share of each weight that is taken off at a step, in units of the learning rate.
@@ -118,8 +118,8 @@ class TrainConfig:
     # Where poses come from, in equal parts: "prior" (shipped), "bent" (its draws with the legs
     # drawn up as in sitting and kicking), mocap files (npz).
     poses: tuple[str, ...] = ("prior",)
-    # Weights the trunk starts from, as torchvision saves them; "" starts from nothing.
-    trunk: str = ""
+    # Weights the backbone starts from, as torchvision saves them; "" starts from nothing.
+    backbone: str = ""
     # Weights to go on from, shipped by name or a run's file; what does not fit, at another
     # resolution say, starts anew.
     start: str = ""
@@ -189,7 +189,7 @@ def cpu_preset() -> TrainConfig:
             pose=10.0,
             betas=0.02,
             adversary=0.01,
-            # Dense labels teach the trunk faster than 85 numbers do.
+            # Dense labels teach the backbone faster than 85 numbers do.
             heatmaps=5.0,
             depths=15.0,
             parts=5.0,
@@ -250,7 +250,7 @@ def gpu_preset() -> TrainConfig:
 
 
 def paper_preset() -> TrainConfig:
-    """The paper's own network and optimiser; give it ImageNet weights with `--trunk`."""
+    """The paper's own network and optimiser; give it ImageNet weights with `--backbone`."""
     return TrainConfig(name="paper", workers=14)
 
 

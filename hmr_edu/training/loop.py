@@ -24,16 +24,18 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from hmr_edu.body import load_body
-from hmr_edu.data.annotations import read_json
 from hmr_edu.data.batch import Batch
-from hmr_edu.data.synthetic import Scene, SyntheticPeople, batch_seed
-from hmr_edu.errors import DataError
+from hmr_edu.data.synthetic.people import Scene, SyntheticPeople, batch_seed
 from hmr_edu.hmr import HMR
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.jsonfile import read_json, write_json
+from hmr_edu.io.provenance import environment
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
 from hmr_edu.training.checks import check_options, check_same_run
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.divergence import check_losses, check_weights
+from hmr_edu.training.log import Log
 from hmr_edu.training.objective import (
     adversary_loss,
     critic_loss,
@@ -41,9 +43,8 @@ from hmr_edu.training.objective import (
     supervised_losses,
 )
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
-from hmr_edu.training.records import Log, environment, origin, write_json
 from hmr_edu.training.samples import save_samples
-from hmr_edu.training.setup import Scenes, build_networks, pose_source, precision
+from hmr_edu.training.setup import Scenes, build_networks, origin, pose_source, precision
 
 # People in the pictures of progress.
 SHOWCASE = 8
@@ -217,7 +218,7 @@ class Trainer:
                     learning_rate=self.optimizers[0].param_groups[0]["lr"],
                 )
             if main and (self._passed(c.sample_every) or self.progress >= 1):
-                self._settle_norms()
+                self._recalibrate_batch_norm()
                 save_samples(c.folder, self.images, self.network(), showcase)
             if saves or self.progress >= 1:
                 self._save()
@@ -226,7 +227,7 @@ class Trainer:
             log.close()
             self.network().save(c.folder / "model.safetensors")
 
-    def _settle_norms(self) -> None:
+    def _recalibrate_batch_norm(self) -> None:
         """Measure what the batch norms take for the mean at test time, with today's weights.
 
         Their running means trail behind weights that move fast: in the middle of a run with Muon

@@ -10,8 +10,8 @@ from hmr_edu import losses
 from hmr_edu.body import SMPL
 from hmr_edu.data.batch import Batch
 from hmr_edu.discriminator import Discriminator
+from hmr_edu.encoder.heads import Features
 from hmr_edu.hmr import Prediction
-from hmr_edu.spatial_head import Features
 from hmr_edu.training.config import LossConfig
 
 # Joints whose rotations retargeted mocap does not measure (feet, collars, hands): always

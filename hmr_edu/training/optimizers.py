@@ -21,7 +21,7 @@ def build_optimizers(
     """
     matrices: set[torch.nn.Parameter] = set()
     if config.method == "muon":
-        ends = [model.encoder.trunk.conv1, *(p[-1] for p in model.regressor.perceptrons)]
+        ends = [model.encoder.backbone.conv1, *(p[-1] for p in model.regressor.perceptrons)]
         if hasattr(model.encoder.head, "maps"):
             ends.append(model.encoder.head.maps)
         matrices = set(hidden_matrices(model, ends))

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from hmr_edu.data.batch import Batch
-from hmr_edu.files import atomic_write
 from hmr_edu.hmr import HMR
+from hmr_edu.io.files import atomic_write
 from hmr_edu.rotations import matrix_to_axis_angle
 from hmr_edu.theta import join_theta
 

@@ -1,0 +1,34 @@
+from .batch import Batch
+from .photos.annotations import AnnotatedPerson, read_annotations
+from .photos.calibration import View, read_cameras
+from .photos.pictures import EXAMPLES, read_photo
+from .poses.mocap import Mocap, find_mocap, load_mocap
+from .poses.prior import PosePrior, load_pose_prior
+from .poses.real_poses import RealPoses, load_real_poses
+from .synthetic.appearance import LEVELS, AppearanceConfig
+from .synthetic.people import PoseSource, SyntheticConfig, SyntheticPeople, batch_seed
+from .synthetic.scenes import paint_scenes
+
+__all__ = [
+    "EXAMPLES",
+    "LEVELS",
+    "AnnotatedPerson",
+    "AppearanceConfig",
+    "Batch",
+    "Mocap",
+    "PosePrior",
+    "PoseSource",
+    "RealPoses",
+    "SyntheticConfig",
+    "SyntheticPeople",
+    "View",
+    "batch_seed",
+    "find_mocap",
+    "load_mocap",
+    "load_pose_prior",
+    "load_real_poses",
+    "paint_scenes",
+    "read_annotations",
+    "read_cameras",
+    "read_photo",
+]
