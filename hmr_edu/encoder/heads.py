@@ -4,7 +4,7 @@ The paper averages the last feature map over the image. With pretrained weights 
 scratch in minutes it learns nothing, since a place in the image must first become a channel. Here
 a place stays a place: a heat-map for each keypoint, read by soft-argmax (Sun et al. 2018, "Integral
 human pose regression"), its depth, and the coarse last map, flattened instead of averaged. The
-heat-maps, depths and body parts are also outputs, so that cheap dense labels can teach the backbone.
+heat-maps, depths and body parts are also outputs, so that cheap dense labels can teach it.
 """
 
 from __future__ import annotations

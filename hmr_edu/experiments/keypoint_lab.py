@@ -20,7 +20,7 @@ from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.encoder.heads import Features
 from hmr_edu.experiments.cameras import CameraKind, apply_camera
 from hmr_edu.experiments.critics import CriticKind, build_critics
-from hmr_edu.experiments.people import People, mean_person
+from hmr_edu.experiments.people import People, draw_people, mean_person
 from hmr_edu.hmr import Prediction, bodies
 from hmr_edu.losses import lsgan_discriminator_loss, lsgan_encoder_loss
 from hmr_edu.regressor import ThetaRegressor

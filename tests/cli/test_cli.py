@@ -166,7 +166,7 @@ def test_importing_the_package_costs_nothing():
         "print(sorted(m for m in set(sys.modules) - before))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "['hmr_edu']"
+    assert out.stdout.strip() == "['hmr_edu', 'lazy_loader']"
 
 
 def test_the_core_imports_without_the_extras():

@@ -9,6 +9,7 @@ import trimesh
 
 from hmr_edu.camera import CropBox
 from hmr_edu.data.photos.pictures import read_photo
+from hmr_edu.io import write_json
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz import export, palette, pictures
@@ -237,7 +238,7 @@ def test_a_failed_export_leaves_the_old_file(tmp_path):
     with pytest.raises(ValueError, match="finite"):
         export.write_glb(path, np.full_like(mesh.vertices, np.nan), mesh.faces)
     with pytest.raises(ValueError, match="JSON"):
-        export.write_json(path, {"theta": [float("nan")]})
+        write_json(path, {"theta": [float("nan")]})
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
