@@ -20,7 +20,7 @@ extensions = [
     # Our own, in docs/_ext.
     "lesson_pages",
     "module_pages",
-    "readable_docstrings",
+    "docstrings",
     "offline_mathjax",
     "plotly_figures",
     "explorer_films",
@@ -40,6 +40,7 @@ nb_code_prompt_hide = "Hide the solution"
 # API pages come from the docstrings; signatures as they are written in the source.
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
+default_role = "code_or_link"  # what single backticks mean in docstrings
 add_module_names = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
