@@ -21,6 +21,8 @@ extensions = [
     "lesson_pages",
     "module_pages",
     "docstrings",
+    "citations",
+    "rooms",
     "offline_mathjax",
     "plotly_figures",
     "explorer_films",
@@ -46,10 +48,17 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 toc_object_entries_show_parents = "hide"
 
+# One bibliography; an entry's id on its page is its key.
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "house"
+bibtex_reference_style = "author_year"
+bibtex_cite_id = "{key}"
+
 html_theme = "sphinx_book_theme"
 html_title = "hmr_edu"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
