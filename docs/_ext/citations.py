@@ -84,7 +84,7 @@ def pattern(path: Path) -> tuple[re.Pattern[str], list[str]]:
     """Return one pattern for all mentions, a group an entry, and the keys of the groups."""
     named = {}
     for key, entry in entries(path).items():
-        words = re.escape(title(entry)).replace(r"\ ", r"\s+").replace("'", "['’]")
+        words = re.escape(title(entry)).replace(r"\ ", r"\s+").replace("'", "['\u2019]")
         # Short titles are everyday words.
         alone = [f"(?i:{words})"] if len(title(entry)) > 20 else []
         named[key] = "|".join([*filter(None, [mention(entry)]), *alone])

@@ -14,7 +14,7 @@ GAP, NARROW = 14, 8  # between neighbours, and the width of a stand-in
 
 
 def stand_ins(rows: list[list[str]], lines: set[Line]) -> dict[Line, list[str]]:
-    """Add stand-ins to the rows, in place; return the nodes that each line passes, ends included."""
+    """Add stand-ins to the rows, in place; return the nodes of each line, ends included."""
     row_of = {node: i for i, row in enumerate(rows) for node in row}
     paths = {}
     for start, end in sorted(lines):

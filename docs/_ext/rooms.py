@@ -82,7 +82,7 @@ def drawing(rows: list[list[str]], imports: Imports, files: dict[str, int], page
         room: (x[room], MARGIN + HEIGHT / 2 + ROW * i) for i, row in enumerate(rows) for room in row
     }
     parts, rules = [], []
-    for room, (x0, y0) in at.items():
+    for room, (_, y0) in at.items():
         for other in sorted(imports[room], key=lambda r: at[r]):
             kind = "line" if (room, other) in lines else "line implied"
             passed = paths.get((room, other), [room, other])
