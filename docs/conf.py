@@ -19,6 +19,8 @@ extensions = [
     "sphinx.ext.mathjax",
     # Our own, in docs/_ext.
     "lesson_pages",
+    "lesson_links",
+    "paper_map",
     "module_pages",
     "docstrings",
     "citations",
@@ -48,11 +50,11 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 toc_object_entries_show_parents = "hide"
 
-# One bibliography; an entry's id on its page is its key.
+# One bibliography, in sections.
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "house"
 bibtex_reference_style = "author_year"
-bibtex_cite_id = "{key}"
+bibtex_cite_id = "{key}-{bibliography_count}"
 
 html_theme = "sphinx_book_theme"
 html_title = "hmr_edu"

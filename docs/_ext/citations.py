@@ -111,6 +111,7 @@ class LinkMentions(SphinxPostTransform):
             return
         path = Path(self.env.srcdir) / BIBLIOGRAPHY
         target = self.app.builder.get_relative_uri(self.env.docname, PAGE)
+        ids = {c.key: c.citation_id for c in self.env.get_domain("cite").citations}
         for node in list(self.document.findall(nodes.Text)):
             parents, parent = [], node.parent
             while parent is not None:
@@ -120,7 +121,7 @@ class LinkMentions(SphinxPostTransform):
                 continue
             text, done, new = str(node), 0, []
             for start, end, key in find(text, path):
-                link = nodes.reference("", text[start:end], refuri=f"{target}#{key}")
+                link = nodes.reference("", text[start:end], refuri=f"{target}#{ids[key]}")
                 new += [nodes.Text(text[done:start]), link]
                 done = end
             if new:

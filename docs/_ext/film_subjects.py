@@ -13,7 +13,7 @@ from hmr_edu.evaluation.test_sets import test_set
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.losses import lsgan_discriminator_loss
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from hmr_edu.training.objective import critic_weights
+from hmr_edu.training.adversarial import critic_weights
 from hmr_edu.viz import explore
 from hmr_edu.viz.explore.front import Explorer
 

@@ -104,7 +104,7 @@ def drawing(rows: list[list[str]], imports: Imports, files: dict[str, int], page
     shown = "stroke: var(--pst-color-primary); stroke-width: 2.4; opacity: 1; visibility: visible"
     return (
         f'<div class="rooms" role="figure" aria-label="{escape(alt)}">'
-        f'<svg viewBox="0 0 {WIDTH} {height}"><style>{",".join(rules)} {{ {shown} }}</style>'
+        f'<svg viewBox="-2 0 {WIDTH + 4} {height}"><style>{",".join(rules)} {{ {shown} }}</style>'
         f"{''.join(parts)}</svg></div>"
     )
 
