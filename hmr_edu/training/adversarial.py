@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from hmr_edu.discriminator import lsgan_discriminator_loss, lsgan_encoder_loss
 from hmr_edu.hmr import Prediction
-from hmr_edu.losses import lsgan_discriminator_loss, lsgan_encoder_loss
 
 # Joints whose rotations retargeted mocap does not measure (feet, collars, hands): always
 # nearly zero there, so a critic would tell bodies apart by them alone.
@@ -38,6 +38,7 @@ def fakes(
     return rotations, torch.cat([p.betas for p in predictions])
 
 
+@runtime_checkable
 class Engine(Protocol):
     """The part of accelerate's `Accelerator` that a step needs."""
 
