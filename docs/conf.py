@@ -25,6 +25,7 @@ extensions = [
     "docstrings",
     "citations",
     "rooms",
+    "loss_terms",
     "offline_mathjax",
     "plotly_figures",
     "explorer_films",
