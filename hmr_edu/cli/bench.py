@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -145,7 +145,9 @@ def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list
             output = ours(b, p, vertices)
             return output.vertices if vertices else output.keypoints
 
-        def theirs(b: torch.Tensor = betas, p: torch.Tensor = pose, peer=peer) -> torch.Tensor:
+        def theirs(
+            b: torch.Tensor = betas, p: torch.Tensor = pose, peer: Any = peer
+        ) -> torch.Tensor:
             return peer(betas=b, global_orient=p[:, :3], body_pose=p[:, 3:]).vertices
 
         def backward(call: Callable, b: torch.Tensor = betas, p: torch.Tensor = pose) -> None:
@@ -179,7 +181,7 @@ def renderer_rows(body: BodyData, seconds: float) -> list[Row]:
     vertices = layer(torch.zeros(8, 10), pose).vertices.detach().numpy()
     parts = body.weights.argmax(1).astype(np.uint8)
     render = Renderer(body.faces, body.v_template, parts, samples=1)
-    camera = np.tile(np.float32([0.9, 0, 0]), (8, 1))
+    camera = np.tile(np.array([0.9, 0, 0], np.float32), (8, 1))
     rows = []
     for size in (64, 128, 224):
         ours = milliseconds(lambda s=size: render(vertices, s, camera=camera), seconds) / 8

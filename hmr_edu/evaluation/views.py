@@ -139,9 +139,7 @@ def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _score(
-    found: Float[Tensor, "pictures 19 3"], measured: Sequence[Measured]
-) -> dict[str, float | None]:
+def _score(found: Float[Tensor, "pictures 19 3"], measured: Sequence[Measured]) -> dict[str, float]:
     joints = metrics.align_root(found)[:, : len(LSP)]
     errors, aligned, turned = [], [], []
     right, left = metrics.HIPS
