@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Float32
+from markupsafe import Markup
 
 from hmr_edu.io.files import atomic_write
 from hmr_edu.viz.export import upright
 from hmr_edu.viz.palette import PREDICTION
 from hmr_edu.viz.pictures import Picture
-from hmr_edu.viz.report import html
+from hmr_edu.viz.report.html import Drawing, encode_image, render
 from hmr_edu.viz.shading import Faces, Vertices, as_array
 
-STYLE = """
-main { max-width: 1400px; }
-.side { display: grid; gap: 1.5rem; grid-template-columns: minmax(16rem, 2fr) 3fr;
-  align-items: start; }
-.side > * { min-width: 0; margin: 0; }
-.view { height: min(78vh, 46rem); border: 1px solid var(--line); border-radius: 12px;
-  overflow: hidden; }
-@media (max-width: 50rem) { .side { grid-template-columns: 1fr; } .view { height: 70vh; } }
-"""
 FRONT = (0.0, -1.4, 0.15)
 # The epsilons are for triangles of millimetres: by default plotly takes them for empty.
 LIGHTING = {"ambient": 0.42, "diffuse": 0.85, "specular": 0.1, "roughness": 0.7, "fresnel": 0.1}
@@ -105,30 +96,27 @@ def _camera(eye: tuple[float, float, float]) -> dict[str, dict[str, float]]:
 
 
 def write_html(
-    path: str | Path,
-    vertices: Vertices,
-    faces: Faces,
-    picture: Picture,
-    title: str,
-    colour: str = PREDICTION,
+    path: str | Path, vertices: Vertices, faces: Faces, picture: Picture, title: str
 ) -> None:
     """Write a page with the picture beside the body, which can be orbited; about 5 MB.
 
     Nothing is loaded from elsewhere: plotly.js (most of the size) is inside.
+
+    Args:
+        path: the file to write.
+        vertices: camera frame, metres.
+        faces: triangles, as vertex numbers.
+        picture: the photograph, with the body drawn over it.
+        title: the page's heading; it may hold any characters.
     """
-    view = body_figure(vertices, faces, colour).to_html(
+    view = body_figure(vertices, faces).to_html(
         full_html=False,
         include_plotlyjs=True,
         div_id="body",
         default_height="100%",
         config={"displaylogo": False, "responsive": True, "displayModeBar": False},
     )
-    text = f"{title}, with the predicted body drawn over it"
-    body = (
-        f'<h1>{escape(title)}</h1><div class="side"><figure>'
-        f"{html.img(html.encode_image(picture), text)}</figure><figure>"
-        f'<div class="view">{view}</div><figcaption>Drag to turn, scroll to come nearer.'
-        "</figcaption></figure></div>"
-    )
+    photo = Drawing(encode_image(picture), f"{title}, with the predicted body drawn over it")
+    text = render("orbit.html", title=title, photo=photo, view=Markup(view))  # plotly's markup
     with atomic_write(path) as temporary:
-        temporary.write_text(html.page(title, body, STYLE), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

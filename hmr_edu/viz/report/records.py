@@ -30,9 +30,9 @@ class Step(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """The same held-out people at one moment of the training (`seen` images so far)."""
+    """The same held-out people after `images_seen` training images."""
 
-    seen: int
+    images_seen: int
     images: UInt8[np.ndarray, "n height width 3"]
     theta: Float32[np.ndarray, "n steps 85"]
     true_theta: Float32[np.ndarray, "n 85"]
