@@ -26,6 +26,7 @@ from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.tables import number_cell, text_table
 
 NEAR = 0.2  # of the box's longer side
 BOX = 2 / PADDING  # that side in crop coordinates
@@ -105,17 +106,14 @@ def evaluate_photos(
 def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay a photo evaluation out as text."""
     about = record["about"]
-    rows = {name: row for name, row in record.items() if name != "about"}
-    width = max(map(len, rows))
-    lines = [
-        f"{about['people']} people in {about['pictures']} pictures, {about['keypoints']} keypoints",
-        f"{'':{width}}  PCK@{NEAR}  distance",
-        f"{'':{width}}        %  % of box",
-    ]
-    for name, row in rows.items():
-        cells = ("-" if row[key] is None else f"{100 * row[key]:.1f}" for key in row)
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>9}" for cell in cells))
-    return "\n".join(lines)
+    lines = [["", f"PCK@{NEAR}", "distance"], ["", "%", "% of box"]]
+    for name, row in record.items():
+        if name != "about":
+            lines.append(
+                [name, *(number_cell(row[key], factor=100) for key in ("pck", "distance"))]
+            )
+    head = "{people} people in {pictures} pictures, {keypoints} keypoints".format(**about)
+    return f"{head}\n{text_table(lines)}"
 
 
 def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float]:
