@@ -43,7 +43,7 @@ def mpjpe(
 ) -> Float[Tensor, "*batch"]:
     """Mean per-joint position error, metres, hips aligned. The tables use the 14 joints of LSP.
 
-    Raises ValueError as `per_joint_error`. Source: HMR, section 4.2.
+    Raises ValueError as `per_joint_error`. Source: HMR, section 4.1.
     """
     return per_joint_error(pred, target, hips).mean(-1)
 
@@ -81,7 +81,7 @@ def pa_mpjpe(
 ) -> Float[Tensor, "*batch"]:
     """MPJPE after `procrustes_align`: what is wrong with the pose alone; metres.
 
-    Raises ValueError as `per_joint_error`. Source: HMR, section 4.2 ("reconstruction error").
+    Raises ValueError as `per_joint_error`. Source: HMR, section 4.1 ("reconstruction error").
     """
     return mpjpe(procrustes_align(pred, target), target, hips=None)
 

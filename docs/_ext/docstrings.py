@@ -4,11 +4,14 @@ sphinx.ext.napoleon reads the sections.
 Three things are left to do here.
 A single backtick makes a link of a name that the site documents, and code of anything else.
 Prose may hold | and *, which mean something in reStructuredText.
-Signatures show what somebody wrote: "batch 3" in double quotes, no <factory>, no field numbers.
+Signatures show what somebody wrote: "batch 3" in double quotes, no <factory>, no field numbers, and
+types without the ranges that their options are checked against.
 """
 
 import re
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, get_type_hints
 
 from docutils import nodes
 from sphinx import addnodes
@@ -42,10 +45,19 @@ def escape(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
         literal = literal or line.endswith("::")
 
 
+def plain_types(app: Sphinx, obj: Callable[..., Any], bound: bool) -> None:
+    """Take `Annotated` off the types of a function's arguments; one that cannot be read stays."""
+    with suppress(AttributeError, NameError, TypeError):
+        obj.__annotations__ = obj.__annotations__ | get_type_hints(obj)
+
+
 def signature(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, args: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Write `...` for a default that is made anew for every object."""
+    """Write `...` for a default that is made anew for every object; nobody calls a protocol."""
+    if getattr(obj, "_is_protocol", False):
+        return "", None
+    args = args and re.sub(r"\b(Posix|Windows)Path\(", "Path(", args)
     return args and args.replace("<factory>", "..."), returns
 
 
@@ -56,7 +68,12 @@ def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: An
 
 def double_quotes(app: Sphinx, doctree: nodes.document) -> None:
     """Show strings in signatures with the quotes that the package writes."""
-    for string in doctree.findall(addnodes.desc_sig_literal_string):
+
+    def is_string(node: nodes.Node) -> bool:
+        default = isinstance(node, nodes.inline) and "default_value" in node["classes"]
+        return default or isinstance(node, addnodes.desc_sig_literal_string)
+
+    for string in doctree.findall(is_string):
         text = string.astext()
         if text[:1] == text[-1:] == "'" and '"' not in text:
             string.children = [nodes.Text(f'"{text[1:-1]}"')]
@@ -67,6 +84,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.napoleon")
     app.add_role("code_or_link", Code())
     app.connect("autodoc-process-docstring", escape, priority=400)
+    app.connect("autodoc-before-process-signature", plain_types)
     app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-skip-member", skip)
     app.connect("doctree-read", double_quotes)
