@@ -24,7 +24,7 @@ def said(lesson: str) -> set[str]:
 
 def claims() -> list[tuple[str, set[str], str]]:
     """Return (claim, lessons that test it, result) for each claim of the second half."""
-    parts = PAGE.split("# The claims")[1].split("\n[00.")[0].split("\n### ")[1:]
+    parts = PAGE.split("# The claims")[1].split("\n[00.")[0].split("\n## ")[1:]
     found = []
     for part in parts:
         claim, tested, result = re.fullmatch(
