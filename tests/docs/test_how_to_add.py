@@ -30,7 +30,7 @@ def test_a_loss():
     use = """
         import types
         import torch
-        from hmr_edu.training.config import LossConfig, cpu_preset
+        from hmr_edu.training.config import LossConfig
         from hmr_edu.training.objective import active_terms
 
         assert LossConfig().limbs == 0
