@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 # `docs/lessons/` is written by the build.
 PAGES = sorted(
@@ -85,7 +85,7 @@ def test_every_page_is_reached():
             for line in body.splitlines():
                 name = line.strip()
                 if name and not name.startswith(":") and "*" not in name:
-                    child = page.parent / f"{name}.md"
+                    child = (page.parent / f"{name}.md").resolve()
                     assert child.exists(), f"{page.name}: no page {name}"
                     found |= below(child)
         return found

@@ -40,9 +40,9 @@ def cells(path: Path) -> list[str]:
 
 
 def long_lines(text: str) -> list[str]:
-    """Lines that do not fit. What is drawn in a line (a picture as data) is not read there."""
-    lines = (re.sub(r"data:image/[^)\"]+", "", line) for line in text.splitlines())
-    return [f"{len(line)}: {line[:60]}..." for line in lines if len(line) > WIDTH]
+    """Lines that do not fit. A picture as data is not read, and an option cannot be wrapped."""
+    text = re.sub(r"data:image/[^)\"]+", "", re.sub(r"^:alt: .*$", "", text, flags=re.MULTILINE))
+    return [f"{len(x)}: {x[:60]}..." for x in text.splitlines() if len(x) > WIDTH]
 
 
 def hidden_terms(text: str) -> list[str]:
