@@ -7,6 +7,7 @@ image -> encoder -> features -> regressor, T times -> theta -> SMPL -> projected
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +41,12 @@ class Prediction(NamedTuple):
     keypoints2d: Float[Tensor, "batch 19 2"]
     keypoints3d: Float[Tensor, "batch 19 3"]
     rotations: Float[Tensor, "batch 24 3 3"]
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Prediction:
+        """Apply a function to each tensor."""
+        theta, vertices, *others = self
+        meshes = None if vertices is None else function(vertices)
+        return Prediction(function(theta), meshes, *map(function, others))
 
     @property
     def camera(self) -> Float[Tensor, "batch 3"]:

@@ -114,6 +114,11 @@ class ThetaRegressor(nn.Module):
             for _ in range(1 if share_weights else iterations)
         )
 
+    @property
+    def output_layers(self) -> list[nn.Module]:
+        """The last layer of each perceptron, which gives the correction."""
+        return [list(perceptron.children())[-1] for perceptron in self.perceptrons]
+
     def forward(
         self, features: Float[Tensor, "batch features"], iterations: int | None = None
     ) -> list[Float[Tensor, "batch 85"]]:

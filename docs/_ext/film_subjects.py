@@ -14,7 +14,7 @@ from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.training.objective import critic_weights
 from hmr_edu.viz import explore
-from hmr_edu.viz.explore.front import Explorer
+from hmr_edu.viz.explore.explorer import Explorer
 
 PERSON = 2  # of the held-out people: the one that lesson 00 looks at
 

@@ -12,7 +12,7 @@ def command(args: Sequence[str]) -> None:
     from hmr_edu.training.config import TrainConfig
     from hmr_edu.training.presets import PRESETS
 
-    presets = {name: (make.__doc__, make()) for name, make in PRESETS.items()}
+    presets = {name: (make.__doc__ or "", make()) for name, make in PRESETS.items()}
     config: TrainConfig = tyro.extras.overridable_config_cli(
         presets, prog="hmr-edu train", args=args
     )

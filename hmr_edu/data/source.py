@@ -31,14 +31,21 @@ class BatchSource(Protocol):
     index alone, so that a run can be cut, resumed or shared among processes without a change.
     """
 
-    batch_size: int
-    image_size: int
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch."""
+        ...
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along each side of a picture."""
+        ...
 
     def prepare(self, index: int) -> Any:
         """Return a `TensorDataclass` with all that `finish` needs for batch `index`; CPU."""
         ...
 
-    def finish(self, prepared: Any, device: torch.device | str = "cpu") -> Batch:
+    def finish(self, prepared: Any, /, device: torch.device | str = "cpu") -> Batch:
         """Return the batch on `device`."""
         ...
 

@@ -19,6 +19,7 @@ from hmr_edu.evaluation.test_sets import TestSet
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.tables import number_cell, text_table
 
 # What ratios in the table are taken to.
 REFERENCE = "mean theta"
@@ -131,21 +132,14 @@ def _block(name: str, record: Mapping[str, Any]) -> str:
     for row, values in rows.items():
         if reference and values.get("pa_mpjpe") is not None:
             values = {**values, "ratio": values["pa_mpjpe"] / reference}
-        lines.append([row, *(_cell(values.get(key), key, f) for key, _, _, f in COLUMNS)])
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    text = [
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
-        for line in lines
-    ]
+        cells = (
+            number_cell(values.get(key), 2 if key == "ratio" else 1, factor)
+            for key, _, _, factor in COLUMNS
+        )
+        lines.append([row, *cells])
     about = record["about"]
     head = f"{name}: {about['images']:,} pictures, poses: {about['poses']}"
-    return "\n".join([head, *text, f"real poses: {about['real_poses']}"])
-
-
-def _cell(value: float | None, key: str, factor: float) -> str:
-    if value is None:
-        return "-"
-    return f"{factor * value:.2f}" if key == "ratio" else f"{factor * value:.1f}"
+    return "\n".join([head, text_table(lines), f"real poses: {about['real_poses']}"])
 
 
 def _joint_errors(step: Prediction, truth: Truth) -> dict[str, float]:

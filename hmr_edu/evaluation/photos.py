@@ -7,7 +7,6 @@ these very pictures, and its own answers given to the wrong pictures.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,12 @@ from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.tables import number_cell, text_table
 
 NEAR = 0.2  # of the box's longer side
 BOX = 2 / PADDING  # that side in crop coordinates
 BATCH = 32
-SHIFTS = 100  # how often, at most, answers are handed round
+SHIFTS = 100  # how many shifts of the shuffled baseline are tried at most
 
 
 def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people 3 size size"]:
@@ -106,20 +106,17 @@ def evaluate_photos(
 def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay a photo evaluation out as text."""
     about = record["about"]
-    rows = {name: row for name, row in record.items() if name != "about"}
-    width = max(map(len, rows))
-    lines = [
-        f"{about['people']} people in {about['pictures']} pictures, {about['keypoints']} keypoints",
-        f"{'':{width}}  PCK@{NEAR}  distance",
-        f"{'':{width}}        %  % of box",
-    ]
-    for name, row in rows.items():
-        cells = ("-" if row[key] is None else f"{100 * row[key]:.1f}" for key in row)
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>9}" for cell in cells))
-    return "\n".join(lines)
+    lines = [["", f"PCK@{NEAR}", "distance"], ["", "%", "% of box"]]
+    for name, row in record.items():
+        if name != "about":
+            lines.append(
+                [name, *(number_cell(row[key], factor=100) for key in ("pck", "distance"))]
+            )
+    head = "{people} people in {pictures} pictures, {keypoints} keypoints".format(**about)
+    return f"{head}\n{text_table(lines)}"
 
 
-def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | None]:
+def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float]:
     found = found.expand_as(marked)
     distance = ((found - marked).norm(dim=-1) * visible).sum(1) / visible.sum(1)
     pck = metrics.pck2d(found, marked, NEAR * BOX, visible)
@@ -127,23 +124,28 @@ def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | 
 
 
 def shuffled_baseline(
-    found: Float[Tensor, "people 19 _"],
-    whose: Sequence[Any],
-    score: Callable[[Tensor, list[int]], dict[str, float | None]],
+    answers: Float[Tensor, "people 19 _"],
+    owners: Sequence[Any],
+    score: Callable[[Tensor, list[int]], dict[str, float]],
 ) -> dict[str, float | None]:
-    """Score answers for somebody else, in turn: a shuffle without chance.
+    """Score the answers of other people: every shift of the list, so without chance.
 
-    What a network is worth that does not look at the picture it speaks of. Nobody is given an
-    answer that is his own, as `whose` says; None where there is no other. `score` measures answers
-    for the pictures of these rows.
+    This is the worth of a network that does not look at its picture. None where there is nobody
+    else.
+
+    Args:
+        answers: a network's answer for each picture.
+        owners: whose answer it is; nobody is given an answer of the same owner.
+        score: measures answers for the pictures of some rows.
     """
-    n, total, count = len(found), Counter(), 0
+    n, count = len(answers), 0
+    total: dict[str, float] = {}
     for shift in torch.linspace(1, n - 1, min(n - 1, SHIFTS)).round().int().unique().tolist():
-        rows = [i for i in range(n) if whose[i] != whose[i - shift]]
+        rows = [i for i in range(n) if owners[i] != owners[i - shift]]
         if rows:
-            for key, value in score(found.roll(shift, 0)[rows], rows).items():
-                total[key] += len(rows) * value
+            for key, value in score(answers.roll(shift, 0)[rows], rows).items():
+                total[key] = total.get(key, 0.0) + len(rows) * value
             count += len(rows)
     if not count:
-        return dict.fromkeys(score(found, list(range(n))))
+        return dict.fromkeys(score(answers, list(range(n))))
     return {key: value / count for key, value in total.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -13,7 +13,7 @@ from hmr_edu.hmr import Prediction
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Generator[None]:
     """Put a network into evaluation mode inside; afterwards each part is in its old mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -47,9 +47,10 @@ def predict_batches(
 
 
 def _on_cpu(prediction: Prediction) -> Prediction:
-    return Prediction(*(None if part is None else part.float().cpu() for part in prediction))
+    return prediction.map(lambda part: part.float().cpu())
 
 
-def _join(batches: Iterable[Prediction]) -> Prediction:
-    columns = zip(*batches, strict=True)
-    return Prediction(*(None if parts[0] is None else torch.cat(parts) for parts in columns))
+def _join(batches: Sequence[Prediction]) -> Prediction:
+    theta, vertices, *others = zip(*batches, strict=True)
+    meshes = None if vertices[0] is None else torch.cat(vertices)
+    return Prediction(torch.cat(theta), meshes, *(torch.cat(parts) for parts in others))

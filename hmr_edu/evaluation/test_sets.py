@@ -134,7 +134,7 @@ def test_set(
     return TestSet(name if name in TEST_SETS else path.stem, people, body, source, images)
 
 
-test_set.__test__ = False  # nor is this one
+test_set.__test__ = False  # nor is this one  # ty: ignore[missing-attribute]
 
 
 def find_test_sets(body: SMPL, config: SyntheticConfig, images: int = 1000) -> list[TestSet]:

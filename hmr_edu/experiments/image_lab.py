@@ -48,4 +48,4 @@ def test_pictures(
     return predictions.steps, predictions.truth
 
 
-test_pictures.__test__ = False  # pytest need not look
+test_pictures.__test__ = False  # pytest need not look  # ty: ignore[missing-attribute]

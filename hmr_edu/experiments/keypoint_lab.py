@@ -73,6 +73,9 @@ class LiftConfig:
 class Lifter(nn.Module):
     """HMR's regressor and body, with 2D keypoints for features."""
 
+    mean: Tensor
+    spread: Tensor
+
     def __init__(self, config: LiftConfig, people: People) -> None:
         super().__init__()
         self.camera = config.camera
@@ -90,7 +93,8 @@ class Lifter(nn.Module):
         )
         if not config.relu:
             for perceptron in self.regressor.perceptrons:
-                perceptron[1] = perceptron[4] = nn.Identity()
+                for position in ("1", "4"):
+                    perceptron.set_submodule(position, nn.Identity())
         self.body = load_body("lite")
 
     def _raw(self, people: People) -> Float[Tensor, "people features"]:
@@ -161,11 +165,11 @@ def train_lifter(config: LiftConfig) -> Lifter:
     return lifter.eval()
 
 
-def _optimizers(regressor: nn.Module, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+def _optimizers(regressor: ThetaRegressor, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
     """Muon for hidden weights, AdamW for the rest; or AdamW alone."""
     matrices = []
     if config.method == "muon":
-        matrices = hidden_matrices(regressor, [p[-1] for p in regressor.perceptrons])
+        matrices = hidden_matrices(regressor, regressor.output_layers)
     hidden = set(matrices)
     rest = [p for p in regressor.parameters() if p not in hidden]
     optimizers: list[torch.optim.Optimizer] = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -45,7 +45,7 @@ class Engine(Protocol):
     def backward(self, loss: Tensor) -> None:
         """Compute gradients."""
 
-    def clip_grad_norm_(self, parameters: object, max_norm: float) -> object:
+    def clip_grad_norm_(self, parameters: Iterable[Tensor], max_norm: float) -> object:
         """Limit the norm of all gradients together."""
 
     def unwrap_model(self, model: nn.Module) -> nn.Module:
@@ -60,9 +60,9 @@ class OneProcess:
         """Compute gradients."""
         loss.backward()
 
-    def clip_grad_norm_(self, parameters: object, max_norm: float) -> object:
+    def clip_grad_norm_(self, parameters: Iterable[Tensor], max_norm: float) -> object:
         """Limit the norm of all gradients together."""
-        return clip_grad_norm_(parameters, max_norm)  # type: ignore[arg-type]
+        return clip_grad_norm_(parameters, max_norm)
 
     def unwrap_model(self, model: nn.Module) -> nn.Module:
         """Return the network itself."""

@@ -178,10 +178,10 @@ def cpu_computes_in_bf16() -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
-def as_record(config: TrainConfig) -> dict:
-    """The configuration as plain nested values for a JSON record."""
+def as_record(config: TrainConfig) -> dict[str, Any]:
+    """Return the configuration as plain nested values for a JSON record."""
 
-    def plain(value: object) -> object:
+    def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: plain(item) for key, item in value.items()}
         if isinstance(value, list | tuple):

@@ -82,7 +82,7 @@ class Trainer:
                 f"--data.batch-size {config.data.batch_size} cannot be shared evenly by "
                 f"{self.accelerator.num_processes} processes"
             )
-        self.source = source or SyntheticPeople(
+        self.source: BatchSource = source or SyntheticPeople(
             load_body(config.model.body),
             self.poses,
             dataclasses.replace(config.data, batch_size=share),
@@ -202,7 +202,7 @@ class Trainer:
             # A GPU has to be waited for to say a number, and gets no work meanwhile: seldom.
             if self.accelerator.device.type == "cpu" or logs or saves or self.progress >= 1:
                 check_losses(unread, c.folder)
-            if main and (logs or self.progress >= 1):
+            if log is not None and (logs or self.progress >= 1):
                 values = {name: loss.item() for name, loss in losses.items()}
                 bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)
                 log.write(
@@ -219,7 +219,7 @@ class Trainer:
             if saves or self.progress >= 1:
                 self._save()
         bar.close()
-        if main:
+        if log is not None:
             log.close()
             self.network().save(c.folder / "model.safetensors")
 

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from hmr_edu.encoder.heads import SpatialHead
 from hmr_edu.hmr import HMR
 from hmr_edu.training.config import OptimizerConfig
 from hmr_edu.training.muon import Muon, hidden_matrices
@@ -19,10 +20,13 @@ def build_optimizers(
     `dtype` is what Muon computes in: bfloat16 where the hardware does. Every group has a "scale",
     its learning rate in units of the network's.
     """
-    matrices: set[torch.nn.Parameter] = set()
+    matrices: set[torch.Tensor] = set()
     if config.method == "muon":
-        ends = [model.encoder.backbone.conv1, *(p[-1] for p in model.regressor.perceptrons)]
-        if hasattr(model.encoder.head, "maps"):
+        ends: list[torch.nn.Module] = [
+            model.encoder.backbone.conv1,
+            *model.regressor.output_layers,
+        ]
+        if isinstance(model.encoder.head, SpatialHead):
             ends.append(model.encoder.head.maps)
         matrices = set(hidden_matrices(model, ends))
 

@@ -93,8 +93,14 @@ class AppearanceConfig:
 
 # What a picture is for: training; training with nothing in the way and a perfect camera; lessons.
 _CLEAR = AppearanceConfig(
-    **dict.fromkeys(("bystander", "passer_by", "occluder"), 0.0),
-    **dict.fromkeys(("colour", "grey", "blur", "noise", "compression"), 0.0),
+    bystander=0.0,
+    passer_by=0.0,
+    occluder=0.0,
+    colour=0.0,
+    grey=0.0,
+    blur=0.0,
+    noise=0.0,
+    compression=0.0,
 )
 LEVELS = {
     "full": AppearanceConfig(),
@@ -158,7 +164,7 @@ class Appearance:
         light = lighting.studio_lamps if c.studio else lighting.lamps
         people = self._people(pixels, draws["clothes"], light(draws["lamp"]))
         alpha = pixels.plane(pixels.coverage)
-        if c.studio:
+        if self._backgrounds is None:
             images = torch.full_like(people, STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
@@ -222,7 +228,7 @@ class Appearance:
         if not len(rows) or not self.config.occluder_size:
             return
         opacity = occluders(some, images.shape[-1], self.config.occluder_size)
-        if self.config.studio:
+        if self._backgrounds is None:
             texture = torch.full_like(images[: len(rows)], STUDIO_GREY / 2)
         else:
             texture = self._backgrounds.sample(some)

@@ -14,16 +14,16 @@ from hmr_edu.hmr import HMR
 from hmr_edu.viz.palette import TRUTH
 from hmr_edu.viz.pictures import Picture, contact_sheet, overlay, resize, save_picture, turntable
 
+PEOPLE, SIZE = 8, 112  # people of a sheet, pixels of a tile
+
 
 @torch.no_grad()
-def result_sheet(
-    model: HMR | Refined, test_set: TestSet, people: int = 8, size: int = 112
-) -> Picture:
-    """Draw the first people of a test set, not chosen: four tiles each, two people a row.
+def result_sheet(model: HMR | Refined, test_set: TestSet) -> Picture:
+    """Draw the first people of a test set, four tiles each, two people a row.
 
     The picture, the recovered body over it, that body from the side, the true one from the side.
     """
-    batch = test_set[0].first(people)
+    batch = test_set[0].first(PEOPLE)
     with evaluation_mode(model):
         prediction = model(batch.images)[-1]
     truth = model.body(batch.betas, batch.rotations).vertices.numpy()
@@ -31,13 +31,13 @@ def result_sheet(
     tiles = []
     for i in range(len(batch.images)):
         picture = (batch.images[i].permute(1, 2, 0) * 255).round().byte().numpy()
-        picture = resize(np.ascontiguousarray(picture), size)
+        picture = resize(np.ascontiguousarray(picture), SIZE)
         vertices, camera = prediction.vertices[i].numpy(), prediction.camera[i].numpy()
         tiles += [
             picture,
             overlay(picture, vertices, faces, camera),
-            turntable(vertices, faces, size, (90,))[0],
-            turntable(truth[i], faces, size, (90,), colour=TRUTH)[0],
+            turntable(vertices, faces, SIZE, (90,))[0],
+            turntable(truth[i], faces, SIZE, (90,), colour=TRUTH)[0],
         ]
     labels = ["picture", "recovered", "from the side", "the truth"] * len(batch.images)
     return contact_sheet(tiles, 8, labels)
