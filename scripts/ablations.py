@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--start", default="", help="weights to go on from")
     parser.add_argument("--views", type=Path, help="folder made by scripts/real_views/prepare.py")
-    parser.add_argument("--photos", type=Path, help="keypoints marked in pictures of your own")
+    parser.add_argument("--photos", type=Path, help="annotated keypoints of your own pictures")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/ablations"))
     args, more = parser.parse_known_args()
@@ -144,7 +144,7 @@ def read(name: str, answer: dict) -> dict[str, float]:
     if name == "views":
         return {
             "views: PA mm": answer["network"]["pa_mpjpe"],
-            "views: turned round %": 100 * answer["network"]["turned"],
+            "views: facing flipped %": 100 * answer["network"]["turned"],
         }
     if name != "sets":
         return {f"{name}: PCK %": 100 * answer["network"]["pck"]}
