@@ -144,7 +144,7 @@ def read(name: str, answer: dict) -> dict[str, float]:
     if name == "views":
         return {
             "views: PA mm": answer["network"]["pa_mpjpe"],
-            "views: facing flipped %": 100 * answer["network"]["turned"],
+            "views: facing flipped %": 100 * answer["network"]["facing_flipped"],
         }
     if name != "sets":
         return {f"{name}: PCK %": 100 * answer["network"]["pck"]}
