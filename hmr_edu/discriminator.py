@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import split_theta
 
-NUM_JOINTS = 23  # SMPL's 24 without the root: where a body faces says nothing about its being real.
+NUM_BODY_JOINTS = (
+    23  # SMPL's 24 without the root: where a body faces says nothing about its being real.
+)
 NUM_BETAS = 10
 
 
@@ -49,9 +51,9 @@ class Discriminator(nn.Module):
         self.joint_features = nn.Sequential(
             nn.Linear(9, features), nn.ReLU(), nn.Linear(features, features), nn.ReLU()
         )
-        self.joint_heads = JointHeads(NUM_JOINTS, features)
+        self.joint_heads = JointHeads(NUM_BODY_JOINTS, features)
         self.pose_head = nn.Sequential(
-            nn.Linear(NUM_JOINTS * features, hidden),
+            nn.Linear(NUM_BODY_JOINTS * features, hidden),
             nn.ReLU(),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
@@ -69,7 +71,7 @@ class Discriminator(nn.Module):
         Rotations go in as matrices, since axis-angle has many names for one rotation and a cut
         at pi. Raises ValueError on other shapes, the root's rotation among them most often.
         """
-        if rotations.shape[1:] != (NUM_JOINTS, 3, 3) or betas.shape[1:] != (NUM_BETAS,):
+        if rotations.shape[1:] != (NUM_BODY_JOINTS, 3, 3) or betas.shape[1:] != (NUM_BETAS,):
             raise ValueError(
                 "the discriminator takes rotations [B,23,3,3] (no root) and betas [B,10], "
                 f"got {list(rotations.shape)} and {list(betas.shape)}"
@@ -83,7 +85,7 @@ class Discriminator(nn.Module):
     def from_theta(self, theta: Float[Tensor, "batch 85"]) -> Float[Tensor, "batch 25"]:
         """Judge a whole theta; its camera and its root rotation are left out."""
         _, pose, betas = split_theta(theta)
-        joints = pose[:, 3:].unflatten(1, (NUM_JOINTS, 3))
+        joints = pose[:, 3:].unflatten(1, (NUM_BODY_JOINTS, 3))
         return self(axis_angle_to_matrix(joints), betas)
 
 

@@ -48,7 +48,7 @@ def _levels(parents: tuple[int, ...]) -> list[tuple[slice, slice | Tensor]]:
     return levels
 
 
-LEVELS = _levels(tuple(SMPL_PARENTS))
+KINEMATIC_LEVELS = _levels(tuple(SMPL_PARENTS))
 PARENTS = torch.tensor(SMPL_PARENTS[1:])
 
 
@@ -67,7 +67,7 @@ def forward_kinematics(
     local = pad(torch.cat([rotations, bones[..., None]], dim=3), (0, 0, 0, 1))
     local[:, :, 3, 3] = 1.0
     G = [local[:, :1]]
-    for here, above in LEVELS:
+    for here, above in KINEMATIC_LEVELS:
         if isinstance(above, slice):
             G_parent = G[-1][:, above]
         else:

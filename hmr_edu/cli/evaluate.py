@@ -46,14 +46,14 @@ def held_out(args: Sequence[str]) -> None:
 
         import torch
 
-        from hmr_edu.data import LEVELS, SyntheticConfig
+        from hmr_edu.data import APPEARANCES, SyntheticConfig
         from hmr_edu.evaluation import evaluate, table, test_set
 
         if threads:
             torch.set_num_threads(threads)
         models = _models("after", weights, refine)
         model = models["after"]
-        data = SyntheticConfig(image_size=model.image_size, appearance=LEVELS[appearance])
+        data = SyntheticConfig(image_size=model.image_size, appearance=APPEARANCES[appearance])
         test_sets = [test_set(name, model.body, data, images) for name in sets]
         record = evaluate(models, test_sets)
         print(table(record))

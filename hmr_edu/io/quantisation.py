@@ -16,7 +16,7 @@ from torch import Tensor
 from hmr_edu.io.errors import DataError
 
 PRECISIONS = ("float32", "float16", "int8")
-LEVELS = 127
+INT8_LEVELS = 127
 # What a row's multiplier is called: the name of its matrix, and this.
 SCALE = ".scale"
 
@@ -59,7 +59,7 @@ def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def quantise(weight: Float[Tensor, "rows *rest"]) -> tuple[Int8[Tensor, "rows *rest"], Tensor]:
     """Return whole numbers and a multiplier [rows]; off by half a multiplier at most."""
-    scale = weight.abs().flatten(1).amax(1).float() / LEVELS
+    scale = weight.abs().flatten(1).amax(1).float() / INT8_LEVELS
     # A row of zeros has no largest weight to divide by.
     whole = weight.float() / _beside_rows(torch.where(scale > 0, scale, 1.0), weight)
     return whole.round().to(torch.int8).contiguous(), scale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hmr_edu.data.synthetic.appearance import LEVELS, AppearanceConfig
+from hmr_edu.data.synthetic.appearance import APPEARANCES, AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.training.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 
@@ -29,7 +29,7 @@ def cpu_preset() -> TrainConfig:
             dropout=0.0,
         ),
         data=SyntheticConfig(
-            image_size=64, batch_size=64, fill=(0.8, 1.0), appearance=LEVELS["plain"]
+            image_size=64, batch_size=64, fill=(0.8, 1.0), appearance=APPEARANCES["plain"]
         ),
         loss=LossConfig(
             keypoints2d=10.0,

@@ -102,7 +102,7 @@ _CLEAR = AppearanceConfig(
     noise=0.0,
     compression=0.0,
 )
-LEVELS = {
+APPEARANCES = {
     "full": AppearanceConfig(),
     "clear": _CLEAR,
     "plain": replace(_CLEAR, studio=True, cast_shadow=0.0),
@@ -119,16 +119,16 @@ class Shaded(NamedTuple):
 class Appearance:
     """Dresses, lights and photographs one body, from what each pixel sees of it.
 
-    config: an AppearanceConfig, or the name of one of LEVELS ("full", "clear", "plain").
+    config: an AppearanceConfig, or the name of one of APPEARANCES ("full", "clear", "plain").
     Raises ValueError for an unknown level; FileNotFoundError or DataError for a folder of
     photographs that cannot be used.
     """
 
     def __init__(self, body: RestBody, config: AppearanceConfig | str = "full") -> None:
         if isinstance(config, str):
-            if config not in LEVELS:
-                raise ValueError(f"unknown level {config!r}: choose from {', '.join(LEVELS)}")
-            config = LEVELS[config]
+            if config not in APPEARANCES:
+                raise ValueError(f"unknown level {config!r}: choose from {', '.join(APPEARANCES)}")
+            config = APPEARANCES[config]
         self.config = config
         marks = RestLandmarks.of(body)
         self._charts = body_chart(marks), head_chart(marks)
