@@ -224,7 +224,7 @@ class CropBox:
         height: int,
         focal: int | float | Float[Tensor, "*#batch"],
     ) -> Float[Tensor, "*batch 3"]:
-        """Return the translation that puts the body before the pinhole of the whole picture; metres.
+        """Return the translation (metres) that puts the body before the whole picture's pinhole.
 
         The body's origin lands on the same pixel, at the same scale, as through the camera of the
         crop. The rest of the body gets its perspective. The rotation is kept: near the border of a

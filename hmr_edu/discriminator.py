@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import split_theta
 
-NUM_BODY_JOINTS = (
-    23  # SMPL's 24 without the root: where a body faces says nothing about its being real.
-)
+# SMPL's 24 joints without the root: a body looks equally real whichever way it faces.
+NUM_BODY_JOINTS = 23
 NUM_BETAS = 10
 
 

@@ -247,7 +247,7 @@ def _weighted_mean(
 def _log_gaussian(
     centre: Float[Tensor, "*shape"], cells: int, sigma: float
 ) -> Float[Tensor, "*shape cells"]:
-    """Return the log-probability of each cell on one axis, Gaussian around `centre` (crop units)."""
+    """Return the log-probability of cells on one axis, Gaussian around `centre` (crop units)."""
     offset = cell_centres(cells, centre) - centre[..., None]
     return (-0.5 * (offset * cells / (2 * sigma)).square()).log_softmax(-1)
 

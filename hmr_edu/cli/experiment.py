@@ -21,14 +21,14 @@ def run(
     resume: bool = False,
     out: Path = Path("results"),
 ) -> None:
-    """Run the trainings of experiments, print their tables, keep their records.
+    """Run the trainings of experiments, print their tables, write their records.
 
     Args:
-        names: the experiments to run; `list` says which there are.
-        seeds: how often each variant is trained, each time from other first weights.
-        images: samples that each training learns from; the laboratory's own number without it.
+        names: the experiments to run; `list` prints all of them.
+        seeds: number of trainings of each variant, each with other random first weights.
+        images: samples in each training; by default the number that suits the experiment.
         threads: CPU threads.
-        resume: go on with the records that are there: only what is missing is trained.
+        resume: keep existing records, and train only what is missing.
         out: folder of the records, NAME.json.
     """
     if names == ("list",):
@@ -38,7 +38,7 @@ def run(
         return
     chosen = [find(name) for name in names]
 
-    # PyTorch and all, which the list can do without.
+    # These import PyTorch, which the list does not need.
     import torch
 
     from hmr_edu.experiments.results_table import table

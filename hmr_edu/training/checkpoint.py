@@ -15,7 +15,7 @@ NAME = "checkpoint.pt"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
-    """Write the whole state of the run; the previous checkpoint stays until this one is complete."""
+    """Write the whole state of the run; the old checkpoint stays until this one is complete."""
     path = folder / NAME
     with atomic_write(path) as temporary:
         torch.save(state, temporary)

@@ -137,7 +137,7 @@ class TrainConfig:
     # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
     # with legs drawn up, as in sitting and kicking), or mocap files (npz).
     poses: tuple[str, ...] = ("prior",)
-    # File of weights that the backbone starts from, as torchvision saves them; "" for random weights.
+    # File of weights that the backbone starts from, as torchvision saves them; "" starts at random.
     backbone: str = ""
     # Weights of a whole network to start from: shipped ones by name, or a run's file. Tensors that
     # do not fit (at another resolution, for example) start at random.

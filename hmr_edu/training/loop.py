@@ -202,7 +202,7 @@ class Trainer:
             bar.total = round(self.images / self.progress)
             bar.update(self.images - bar.n)
             logs, saves = self.step % c.log_every == 0, self._passed(c.checkpoint_every)
-            # Reading a number from a GPU waits until all its queued work is done, and the GPU is idle
+            # Reading a number from a GPU waits for all its queued work, and the GPU is idle
             # afterwards. So losses are read only when they are needed.
             if self.accelerator.device.type == "cpu" or logs or saves or self.progress >= 1:
                 check_losses(unread, c.folder)

@@ -110,7 +110,7 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _ahead(self, weights: list[Tensor], decay: float) -> tuple[Tensor, ...]:
-        """Update the momenta by the gradients; return where they will be one step later (Nesterov)."""
+        """Update the momenta by the gradients; return them one step ahead (Nesterov)."""
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight]["momentum"] = torch.zeros_like(weight)
