@@ -132,7 +132,7 @@ def shuffled_baseline(
     owners: Sequence[Any],
     score: Callable[[Tensor, list[int]], dict[str, float]],
 ) -> dict[str, float | None]:
-    """Score each picture with the predictions for other people: the mean over all shifts of the list.
+    """Score each picture with the predictions for other people: the mean over shifts of the list.
 
     A network that ignores its picture scores the same with them. Values are None when there is only
     one owner.

@@ -34,7 +34,7 @@ ENOUGH = 6
 
 
 class Measured(NamedTuple):
-    """The true joints of a picture: LSP's 14, in the frame of its camera, metres; NaN if unknown."""
+    """The true joints of a picture: LSP's 14, in its camera's frame, metres; NaN if unknown."""
 
     person: AnnotatedPerson
     joints: Float[Tensor, "14 3"]
