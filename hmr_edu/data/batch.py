@@ -18,7 +18,7 @@ class TensorDataclass:
 
     def to(self: T, device: torch.device | str) -> T:
         """Return the same values on another device. Copies from pinned memory do not wait."""
-        # Only on the way to a GPU: values that come back are read immediately, and must be complete.
+        # Only on the way to a GPU: values that come back are read immediately.
         ahead = torch.device(device).type != "cpu"
         return self._map(lambda tensor: tensor.to(device, non_blocking=ahead))
 

@@ -43,7 +43,7 @@ def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people
     rows: dict[Path, list[int]] = {}
     for row, person in enumerate(people):
         rows.setdefault(person.path, []).append(row)
-    # One picture at a time: some hundred would fill the memory.
+    # One picture at a time: a few hundred would fill the memory.
     for path, in_picture in tqdm(
         rows.items(), "reading", unit="picture", leave=False, disable=None
     ):

@@ -185,7 +185,7 @@ class SyntheticPeople:
         return torch.cat([camera, matrix_to_axis_angle(R).flatten(), torch.zeros(10)])
 
     def _viewpoints(self, g: torch.Generator) -> Float[Tensor, "batch 3 3"]:
-        """Draw rotations from world to camera: any yaw, some pitch and roll, then Y up to y down."""
+        """Draw rotations from world to camera: any yaw, some pitch and roll, Y up to y down."""
         c, n = self.config, self.config.batch_size
         pitch, roll = torch.randn(2, n, generator=g) * torch.tensor([[c.pitch], [c.roll]])
         yaw = 2 * math.pi * torch.rand(n, generator=g)

@@ -28,12 +28,12 @@ PATTERNS = (0.5, 0.12, 0.06, 0.09, 0.08, 0.1, 0.05)
 
 
 def body_chart(landmarks: RestLandmarks) -> Chart:
-    """Return the chart of the whole body; a texel is 7 mm, as a pixel in a picture of 224 pixels."""
+    """Return the chart of the whole body; a texel is 7 mm, about a pixel at 224 pixels."""
     return Chart(landmarks.reach_x + 0.01, landmarks.crown, landmarks.sole - 0.01, pitch=0.007)
 
 
 def paint_outfits(landmarks: RestLandmarks, count: int, seed: int) -> UInt8[Tensor, "count texels"]:
-    """Paint `count` outfits on the body chart; a share LONG_HAIRED, the last ones, has long hair."""
+    """Paint `count` outfits on the body chart; the last share, LONG_HAIRED, has long hair."""
     tailor = _Tailor(landmarks, count, seed)
     tailor.bare_body()
     tailor.bottom()

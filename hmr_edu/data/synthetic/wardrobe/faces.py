@@ -26,7 +26,7 @@ def head_chart(landmarks: RestLandmarks) -> Chart:
 
 
 def paint_heads(landmarks: RestLandmarks, count: int, seed: int) -> UInt8[Tensor, "count texels"]:
-    """Paint `count` heads on the head chart; a share LONG_HAIRED, the last ones, has long hair."""
+    """Paint `count` heads on the head chart; the last share, LONG_HAIRED, has long hair."""
     barber = _Barber(landmarks, count, seed)
     barber.face()
     barber.beard()
