@@ -38,7 +38,7 @@ class RealPoses:
 
     @torch.no_grad()
     def distance(self, rotations: Float[Tensor, "batch 24 3 3"]) -> Float[Tensor, " batch"]:
-        """Return the angle to the nearest pose of the bank in degrees, mean over the 21 body joints.
+        """Return the angle to the nearest pose of the bank: degrees, mean over the 21 body joints.
 
         Angles are geodesic. Exact distances to the whole bank would need millions of angles. So a
         matrix product, whose entries are sums of 1 + 2 cos(angle), first selects the candidates.

@@ -58,7 +58,7 @@ class Draws:
         return torch.searchsorted(steps, place, right=True)
 
     def some(self, probability: float) -> tuple[Int[Tensor, " rows"], Draws]:
-        """Choose the samples that get an ingredient; return their rows, and draws for these rows."""
+        """Choose the samples that get an ingredient; return their rows, and draws for these."""
         rows = (torch.rand(self.batch, generator=self._generator) < probability).nonzero()[:, 0]
         chosen = Draws.__new__(Draws)
         chosen.batch, chosen.device, chosen._generator = len(rows), self.device, self._generator
