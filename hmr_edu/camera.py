@@ -85,8 +85,8 @@ def fit_weak_perspective(
     """
     v = torch.ones_like(points3d[..., 0]) if visibility is None else visibility.to(points3d.dtype)
     # A hidden keypoint's coordinates may be anything, NaN included; zero times NaN is NaN.
-    seen = (v > 0)[..., None]
-    X, x = points3d[..., :2].where(seen, 0.0), keypoints2d.where(seen, 0.0)
+    visible = (v > 0)[..., None]
+    X, x = points3d[..., :2].where(visible, 0.0), keypoints2d.where(visible, 0.0)
     v = v[..., None]
     total = v.sum(-2).clamp_min(torch.finfo(v.dtype).tiny)
     X_mean, x_mean = (v * X).sum(-2) / total, (v * x).sum(-2) / total

@@ -59,11 +59,11 @@ def _resampling(
     """
     step = side / size
     reach = max(step, 1.0)
-    wanted = centre + step * (torch.arange(size, dtype=torch.float64) - (size - 1) / 2)
-    start = max(math.ceil(float(wanted[0]) - reach), 0)
-    stop = min(math.floor(float(wanted[-1]) + reach) + 1, length)
+    positions = centre + step * (torch.arange(size, dtype=torch.float64) - (size - 1) / 2)
+    start = max(math.ceil(float(positions[0]) - reach), 0)
+    stop = min(math.floor(float(positions[-1]) + reach) + 1, length)
     pixels = torch.arange(start, max(start, stop), dtype=torch.float64)
-    weights = (1 - (wanted[:, None] - pixels).abs() / reach).clamp_min(0)
+    weights = (1 - (positions[:, None] - pixels).abs() / reach).clamp_min(0)
 
     # Normalised over all pixels, also those outside the picture: they are black, not absent.
     # The pixels on one side lie at distances d, d + 1, ..., d + n - 1 <= reach.
@@ -71,5 +71,5 @@ def _resampling(
         n = (reach - d).floor() + 1
         return n - n * (d + (n - 1) / 2) / reach
 
-    fraction = wanted - wanted.floor()
+    fraction = positions - positions.floor()
     return weights / (one_side(fraction) + one_side(1 - fraction))[:, None], start

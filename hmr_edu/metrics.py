@@ -70,7 +70,7 @@ def procrustes_align(
     sign[..., 2] = torch.linalg.det(U @ Vt).sign()
     R = (U * sign[..., None, :]) @ Vt
     spread = X.square().sum((-2, -1))
-    # Centring leaves rounding of the size of the points themselves: no shape to blow up.
+    # Centring leaves rounding errors, in proportion to the coordinates: they are no shape to scale.
     rounding = 4 * torch.finfo(X.dtype).eps * pred.abs().amax((-2, -1))
     flat = spread <= X.shape[-2] * rounding.square()
     scale = torch.where(flat, 0.0, (S * sign).sum(-1) / spread.masked_fill(flat, 1.0))
@@ -164,14 +164,14 @@ def pck2d(
             f"predicted {list(pred.shape)}, target {list(target.shape)} and visibility "
             f"{list(visibility.shape)} do not belong together"
         )
-    seen = visibility > 0
-    if not seen.any(-1).all():
+    visible = visibility > 0
+    if not visible.any(-1).all():
         raise ValueError("PCK of a sample without a visible keypoint; leave such samples out")
-    pred, target = pred.where(seen[..., None], 0.0), target.where(seen[..., None], 0.0)
+    pred, target = pred.where(visible[..., None], 0.0), target.where(visible[..., None], 0.0)
     _check(pred, target, 2)
     limit = torch.as_tensor(threshold, dtype=pred.dtype, device=pred.device)
-    within = ((pred - target).norm(dim=-1) <= limit[..., None]) & seen
-    return within.sum(-1) / seen.sum(-1).to(pred.dtype)
+    within = ((pred - target).norm(dim=-1) <= limit[..., None]) & visible
+    return within.sum(-1) / visible.sum(-1).to(pred.dtype)
 
 
 def head_size(keypoints: Float[Tensor, "*batch N D"]) -> Float[Tensor, "*batch"]:

@@ -80,7 +80,7 @@ def best_single_yaw(theta: Float[Tensor, " 85"], truth: Truth, body: SMPL) -> Fl
         body_of_theta(turned, body, vertices=False).keypoints3d[:, : len(LSP)]
     )
     target = metrics.align_root(truth.keypoints3d[:, : len(LSP)])
-    # [joint, yaw, person]: every turn against everybody, without a copy for each.
+    # [joint, yaw, person]: every yaw with every person, without copies of the joints.
     distance = torch.cdist(
         joints.transpose(0, 1),
         target.transpose(0, 1),

@@ -117,7 +117,7 @@ def starting_theta(model: HMR | Refined) -> Float[Tensor, " 85"]:
 
 
 def table(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay an evaluation out as text, one block per test set."""
+    """Format an evaluation as text, one block for each test set."""
     return "\n\n".join(_block(name, rows) for name, rows in record.items())
 
 

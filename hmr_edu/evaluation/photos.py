@@ -108,7 +108,7 @@ def evaluate_photos(
 
 
 def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay a photo evaluation out as text."""
+    """Format a photo evaluation as text."""
     about = record["about"]
     lines = [["", f"PCK@{NEAR}", "distance"], ["", "%", "% of box"]]
     for name, row in record.items():

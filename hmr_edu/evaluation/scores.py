@@ -115,9 +115,9 @@ def _vertex_error(predicted: Prediction, truth: Truth, body: SMPL) -> float:
     """Return the mean PVE in metres; meshes are made and dropped a chunk at a time."""
     errors = []
     for k in range(0, len(truth.betas), CHUNK):
-        part = slice(k, k + CHUNK)
-        predicted_body = body(predicted.betas[part], predicted.rotations[part])
-        true_body = body(truth.betas[part], truth.rotations[part])
+        chunk = slice(k, k + CHUNK)
+        predicted_body = body(predicted.betas[chunk], predicted.rotations[chunk])
+        true_body = body(truth.betas[chunk], truth.rotations[chunk])
         errors.append(
             metrics.pve(
                 predicted_body.vertices - predicted_body.joints[:, :1],

@@ -25,7 +25,7 @@ from hmr_edu.data.synthetic.people import Scene, SyntheticConfig, SyntheticPeopl
 from hmr_edu.io.errors import DataError
 
 TEST_SETS = ("test-prior", "test-mocap")
-# What `test-mocap` is made of: HDM05, on which nothing here is trained.
+# The mocap of `test-mocap`: HDM05, on which nothing here is trained.
 TEST_MOCAP = "hdm05_poses.npz"
 # A run's random numbers depend on (seed, batch), two 32-bit words. These seeds have two words
 # themselves, the upper one above every batch number. So they can never coincide with a run's.
@@ -72,7 +72,7 @@ class TestSet:
         images: how many pictures there are.
     """
 
-    __test__ = False  # not a test, whatever pytest thinks of the name
+    __test__ = False  # not a test, despite its name
 
     def __init__(
         self, name: str, batches: BatchSource, body: SMPL, source: str, images: int
@@ -138,7 +138,7 @@ def test_set(
     return TestSet(name if name in TEST_SETS else path.stem, people, body, source, images)
 
 
-test_set.__test__ = False  # nor is this one  # ty: ignore[missing-attribute]
+test_set.__test__ = False  # not a test either  # ty: ignore[missing-attribute]
 
 
 def find_test_sets(body: SMPL, config: SyntheticConfig, images: int = 1000) -> list[TestSet]:

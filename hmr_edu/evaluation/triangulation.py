@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hmr_edu.data.photos.calibration import View
 
-# Cameras closer together than about this share of their distance to the point see no depth.
+# Cameras closer together than this share of their distance to the point do not show its depth.
 TOGETHER = 1e-3
 
 

@@ -27,7 +27,7 @@ from hmr_edu.io.tables import number_cell, text_table
 from hmr_edu.keypoints import LSP
 
 MM = 1000
-# Annotations of one joint that disagree by more than this share of the person's size are mistakes.
+# Annotations of one joint that disagree by more than this share of the person's size are wrong.
 FAR = 0.1
 # Fewer points than this leave a similarity transform too much freedom.
 ENOUGH = 6
@@ -125,7 +125,7 @@ def evaluate_views(
 
 
 def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay a recording's evaluation out as text."""
+    """Format the evaluation of a recording as text."""
     about = record["about"]
     head = [
         f"{about['pictures']} pictures, {about['moments']} moments, {about['cameras']} cameras; "

@@ -272,7 +272,7 @@ class Refined(nn.Module):
         self, images: Float[Tensor, "batch 3 H W"], vertices: bool = True
     ) -> list[Prediction]:
         """Return the bodies of every regression step, and after them the fitted ones."""
-        # A fit follows gradients, also for callers who want none.
+        # A fit needs gradients, even inside a caller's inference mode.
         with torch.inference_mode(False), torch.no_grad():
             flip_test = run_flip_test(self.model, images.clone(), vertices)
             evidence = heatmap_evidence(flip_test.heatmaps)

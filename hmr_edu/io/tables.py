@@ -33,7 +33,7 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay cells out as a Markdown table.
+    """Format cells as a Markdown table.
 
     Raises ValueError when a row differs in length from the titles.
     """

@@ -100,13 +100,15 @@ class Muon(torch.optim.Optimizer):
             # would otherwise wait for Python to start thousands of small operations.
             torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
             ahead = self._ahead(weights, group["momentum"])
-            for alike in _by_shape(weights):
+            for same_shape in _by_shape(weights):
                 # Inputs go last: that is the order of the backbone's weights in memory.
-                stacked = torch.stack([ahead[i].movedim(1, -1) for i in alike])
+                stacked = torch.stack([ahead[i].movedim(1, -1) for i in same_shape])
                 moves = orthogonalise(stacked.flatten(2), group["steps"], self.dtype)
                 moves = moves.view(stacked.shape).movedim(-1, 2).unbind()
                 size = 0.2 * max(stacked[0].flatten(1).shape) ** 0.5
-                torch._foreach_add_([weights[i] for i in alike], moves, alpha=-group["lr"] * size)
+                torch._foreach_add_(
+                    [weights[i] for i in same_shape], moves, alpha=-group["lr"] * size
+                )
         return loss
 
     def _ahead(self, weights: list[Tensor], decay: float) -> tuple[Tensor, ...]:

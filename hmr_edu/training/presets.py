@@ -83,7 +83,7 @@ def gpu_preset() -> TrainConfig:
         model=dataclasses.replace(
             cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=512
         ),
-        # The shipped weights were made so; docs/weights.md says why.
+        # As for the shipped weights; docs/weights.md says why.
         poses=("prior", "prior", "bent"),
         data=SyntheticConfig(
             batch_size=512,

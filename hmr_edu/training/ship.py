@@ -38,8 +38,8 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     DataError when the run is not finished and evaluated, and when its weights are too large.
     """
     record = ("config.json", "environment.json", "evaluation.json", "metrics.jsonl")
-    wanted = ("model.safetensors", *record)
-    missing = [file for file in wanted if not (run / file).is_file()]
+    required = ("model.safetensors", *record)
+    missing = [file for file in required if not (run / file).is_file()]
     if missing:
         raise DataError(f"{run}: no {missing[0]}; let the run finish and evaluate itself first")
     config, environment, evaluation = (json.loads((run / f).read_text()) for f in record[:3])

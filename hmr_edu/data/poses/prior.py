@@ -195,7 +195,7 @@ class PosePrior(nn.Module):
             generator: random numbers.
             spread: scale of every component about its mean.
         """
-        # Inverting the cumulative weights; torch.multinomial refuses to draw nothing.
+        # By inverting the cumulative weights, because torch.multinomial cannot draw 0 samples.
         up_to = self.log_weights.exp().cumsum(0)
         component = torch.searchsorted(up_to, torch.rand(n, generator=generator))
         component.clamp_(max=len(up_to) - 1)

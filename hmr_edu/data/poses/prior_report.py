@@ -187,9 +187,9 @@ def _nearest(target: Float[Tensor, "N 14 3"], bank: Float[Tensor, "M 14 3"]) -> 
     for pose in target:
         distance = (bank - pose).square().sum(-1).sqrt().mean(-1)
         best = bank[distance.topk(min(CANDIDATES, len(bank)), largest=False).indices]
-        wanted = pose.expand(len(best), -1, -1)
-        smallest.append(float(mpjpe(best, wanted).min()))
-        smallest_pa.append(float(pa_mpjpe(best, wanted).min()))
+        repeated = pose.expand(len(best), -1, -1)
+        smallest.append(float(mpjpe(best, repeated).min()))
+        smallest_pa.append(float(pa_mpjpe(best, repeated).min()))
     return {
         "mpjpe": 1e3 * float(np.mean(smallest)),
         "pa": 1e3 * float(np.mean(smallest_pa)),

@@ -172,7 +172,7 @@ class Renderer:
             render(0, batch)
             return out
         cuts = np.linspace(0, batch, workers + 1).astype(int).tolist()
-        # A pool per call: a pool kept between calls would not survive the fork of a data loader.
+        # A new pool for each call: an old one would not survive the fork of a data loader.
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(render, *zip(*pairwise(cuts), strict=True)))
         return out

@@ -24,7 +24,7 @@ CROP_METRES = 2.2
 def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
     """Draw a light for each picture: direction to lamp 3, its colour 3, sky 3, floor 3, gloss 1."""
     towards = draws.normal(3)
-    # Lamps hang above more often than not, and rarely right behind the person.
+    # Lamps are mostly above the person, and rarely directly behind.
     towards[:, 1] = -towards[:, 1].abs() - 0.2
     towards[:, 2] -= 0.5
     towards = torch.nn.functional.normalize(towards, dim=1)
@@ -39,7 +39,7 @@ def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
 
 
 def studio_lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
-    """Give every picture the same white light from above the camera."""
+    """Return the same white light, from above the camera, for every picture."""
     light = [-0.4, -0.6, -0.7, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.42, 0.42, 0.42, 0.03]
     return send(torch.tensor(light), draws.device).expand(draws.batch, 13)
 

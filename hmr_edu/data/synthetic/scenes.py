@@ -31,7 +31,7 @@ class Painter:
     def colour(self, saturation: float = 0.5, bright: tuple[float, float] = (0.1, 0.95)) -> Colour:
         """Draw a colour; `saturation` is the largest it may have."""
         value = self.u(*bright)
-        # Most of the world lies between warm and cool; green and magenta casts are rare.
+        # Most colours in the world are warm or cool; green and magenta casts are rare.
         warm, green = self.rng.uniform(-0.5, 0.5, 2) * saturation
         if self.rng.random() < 0.2 * saturation:
             green, warm = warm * 1.5, green
@@ -249,7 +249,7 @@ def court(p: Painter) -> None:
 
 
 def studio(p: Painter) -> None:
-    """Hang up a paper background."""
+    """Paint the paper background of a studio."""
     paper = p.colour(0.4, (0.1, 1.0))
     p.shade(p.near(paper, 0.1), p.near(paper, 0.2))
     horizon = p.u(0.6, 1.0)
@@ -283,7 +283,8 @@ def paint_scenes(count: int, size: int, seed: int) -> UInt8[np.ndarray, "count 3
     from PIL import ImageFilter
 
     rng = np.random.default_rng(seed)
-    # A few fields of noise, rolled anew for each scene: a transform per scene would cost seconds.
+    # All scenes share a few fields of noise, each shifted at random: a Fourier transform for each
+    # scene would take seconds.
     textures = [_texture(size, rng, slope) for slope in (0.8, 1.0, 1.2, 1.5, 1.8)]
     painters, shares = zip(*SCENES, strict=True)
     pictures = np.empty((count, 3, size, size), np.uint8)
@@ -292,7 +293,7 @@ def paint_scenes(count: int, size: int, seed: int) -> UInt8[np.ndarray, "count 3
     ):
         canvas = Painter(size, rng)
         painters[kind](canvas)
-        # Backgrounds are often out of focus; the people in front never are by this.
+        # Backgrounds are often out of focus; this does not blur the people in front.
         radius = size / 128 * rng.uniform(0.2, 2.0) ** 2
         soft = canvas.image.filter(ImageFilter.GaussianBlur(radius))
         pixels = np.asarray(soft, dtype=np.float32).transpose(2, 0, 1) / 255

@@ -61,7 +61,7 @@ class _Tailor:
         self.folds = (1.3 * folds + 0.5 * weave).round().to(torch.int8)[which]
         blots = smooth_noise(RELIEFS, size, (chart.rows // 13, chart.columns // 13), seed + 3)
         self.blotches = (blots > 0.4)[which]
-        # Along the arm where there is an arm, down the body elsewhere: rings go round both.
+        # Along the arm on the arms, down the body elsewhere, so that rings go round both.
         self.along = torch.where(self.away > landmarks.shoulder_x, self.away, self.y)
 
     def _u(self, low: float, high: float) -> Float[Tensor, "count 1 1 1"]:
