@@ -51,5 +51,5 @@ def _columns(rows: Sequence[Sequence[str]]) -> int:
     """Return the number of cells in each row."""
     lengths = sorted({len(row) for row in rows})
     if len(lengths) != 1:
-        raise ValueError(f"the rows of a table must have equally many cells, got {lengths}")
+        raise ValueError(f"the rows of a table need as many cells each, got {lengths}")
     return lengths[0]
