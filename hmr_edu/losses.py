@@ -48,16 +48,13 @@ def keypoints3d_loss(
 ) -> Float[Tensor, ""]:
     """Return the distance of keypoints (metres), mid-hips at the origin; mean of x, y and z.
 
-    A sample whose hips are not both known cannot be aligned and does not count. Raises ValueError
-    on an unknown norm.
+    A sample whose hips are not both known does not count. Raises ValueError on an unknown norm.
 
     Args:
-        pred: predicted keypoints, LSP or COCO+ order.
-        target: true keypoints in the same order.
+        pred, target: predicted and true keypoints, LSP or COCO+ order.
         labelled: False where a sample has no 3D label.
         visibility: False where a keypoint is not known; all are known if None.
-        norm: "mse" as in the paper and akanazawa/hmr, or "l1" as in 4D-Humans, which is less
-            sensitive to outliers.
+        norm: "mse" as in the paper, or "l1" as in 4D-Humans, less sensitive to outliers.
     """
     known = labelled[:, None].expand(pred.shape[:2])
     if visibility is not None:
@@ -81,15 +78,12 @@ def theta_loss(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return the mean squared errors of rotation matrices and of betas (paper, eq. 5).
 
-    Rotations are compared as matrices, because the axis-angles 2 pi - a and -a are one rotation.
-    akanazawa/hmr takes one mean over 216 + 10 numbers, that is (216 pose + 10 betas) / 226 of the
-    two values returned here.
+    Matrices, because the axis-angles 2 pi - a and -a are one rotation. The single mean of
+    akanazawa/hmr is (216 pose + 10 betas) / 226 of the two values returned here.
 
     Args:
-        rotations: predicted rotation matrices of the joints.
-        betas: predicted shape.
-        target_rotations: true rotation matrices.
-        target_betas: true shape.
+        rotations, betas: the prediction.
+        target_rotations, target_betas: the labels.
         labelled: False where a sample has no theta label.
     """
     pose_known = labelled[:, None, None, None].expand_as(rotations)
@@ -106,17 +100,15 @@ def mesh_loss(
     labelled: Bool[Tensor, " batch"],
     roots: tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch 3"]] | None = None,
 ) -> Float[Tensor, ""]:
-    """Return the L1 distance of the vertices in metres; mean of x, y and z.
+    """Return the L1 distance of the vertices in metres, mean of x, y and z; not used by HMR.
 
-    HMR does not use this supervision. Source of the term: 'weak mesh supervision', as
-    nkolot/GraphCMR and SPIN use it.
+    Source of the term: 'weak mesh supervision', as nkolot/GraphCMR and SPIN use it.
 
     Args:
-        pred: predicted vertices.
-        target: true vertices.
+        pred, target: predicted and true vertices.
         labelled: False where a sample has no theta label.
-        roots: the pelvis of `pred` and the pelvis of `target`; each mesh is first moved to its own
-            pelvis. None compares the meshes as they are.
+        roots: pelvis of `pred` and of `target`: each mesh is first moved to its own. None: no
+            shift.
     """
     known = labelled[:, None, None].expand_as(pred)
     target = _known(target, known)
@@ -135,13 +127,11 @@ def heatmap_loss(
 ) -> Float[Tensor, ""]:
     """Return the KL divergence from a Gaussian around the keypoint to softmax(logits).
 
-    The unit is nats for each keypoint; 0 is reached when the map is that Gaussian. Keypoints
-    outside the crop have no place on the map and do not count.
+    The unit is nats for each keypoint. Keypoints outside the crop do not count.
 
     Args:
         logits: predicted heat-maps.
-        target: true keypoints, in crop units.
-        visibility: 0/1 or a weight >= 0 for each keypoint.
+        target, visibility: true keypoints in crop units; 0/1 or a weight >= 0 for each.
         sigma: of the Gaussian, in cells of the map.
     """
     height, width = logits.shape[-2:]
@@ -195,9 +185,9 @@ def step_weights(steps: str | Sequence[float | int], iterations: int) -> list[fl
     """Return the weight of each regression step in the loss.
 
     "all": 1 / iterations each, so the total does not grow with the number of steps. "last": only
-    the last step, as in the public code bases and in the paper, which says that supervising every
-    step "overshoots". A list is used as given. Raises ValueError on another word, a wrong length,
-    or weights that are negative, not finite or all zero.
+    the last, as in public code and in the paper, which says that supervising every step
+    "overshoots". A list is used as given. Raises ValueError on another word, a wrong length, or
+    weights that are negative, not finite or all zero.
     """
     if isinstance(steps, str):
         if steps == "all":

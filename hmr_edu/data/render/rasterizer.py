@@ -80,14 +80,9 @@ def _project(vertices, scale, shift, perspective, near, size, corners, keys):
     depth itself for weak perspective, minus its inverse for full perspective.
 
     Args:
-        vertices: [V, 3] in the camera frame, metres.
-        scale: s of weak perspective, or the focal length.
-        shift: translation [3].
-        perspective: full perspective, instead of weak.
-        near: vertices nearer than this to the camera are left out.
+        vertices, scale, shift, perspective, near: as in `render_images`, of one picture.
         size: pixels along each side of the picture.
-        corners: [V, 2] vertices in 1/4096 pixel; written here.
-        keys: [V] what the z-buffer compares; written here.
+        corners, keys: [V, 2] in 1/4096 pixel; [V] for the z-buffer; both written here.
     """
     half = 0.5 * size * ONE
     for v in range(vertices.shape[0]):
@@ -118,13 +113,9 @@ def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
     samples.
 
     Args:
-        corners: [V, 2] vertices in 1/4096 pixel.
-        keys: [V] what the z-buffer compares.
-        faces: [F, 3] vertex indices.
-        places: sample places in a pixel; the first is its centre.
-        cull: leave out faces that look away.
-        hits: [size, size] one bit for each sample place; written here.
-        nearest: [size, size] nearest key; written here.
+        corners, keys: from `_project`.
+        faces, places, cull: as in `render_images`.
+        hits, nearest: [size, size] a bit for each sample place; the nearest key; written here.
         winner: [size, size] face times 8 plus sample place; written here.
     """
     size = hits.shape[0]
@@ -214,21 +205,10 @@ def _resolve(
     """Interpolate the attributes of the nearest faces, and write the five pictures.
 
     Args:
-        corners: [V, 2] vertices in 1/4096 pixel.
-        keys: [V] what the z-buffer compares.
-        faces: [F, 3] vertex indices.
-        normals: [V, 3].
-        rest: [V, 3] places on the rest body.
-        parts: [V] joint index of each vertex.
-        places: sample places in a pixel; the first is its centre.
-        perspective: full perspective, instead of weak.
-        hits: [size, size] one bit for each sample place.
-        winner: [size, size] face times 8 plus sample place.
-        depth: result, camera z.
-        normal: result, unit normals.
-        surface: result, places on the rest body.
-        part: result, 1 + joint index.
-        coverage: result, share of the pixel covered.
+        corners, keys: from `_project`.
+        faces, normals, rest, parts, places, perspective: as in `render_images`.
+        hits, winner: from `_rasterize`.
+        depth, normal, surface, part, coverage: the pictures; written here.
     """
     n_places = places.shape[0]
     for y in range(hits.shape[0]):
@@ -301,17 +281,12 @@ def render_images(
         faces: [F, 3] vertex indices.
         rest: [V, 3] places on the rest body.
         parts: [V] joint index of each vertex.
-        scale: [B] s of weak perspective, or the focal length.
-        shift: [B, 3] translations.
+        scale, shift: [B] s or the focal length; [B, 3] translations.
         perspective: full perspective, instead of weak.
         near: vertices nearer than this to the camera are left out.
         places: sample places in a pixel; the first is its centre.
         cull: leave out faces that look away.
-        depth: result, camera z.
-        normal: result, unit normals.
-        surface: result, places on the rest body.
-        part: result, 1 + joint index.
-        coverage: result, share of the pixel covered.
+        depth, normal, surface, part, coverage: as in `GBuffer`; written here.
     """
     size = depth.shape[1]
     n_vertices = vertices.shape[1]

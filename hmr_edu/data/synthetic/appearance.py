@@ -130,7 +130,9 @@ class Appearance:
     def __init__(self, body: RestBody, config: AppearanceConfig | str = "full") -> None:
         if isinstance(config, str):
             if config not in APPEARANCES:
-                raise ValueError(f"unknown appearance {config!r}: choose from {', '.join(APPEARANCES)}")
+                raise ValueError(
+                    f"unknown appearance {config!r}: choose from {', '.join(APPEARANCES)}"
+                )
             config = APPEARANCES[config]
         self.config = config
         landmarks = RestLandmarks.of(body)
