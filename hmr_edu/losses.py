@@ -32,8 +32,7 @@ def keypoints2d_loss(
 ) -> Float[Tensor, ""]:
     """Return the L1 distance of visible keypoints: sum v |dx| / (2 sum v) (paper, eq. 3).
 
-    The unit is half the crop. `visibility` is 0/1 or a weight >= 0; an image without labels has 0
-    everywhere.
+    The unit is half the crop. `visibility` is 0/1 or a weight >= 0.
     """
     weight = visibility.to(pred.dtype)[..., None].expand_as(pred)
     return _weighted_mean((pred - _known(target, weight > 0)).abs(), weight)
@@ -107,8 +106,7 @@ def mesh_loss(
     Args:
         pred, target: predicted and true vertices.
         labelled: False where a sample has no theta label.
-        roots: pelvis of `pred` and of `target`: each mesh is first moved to its own. None: no
-            shift.
+        roots: pelvis of `pred` and of `target`; if given, each mesh is moved to its own.
     """
     known = labelled[:, None, None].expand_as(pred)
     target = _known(target, known)
@@ -208,8 +206,7 @@ def per_step(
 ) -> Float[Tensor, ""]:
     """Return the weighted sum of one loss term over the regression steps.
 
-    Steps of weight 0 are left out, not multiplied: 0 times inf would be NaN. Raises ValueError when
-    the numbers of weights and losses differ.
+    Steps of weight 0 are left out: 0 times inf would be NaN. Raises ValueError when numbers differ.
     """
     if len(losses) != len(weights):
         raise ValueError(f"{len(losses)} losses need {len(losses)} weights, got {len(weights)}")
