@@ -116,12 +116,12 @@ def test_workers_do_not_change_the_result(tmp_path, uninterrupted):
 
 def test_the_clock_ends_a_run_that_is_not_done(tmp_path):
     config = small(tmp_path, images=1_000_000, minutes=0.05)
-    began = time.monotonic()
     run(config)
-    assert time.monotonic() - began < 60
-    last = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[-1])
+    lines = (config.folder / "metrics.jsonl").read_text().splitlines()
+    *before, last = map(json.loads, lines)
     assert last["images"] < config.images
-    assert last["seconds"] >= 3
+    # The first step that ends after these 3 seconds is the last one.
+    assert last["seconds"] >= 3 >= max((record["seconds"] for record in before), default=0)
     # The schedule has come to its end, too.
     assert last["learning_rate"] < 0.1 * config.optimizer.learning_rate
 
