@@ -1,8 +1,8 @@
 """Explorers without a browser: a slider is set, the figure's arrays are looked at."""
 
 import asyncio
-import time
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
