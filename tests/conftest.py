@@ -7,14 +7,14 @@ from lab import chromium, launch
 # A busy machine is slow, not wrong: no example fails for taking long.
 settings.register_profile("hmr_edu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hmr_edu")
-BROWSER_SECONDS = 7200  # every wait in a browser test has its own limit: this is for the others
+PATIENCE = 3600  # seconds for a test that takes long: beside other work it takes far longer
 
 
 def pytest_collection_modifyitems(items):
-    """Leave the end of a browser test to the limits that it takes from this machine's pace."""
+    """Give slow tests and a browser's more time than pyproject.toml gives to all."""
     for item in items:
-        if item.get_closest_marker("browser") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(BROWSER_SECONDS))
+        if any(item.get_closest_marker(kind) for kind in ("browser", "slow")):
+            item.add_marker(pytest.mark.timeout(PATIENCE))
 
 
 @pytest.fixture(scope="module")
