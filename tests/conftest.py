@@ -1,8 +1,8 @@
 """What holds for every test, and the browser that some share."""
 
 import pytest
+from helpers.lab import chromium, launch
 from hypothesis import HealthCheck, settings
-from lab import chromium, launch
 
 # A busy machine is slow, not wrong: no example fails for taking long.
 settings.register_profile("hmr_edu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
