@@ -9,17 +9,17 @@ RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" \
     -c /opt/hmr_edu/constraints.txt "/opt/hmr_edu[notebooks,course]"
 # Mounted folders must be open to this user: give your own number with --build-arg UID=$(id -u).
 ARG UID=1000
-RUN useradd --create-home --uid "$UID" learner
+RUN useradd --create-home --home-dir /srv/learner --uid "$UID" learner
 
 FROM course AS hub
 # The major version of the hub itself.
 ARG JUPYTERHUB=5
 RUN pip install --no-cache-dir -c /opt/hmr_edu/constraints.txt "jupyterhub==$JUPYTERHUB.*"
 USER learner
-WORKDIR /home/learner
+WORKDIR /srv/learner
 CMD ["jupyterhub-singleuser"]
 
 FROM course AS grader
 USER learner
-WORKDIR /home/learner
+WORKDIR /srv/learner
 CMD ["hmr-edu", "course", "--help"]
