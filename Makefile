@@ -22,7 +22,7 @@ lessons: setup  ## run the lessons from top to bottom and write them back, ready
 	OMP_NUM_THREADS=2 $(BIN)/hmr-edu course execute notebooks/*.ipynb
 
 tour: setup browser  ## run every lesson in a real JupyterLab and a browser: minutes; pictures in runs/tour
-	$(BIN)/python tests/lessons_in_browser.py runs/tour
+	$(BIN)/python scripts/browser/lessons_in_browser.py runs/tour
 
 lab: setup  ## open the notebooks
 	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/00_start_here.ipynb

@@ -1,8 +1,8 @@
 """What holds for every test, and the browser that some share."""
 
 import pytest
+from helpers.lab import chromium
 from hypothesis import settings
-from lab import chromium
 
 # A busy machine is slow, not wrong: no example fails for taking long.
 settings.register_profile("hmr_edu", deadline=None)

@@ -12,7 +12,7 @@ from typing import Any
 from plotly_figures import draw
 from sphinx.application import Sphinx
 
-from hmr_edu.course.stub import has_solution, open_exercise
+from hmr_edu.course.grading.stub import has_solution, open_exercise
 
 # A link of a lesson, seen from the page that the lesson becomes.
 LINKS = {"](../docs/": "](../", "](../notebooks/": "]("}

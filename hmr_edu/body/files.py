@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from hmr_edu.errors import DataError
-from hmr_edu.files import atomic_write
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import atomic_write
+from hmr_edu.io.npz import read_arrays
 from hmr_edu.keypoints import COCOPLUS, SMPL_PARENTS
-from hmr_edu.npz import read_arrays
 
 FORMAT = "hmr_edu body 1"
 ASSETS = Path(__file__).parent / "assets"

@@ -1,1 +1,8 @@
-"""What the lessons need beside the code they teach: checks of a learner's functions."""
+"""The course: checks of a learner's functions, exercises, problem sets and their grading.
+
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from hmr_edu.files import atomic_write
+from hmr_edu.io.files import atomic_write
 
 # What Jupyter adds and nobody reads; it would differ from one machine to the next.
 VOLATILE = ("execution", "widgets", "papermill", "vscode")

@@ -1,1 +1,8 @@
-"""Synthetic people, poses, and the pictures of them."""
+"""Training data: batches, poses, synthetic people, photographs with annotations.
+
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

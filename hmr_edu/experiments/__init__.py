@@ -1,1 +1,8 @@
-"""Claims put to the test: what is claimed, by whom, and the small trainings that settle it."""
+"""Claims about HMR, and the small trainings that test them.
+
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

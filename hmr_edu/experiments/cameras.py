@@ -19,7 +19,7 @@ CameraKind = Literal["direct", "box", "perspective"]
 SMALLEST, NEAREST = 0.2, 0.2
 
 
-def seen_by(
+def apply_camera(
     kind: CameraKind,
     step: Prediction,
     box: Float[Tensor, "batch 4"],

@@ -38,7 +38,7 @@ class Experiment:
     lab: Literal["keypoints", "pictures"]
     variants: dict[str, dict[str, Any]]
     predicts: tuple[Forecast, ...]
-    # The measures that its table shows; every record holds all of `hmr_edu.experiments.measure`.
+    # The measures that its table shows; every record holds all of `hmr_edu.experiments.measures`.
     measures: tuple[str, ...]
     shared: dict[str, Any] = field(default_factory=dict)
 

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from hmr_edu.body import SMPL
+from hmr_edu.evaluation.scores import Truth
 from hmr_edu.experiments.design import Experiment, changed
-from hmr_edu.experiments.lifter import LiftConfig, train_lifter
-from hmr_edu.experiments.measure import measure
-from hmr_edu.experiments.people import meet
-from hmr_edu.experiments.pictures import picture_config, test_pictures, train_pictures
+from hmr_edu.experiments.image_lab import picture_config, test_pictures, train_pictures
+from hmr_edu.experiments.keypoint_lab import LiftConfig, train_lifter
+from hmr_edu.experiments.measures import measure
+from hmr_edu.experiments.people import draw_people
 from hmr_edu.hmr import Prediction
 from hmr_edu.training.config import TrainConfig
-from hmr_edu.training.scores import Truth
 
 TEST_SEED, TEST_PEOPLE = 7_000_001, 1000
 # Steps to which a regressor is let run on where its weights are shared.
@@ -54,7 +54,7 @@ def run_variant(
 
 def _lift(config: LiftConfig, people: int) -> dict[str, Any]:
     lifter = train_lifter(config)
-    test = meet(people, TEST_SEED, config.inverse_focal, config.noise)
+    test = draw_people(people, TEST_SEED, config.inverse_focal, config.noise)
     with torch.no_grad():
         steps = lifter(test, _steps(config.iterations, config.share_weights))
     truth = Truth(*(getattr(test.labels, name) for name in Truth._fields))

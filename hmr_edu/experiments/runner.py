@@ -8,11 +8,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from hmr_edu.errors import DataError
 from hmr_edu.experiments.design import Experiment
 from hmr_edu.experiments.laboratories import run_variant
-from hmr_edu.training.records import environment, write_json
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.jsonfile import write_json
+from hmr_edu.io.provenance import environment
 
+# The records of all experiments travel with the package.
+RECORDS = Path(__file__).parent / "records"
 HARDWARE = ("commit", "cpu", "gpu", "threads", "torch")
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from scipy.stats import t
 
-from hmr_edu.experiments.catalogue import find
+from hmr_edu.experiments.claims.catalogue import find
 from hmr_edu.experiments.design import Forecast
-from hmr_edu.experiments.table import TITLES, mean_and_spread, values
+from hmr_edu.experiments.results_table import TITLES, mean_and_spread, values
 
 # A difference of less than this share is none.
 NO_WORSE = 0.02

@@ -1,1 +1,8 @@
-"""Training and evaluation: writes records, draws nothing."""
+"""Training: configuration, the adversarial loop, optimisers, checkpoints. It draws nothing.
+
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from hmr_edu.errors import DataError
-from hmr_edu.files import atomic_write
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import atomic_write
 
 NAME = "checkpoint.pt"
 

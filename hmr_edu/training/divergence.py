@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.errors import DataError
+from hmr_edu.io.errors import DataError
 from hmr_edu.training import checkpoint
 
 

@@ -93,7 +93,7 @@ class Muon(torch.optim.Optimizer):
             torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
             ahead = self._ahead(weights, group["momentum"])
             for alike in _by_shape(weights):
-                # Inputs go last: that is how the trunk's weights lie in memory.
+                # Inputs go last: that is how the backbone's weights lie in memory.
                 stacked = torch.stack([ahead[i].movedim(1, -1) for i in alike])
                 moves = orthogonalise(stacked.flatten(2), group["steps"], self.dtype)
                 moves = moves.view(stacked.shape).movedim(-1, 2).unbind()

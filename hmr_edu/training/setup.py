@@ -1,23 +1,26 @@
-"""What a training run is made of: poses, scenes, networks, and the precision they compute in."""
+"""The parts of a training run: poses, networks, and the precision they compute in."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from hmr_edu.data.bent_legs import BentLegs
-from hmr_edu.data.mocap import find_mocap, load_mocap
-from hmr_edu.data.pose_prior import load_pose_prior
-from hmr_edu.data.synthetic import PoseSource, Scene, SyntheticPeople
+from hmr_edu.data.poses.bent_legs import BentLegs
+from hmr_edu.data.poses.mocap import find_mocap, load_mocap
+from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.data.source import BatchSource
+from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import Discriminator
-from hmr_edu.errors import DataError
-from hmr_edu.hmr import HMR, transfer
+from hmr_edu.hmr import HMR, transfer, weights_path
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.provenance import sha256
 from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
 
 
@@ -58,29 +61,19 @@ def _source(name: str) -> PoseSource:
     return load_mocap(path if path.exists() else find_mocap(name) or path).both_ways()
 
 
-class Scenes(Dataset):
-    """Batches of geometry by number, for PyTorch's worker processes."""
-
-    def __init__(self, people: SyntheticPeople) -> None:
-        self.people = people
-
-    def __getitem__(self, index: int) -> Scene:
-        return self.people.scene(index)
-
-
-def build_networks(config: TrainConfig, people: SyntheticPeople) -> tuple[HMR, Discriminator]:
-    """Network and critics as they are before training; the same for the same seed.
+def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discriminator]:
+    """Build the network and the discriminator of a run; the same for the same seed.
 
     Raises what `ResNet.load` and `transfer` raise when the given weights cannot be used.
     """
     torch.manual_seed(config.seed)
     model = HMR(
-        image_size=config.data.image_size,
-        mean_theta=people.mean_theta(),
+        image_size=source.image_size,
+        mean_theta=source.mean_theta(),
         **dataclasses.asdict(config.model),
     )
-    if config.trunk:
-        model.encoder.trunk.load(config.trunk)
+    if config.backbone:
+        model.encoder.backbone.load(config.backbone)
     if config.start:
         transfer(model, config.start)
     return model, Discriminator()
@@ -93,3 +86,13 @@ def precision(config: TrainConfig) -> str:
     if config.device != "cpu" and torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
     return "bf16" if cpu_computes_in_bf16() else "no"
+
+
+def origin(weights: str) -> dict[str, Any]:
+    """Return which weights a run starts from, and what their provenance says of them."""
+    path = weights_path(weights)
+    provenance = path.with_suffix(".json")
+    return {
+        "sha256": sha256(path),
+        "provenance": json.loads(provenance.read_text()) if provenance.is_file() else None,
+    }

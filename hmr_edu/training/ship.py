@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from hmr_edu.data.synthetic import SyntheticConfig
-from hmr_edu.data.testsets import test_set
-from hmr_edu.errors import DataError
-from hmr_edu.files import atomic_write
+from hmr_edu.data.synthetic.people import SyntheticConfig
+from hmr_edu.evaluation.held_out import predict
+from hmr_edu.evaluation.scores import MM, score_joints
+from hmr_edu.evaluation.test_sets import test_set
 from hmr_edu.hmr import HMR, WEIGHTS, load_pretrained
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import atomic_write
+from hmr_edu.io.jsonfile import write_json
+from hmr_edu.io.provenance import sha256
 from hmr_edu.keypoints import LSP
 from hmr_edu.metrics import mpjpe
-from hmr_edu.training.evaluation import predict
-from hmr_edu.training.records import write_json
-from hmr_edu.training.scores import MM, score_joints
 
 # Bytes that a file of weights may have.
 LARGEST = 30_000_000
@@ -33,9 +33,10 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     Nothing is written where that is too much as well.
 
     The provenance, `name.json`, holds the command, commit, seed, minutes, hardware, versions,
-    the metrics that the run measured, and what storing cost. The folder is the run's record without
-    its checkpoint: curves and pictures of progress, for `hmr_edu.viz.records.read_run`. Raises
-    DataError when the run is not finished and evaluated, and when its weights are too large.
+    the metrics that the run measured, and what storing cost. The folder is the run's record
+    without its checkpoint: curves and pictures of progress, for
+    `hmr_edu.viz.report.records.read_run`. Raises DataError when the run is not finished and
+    evaluated, and when its weights are too large.
     """
     record = ("config.json", "environment.json", "evaluation.json", "metrics.jsonl")
     wanted = ("model.safetensors", *record)
@@ -58,7 +59,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     write_json(
         path.with_suffix(".json"),
         {
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "sha256": sha256(path),
             "command": environment["command"],
             "commit": environment["commit"],
             "seed": config["seed"],

@@ -1,1 +1,8 @@
-"""Pictures, 3D views, reports: everything that is drawn. Nothing else imports from here."""
+"""Pictures, figures, 3D views, reports: everything that is drawn.
+
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,13 +14,14 @@ from PIL import Image
 
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING, crop_image
-from hmr_edu.data.photo import read_photo
-from hmr_edu.errors import DataError
-from hmr_edu.files import check_folder
-from hmr_edu.fitting import Refined
+from hmr_edu.data.photos.pictures import read_photo
+from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import check_folder
+from hmr_edu.io.jsonfile import write_json
 from hmr_edu.keypoints import COCOPLUS
-from hmr_edu.viz.export import write_glb, write_json, write_obj
+from hmr_edu.viz.export import write_glb, write_obj
 from hmr_edu.viz.orbit import write_html
 from hmr_edu.viz.pictures import overlay, prediction_strip, save_picture
 

@@ -6,7 +6,6 @@ own order, so that indices from elsewhere stay valid.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import trimesh
 from jaxtyping import Float32
 from trimesh.visual.material import PBRMaterial
 
-from hmr_edu.files import atomic_write
+from hmr_edu.io.files import atomic_write
 from hmr_edu.viz.palette import PREDICTION, rgb
 from hmr_edu.viz.shading import Faces, Vertices, as_array
 
@@ -41,13 +40,6 @@ def write_glb(path: str | Path, vertices: Vertices, faces: Faces, colour: str = 
     material = PBRMaterial(baseColorFactor=base, metallicFactor=0.0, roughnessFactor=0.65)
     mesh.visual = trimesh.visual.TextureVisuals(material=material)
     _write(path, mesh, "glb", include_normals=True)
-
-
-def write_json(path: str | Path, values: dict[str, Any]) -> None:
-    """Write nested numbers as JSON. Raises ValueError on NaN, which JSON does not know."""
-    text = json.dumps(values, indent=1, allow_nan=False)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _mesh(vertices: Vertices, faces: Faces) -> trimesh.Trimesh:

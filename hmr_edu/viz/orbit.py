@@ -9,11 +9,11 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Float32
 
-from hmr_edu.files import atomic_write
-from hmr_edu.viz import html
+from hmr_edu.io.files import atomic_write
 from hmr_edu.viz.export import upright
 from hmr_edu.viz.palette import PREDICTION
 from hmr_edu.viz.pictures import Picture
+from hmr_edu.viz.report import html
 from hmr_edu.viz.shading import Faces, Vertices, as_array
 
 STYLE = """

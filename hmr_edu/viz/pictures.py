@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from hmr_edu.camera import CropBox
-from hmr_edu.files import atomic_write
+from hmr_edu.io.files import atomic_write
 from hmr_edu.keypoints import COCOPLUS, COCOPLUS_EDGES
 from hmr_edu.viz.palette import BLACK, LEFT, MIDDLE, PREDICTION, RIGHT
 from hmr_edu.viz.shading import Camera, Faces, Vertices, as_array, composite, shade

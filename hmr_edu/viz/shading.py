@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Integer, UInt8
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from hmr_edu.data.render import Renderer
+from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.viz.palette import PREDICTION, rgb
 
 # Directions to the lights (x right, y up, z to the viewer) and what they add, linear RGB.

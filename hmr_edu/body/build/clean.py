@@ -14,7 +14,7 @@ from scipy import sparse
 
 from hmr_edu.body.build.mirror import FLIP, Half
 from hmr_edu.body.build.source import Source
-from hmr_edu.errors import DataError
+from hmr_edu.io.errors import DataError
 
 # The visible eye: rings around the gaze, (radius in mm, how deep it is carved in mm). The iris
 # is carved as in a marble head, for a body without texture looks blind otherwise.

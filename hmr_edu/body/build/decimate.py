@@ -13,7 +13,7 @@ from scipy import sparse
 
 from hmr_edu.body.build.clean import boundary_loops
 from hmr_edu.body.build.mirror import FLIP, Half
-from hmr_edu.errors import DataError
+from hmr_edu.io.errors import DataError
 
 # How many faces, by their middles, are tried as the nearest.
 NEAR_FACES = 40

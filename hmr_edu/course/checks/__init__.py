@@ -12,10 +12,10 @@ from hmr_edu.course.checks.discriminator import (
 )
 from hmr_edu.course.checks.fitting import check_fit_camera, check_fit_energy
 from hmr_edu.course.checks.photo import (
-    check_handed_round,
     check_map_energy,
     check_pck_of_box,
     check_robust,
+    check_shuffled_baseline,
 )
 from hmr_edu.course.checks.problems_geometry import (
     check_cut_body,
@@ -89,7 +89,6 @@ __all__ = [
     "check_gradient_penalty",
     "check_growing_loss",
     "check_half_turn_axis",
-    "check_handed_round",
     "check_hinge",
     "check_in_picture",
     "check_labelled_l1",
@@ -113,6 +112,7 @@ __all__ = [
     "check_schedule",
     "check_settled_loop",
     "check_shape_blend",
+    "check_shuffled_baseline",
     "check_skew",
     "check_skinning",
     "check_steps_loss",

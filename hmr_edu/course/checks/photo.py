@@ -70,9 +70,9 @@ def check_pck_of_box(function: Callable[..., Any]) -> Report:
     return check.report()
 
 
-def check_handed_round(function: Callable[..., Any]) -> Report:
-    """Check `handed_round(score, found [N, ...]) -> []`: the mean score of wrong answers."""
-    check = Check("handed_round", function)
+def check_shuffled_baseline(function: Callable[..., Any]) -> Report:
+    """Check `shuffled_baseline(score, found [N, ...]) -> []`: the mean score of wrong answers."""
+    check = Check("shuffled_baseline", function)
 
     def first(found: Tensor) -> Tensor:
         return found.flatten()[0]

@@ -14,9 +14,9 @@ from torch import Tensor
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.camera import fit_weak_perspective, perspective, weak_perspective
 from hmr_edu.viz.explore.front import WIDE, Explorer, move, slider
+from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.orbit import LIGHTING
 from hmr_edu.viz.palette import GREY, PREDICTION, TRUTH, VERMILLION
-from hmr_edu.viz.view_state import MeshViewState
 
 SCALE = 0.85  # half-crops a metre at the body, where the zoom follows the distance
 ASIDE = 1.08  # half-crops from the middle of the figure to the middle of a picture

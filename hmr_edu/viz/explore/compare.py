@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.metrics import similarity_align
+from hmr_edu.metrics import procrustes_align
 from hmr_edu.theta import split_theta
 from hmr_edu.viz.explore.front import MENU, WIDE, Explorer, heat, move, slider
+from hmr_edu.viz.explore.view_state import MeshViewState, distances, to_scene
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import TRUTH
-from hmr_edu.viz.view_state import MeshViewState, distances, to_scene
 
 ALIGNMENTS = ("pelvis", "best rotation, scale and shift")
 
@@ -32,7 +32,7 @@ def compare_bodies(
     _, pose, betas = split_theta(torch.stack([prediction, truth]))
     output = state.body(betas, pose)
     found, true = output.vertices - output.joints[:, :1]
-    aligned = {ALIGNMENTS[0]: found, ALIGNMENTS[1]: similarity_align(found, true)}
+    aligned = {ALIGNMENTS[0]: found, ALIGNMENTS[1]: procrustes_align(found, true)}
     share = slider("blend", 1.0, 0.0, 1.0, 0.05)
     alignment = widgets.Dropdown(
         options=ALIGNMENTS, description="aligned by", style=WIDE, layout=MENU

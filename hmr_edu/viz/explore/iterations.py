@@ -15,10 +15,10 @@ from hmr_edu.hmr import HMR
 from hmr_edu.metrics import mpjpe, pa_mpjpe
 from hmr_edu.theta import split_theta
 from hmr_edu.viz.explore.front import Explorer, move
-from hmr_edu.viz.html import encode_image
+from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.pictures import overlay, resize
-from hmr_edu.viz.view_state import MeshViewState
+from hmr_edu.viz.report.html import encode_image
 
 PIXELS = 300  # of the picture, a side
 

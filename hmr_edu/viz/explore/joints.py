@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.data.pose_prior import load_pose_prior
+from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.viz.explore.front import MENU, WIDE, slider
-from hmr_edu.viz.view_state import MeshViewState, joint_number, neutral_pose
+from hmr_edu.viz.explore.view_state import MeshViewState, joint_number, neutral_pose
 
 TURN = 180.0  # degrees either way, where there is no limit
 

@@ -10,13 +10,13 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.data.pose_prior import features_to_pose, load_pose_prior
+from hmr_edu.data.poses.prior import features_to_pose, load_pose_prior
 from hmr_edu.keypoints import SMPL_JOINTS, mirrored_name
 from hmr_edu.viz.explore.front import Explorer, move
 from hmr_edu.viz.explore.joints import JointPicker, facing_camera
+from hmr_edu.viz.explore.view_state import MeshViewState, skeleton_lines
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import BLACK, GREY, LEFT, MIDDLE, RIGHT
-from hmr_edu.viz.view_state import MeshViewState, skeleton_lines
 
 BESIDE = np.array([[1.05], [0.0], [0.0]], np.float32)  # metres: the skeleton stands by the body
 FRAMES = 24  # between two poses of the clip that is made up

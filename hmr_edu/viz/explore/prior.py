@@ -10,16 +10,16 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.data.pose_prior import load_pose_prior
+from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix
-from hmr_edu.training.objective import critic_weights
+from hmr_edu.training.adversarial import critic_weights
 from hmr_edu.viz.explore.front import Explorer, button, heat, move
 from hmr_edu.viz.explore.joints import JointPicker, facing_camera
+from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import BLUE, GREY, VERMILLION
-from hmr_edu.viz.view_state import MeshViewState
 
 NAMES = [*(name.replace("_", " ") for name in SMPL_JOINTS[1:]), "full pose", "shape"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from hmr_edu.viz.arrows import arrow_faces, arrow_points, rodrigues_terms
+from hmr_edu.viz.explore.arrows import arrow_faces, arrow_points, rodrigues_terms
 from hmr_edu.viz.explore.front import Explorer, move, slider
 from hmr_edu.viz.orbit import LIGHTING
 from hmr_edu.viz.palette import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION

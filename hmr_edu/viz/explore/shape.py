@@ -9,8 +9,8 @@ from jaxtyping import Float32
 
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.viz.explore.front import Explorer, button, move, slider
+from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.orbit import body_figure
-from hmr_edu.viz.view_state import MeshViewState
 
 LIMIT = 3.0  # standard deviations
 

@@ -10,8 +10,8 @@ import torch
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.viz.explore.front import MENU, WIDE, Explorer, heat, move
 from hmr_edu.viz.explore.joints import JointPicker
+from hmr_edu.viz.explore.view_state import MeshViewState, distances
 from hmr_edu.viz.orbit import body_figure
-from hmr_edu.viz.view_state import MeshViewState, distances
 
 COLOURS = ("skinning weight of the joint", "what the blend shapes move, cm")
 

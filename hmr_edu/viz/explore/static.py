@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.io import to_html
 
+from hmr_edu.viz.diagrams.steps_figure import AT_ONCE
 from hmr_edu.viz.explore.front import Explorer
-from hmr_edu.viz.steps_figure import AT_ONCE
 
 LARGEST = 1_000_000  # bytes of a film's markup, plotly.js not counted
 # What explorers change when they paint.

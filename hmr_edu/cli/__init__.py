@@ -1,0 +1,65 @@
+"""The command line: `hmr-edu train | evaluate | demo | experiment | body | mocap | ...`.
+
+One file holds one command. A command imports what it needs when it is called, so that
+`hmr-edu --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+# This must happen before PyTorch starts its threads. An idle thread then waits for a moment and
+# sleeps. If it spins for ever, a run gets five times slower when another program wants a core.
+os.environ.setdefault("GOMP_SPINCOUNT", "200000")
+
+# Each command: the module and function that run it, and one line for `hmr-edu --help`.
+COMMANDS = {
+    "train": ("train:command", "Train HMR: a preset (cpu, gpu, paper, ...), then any option."),
+    "evaluate": ("evaluate:held_out", "Measure a network on the held-out test sets."),
+    "evaluate-photos": ("evaluate:photos", "Measure a network on annotated photographs."),
+    "evaluate-views": ("evaluate:views", "Measure a network in 3D, on calibrated views."),
+    "demo": ("demo:command", "Recover the body in a picture."),
+    "experiment": ("experiment:command", "Test claims about HMR by small trainings."),
+    "body": ("body:command", "Build the free body, or measure a body file."),
+    "mocap": ("mocap:command", "Fit the pose prior to motion capture, or report on it."),
+    "bench": ("bench:command", "Time the layer, the renderer and a training step."),
+    "course": ("course:command", "Run lessons; release, grade and export problem sets."),
+    "ship": ("ship:command", "Turn a finished run into shipped weights."),
+}
+
+
+def usage() -> str:
+    """Return the list of commands."""
+    lines = [f"  {name:15s} {summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join(["usage: hmr-edu COMMAND [OPTIONS]; `hmr-edu COMMAND --help`", "", *lines])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return 0 when it is done, 2 when the user's input cannot be used."""
+    name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in ("-h", "--help"):
+        print(usage())
+        return 0
+    if name not in COMMANDS:
+        print(f"hmr-edu: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    from hmr_edu.io.errors import DataError
+
+    module, function = COMMANDS[name][0].split(":")
+    try:
+        getattr(import_module(f"hmr_edu.cli.{module}"), function)(rest)
+    except (DataError, FileNotFoundError) as error:
+        print(f"hmr-edu {name}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has seen enough: `hmr-edu ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk, a folder where a file should be
+        print(f"hmr-edu {name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nhmr-edu {name}: interrupted", file=sys.stderr)
+        return 130
+    return 0

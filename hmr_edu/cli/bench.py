@@ -1,0 +1,271 @@
+"""`hmr-edu bench`: how fast the parts are, beside their peers, in one process, as ratios.
+
+Absolute times are this machine's; the ratios travel better. The peers (smplx, trimesh with
+embreex) are optional: a row without its peer says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import tyro
+from torch.utils.benchmark import Timer
+
+from hmr_edu.body import SMPL, BodyData, read_body
+from hmr_edu.body.peer import smplx_layer
+from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.data.render.renderer import Renderer
+from hmr_edu.io.jsonfile import write_json
+from hmr_edu.io.provenance import environment
+from hmr_edu.training.loop import Trainer
+from hmr_edu.training.presets import PRESETS
+
+
+@dataclass
+class Row:
+    """One comparison: our time, the peer's, in milliseconds."""
+
+    what: str
+    ours: float
+    peer: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster than the peer."""
+        return None if self.peer is None else self.peer / self.ours
+
+    def __str__(self) -> str:
+        """A line of the table."""
+        if self.ratio is None:
+            return f"{self.what:46s} {self.ours:9.3f} ms"
+        return f"{self.what:46s} {self.ours:9.3f} ms {self.peer:9.3f} ms {self.ratio:6.1f} x"
+
+
+OPTIMISERS = "optimisers (the same for any batch)"
+
+
+@dataclass
+class StepShares:
+    """Milliseconds of a training step with `batch` pictures, by what they are spent on."""
+
+    batch: int
+    milliseconds: dict[str, float]
+
+    def at(self, batch: int) -> StepShares:
+        """The same for more or fewer pictures, by proportion: calculated, not measured."""
+        factor = batch / self.batch
+        scaled = {k: t if k == OPTIMISERS else factor * t for k, t in self.milliseconds.items()}
+        return StepShares(batch, scaled)
+
+    @property
+    def beside_backbone(self) -> float:
+        """Share of everything but the backbone, in [0, 1]."""
+        return 1 - self.milliseconds["backbone"] / sum(self.milliseconds.values())
+
+    def __str__(self) -> str:
+        """The table, and the share that is not the backbone's."""
+        total = sum(self.milliseconds.values())
+        rows = [
+            f"  {name:44s} {time:9.2f} ms {100 * time / total:6.1f} %"
+            for name, time in self.milliseconds.items()
+        ]
+        rows.append(f"  everything but the backbone: {100 * self.beside_backbone:.1f} %")
+        return "\n".join(rows)
+
+
+def run_bench(
+    body: str = "full",
+    batches: tuple[int, ...] = (1, 32, 256),
+    seconds: float = 2.0,
+    threads: int = 1,
+    gpu_batch: int = 4,
+    device: Literal["cpu", "cuda"] = "cpu",
+    out: Path | None = None,
+) -> None:
+    """Time the SMPL layer, the renderer and a training step beside their peers.
+
+    Args:
+        body: which body the layer and the renderer are timed on.
+        batches: batch sizes of the layer.
+        seconds: time spent on each measurement.
+        threads: CPU threads.
+        gpu_batch: pictures in the `gpu` preset's step; its own batch would take minutes on a CPU.
+        device: where the training steps are timed; all else is timed on the CPU.
+        out: write the numbers here as JSON too.
+    """
+    torch.set_num_threads(threads)
+    print(f"{environment()['cpu']}, {threads} thread(s), body {body}\n")
+    print(f"{'':46s} {'ours':>12s} {'peer':>12s} {'faster':>8s}")
+    rows: list[Row] = []
+    for row in (
+        *layer_rows(read_body(body), batches, seconds),
+        *renderer_rows(read_body(body), seconds),
+    ):
+        rows.append(row)
+        print(row, flush=True)
+    steps = {}
+    for preset, batch in (("cpu", None), ("gpu", gpu_batch)):
+        steps[preset] = step = step_shares(preset, seconds, batch, device)
+        print(f"\none training step of the {preset} preset on {device}, batch {step.batch}:")
+        print(step, flush=True)
+        own = PRESETS[preset]().data.batch_size
+        if step.batch != own:
+            share = 100 * step.at(own).beside_backbone
+            print(f"  by proportion, at the preset's own batch of {own}: {share:.1f} %")
+    if out is not None:
+        record = [{"what": r.what, "ours_ms": r.ours, "peer_ms": r.peer} for r in rows]
+        step_record = {preset: dataclasses.asdict(step) for preset, step in steps.items()}
+        write_json(out, {"environment": environment(), "rows": record, "steps": step_record})
+
+
+def milliseconds(call: Callable[[], object], seconds: float) -> float:
+    """Median time of a call."""
+    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+    return 1e3 * timer.blocked_autorange(min_run_time=seconds).median
+
+
+def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list[Row]:
+    """The layer against smplx on the same arrays: vertices, and keypoints only."""
+    ours = SMPL(body)
+    rows = []
+    for n in batches:
+        g = torch.Generator().manual_seed(0)
+        betas = torch.randn(n, 10, generator=g)
+        pose = 0.3 * torch.randn(n, 72, generator=g)
+        peer = smplx_layer(body, n)
+
+        def layer(vertices: bool, b: torch.Tensor = betas, p: torch.Tensor = pose) -> torch.Tensor:
+            output = ours(b, p, vertices)
+            return output.vertices if vertices else output.keypoints
+
+        def theirs(b: torch.Tensor = betas, p: torch.Tensor = pose, peer=peer) -> torch.Tensor:
+            return peer(betas=b, global_orient=p[:, :3], body_pose=p[:, 3:]).vertices
+
+        def backward(call: Callable, b: torch.Tensor = betas, p: torch.Tensor = pose) -> None:
+            inputs = (b.clone().requires_grad_(), p.clone().requires_grad_())
+            call(*inputs).sum().backward()
+
+        mesh = lambda *a: layer(True, *a)  # noqa: E731
+        points = lambda *a: layer(False, *a)  # noqa: E731
+        for name, ours_call in (("vertices", mesh), ("keypoints only", points)):
+            for direction in ("forward", "forward + backward"):
+                calls = [ours_call] + ([theirs] if peer is not None else [])
+                if direction == "forward":
+                    times = [_without_grad(call, seconds) for call in calls]
+                else:
+                    times = [milliseconds(lambda c=c: backward(c), seconds) for c in calls]
+                rows.append(Row(f"{name}, batch {n}, {direction}", *times))
+    return rows
+
+
+def _without_grad(call: Callable, seconds: float) -> float:
+    with torch.no_grad():
+        return milliseconds(call, seconds)
+
+
+def renderer_rows(body: BodyData, seconds: float) -> list[Row]:
+    """The rasteriser against trimesh + embreex, the scene rebuilt for every picture."""
+    layer = SMPL(body)
+    g = torch.Generator().manual_seed(0)
+    pose = load_pose_prior().sample(8, g)
+    pose[:, 0] += np.pi
+    vertices = layer(torch.zeros(8, 10), pose).vertices.detach().numpy()
+    parts = body.weights.argmax(1).astype(np.uint8)
+    render = Renderer(body.faces, body.v_template, parts, samples=1)
+    camera = np.tile(np.float32([0.9, 0, 0]), (8, 1))
+    rows = []
+    for size in (64, 128, 224):
+        ours = milliseconds(lambda s=size: render(vertices, s, camera=camera), seconds) / 8
+        cast = ray_caster(body.faces, size)
+        peer = None
+        if cast is not None:
+            peer = milliseconds(lambda c=cast: [c(v) for v in vertices], seconds) / 8
+        rows.append(Row(f"renderer, {size} pixels", ours, peer))
+    return rows
+
+
+def ray_caster(faces: np.ndarray, size: int) -> Callable[[np.ndarray], object] | None:
+    """A picture of depth and normals by trimesh + embreex; None where they are missing."""
+    try:
+        import embreex  # noqa: F401
+        import trimesh
+    except ImportError:
+        return None
+    centres = (2 * np.arange(size) + 1) / size - 1
+    x, y = np.meshgrid(centres / 0.9, centres / 0.9)
+    origins = np.stack([x, y, np.full_like(x, -10)], -1).reshape(-1, 3)
+    directions = np.tile([0.0, 0.0, 1.0], (size * size, 1))
+
+    def cast(vertices: np.ndarray) -> object:
+        mesh = trimesh.Trimesh(vertices, faces, process=False)
+        intersector = trimesh.ray.ray_pyembree.RayMeshIntersector(mesh)
+        return mesh.face_normals[intersector.intersects_first(origins, directions)]
+
+    return cast
+
+
+def step_shares(
+    preset: str, seconds: float, batch: int | None = None, device: str = "cpu"
+) -> StepShares:
+    """What a training step of a preset is spent on, with `batch` pictures.
+
+    Poses and rasterisation are the CPU's work on any device; workers do it beside a GPU's step.
+    Raises KeyError on an unknown preset, DataError where there is no such device.
+    """
+    config = PRESETS[preset]()
+    batch = batch or config.data.batch_size
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            dataclasses.replace(
+                config,
+                out=Path(folder),
+                device=device,
+                threads=torch.get_num_threads(),
+                data=dataclasses.replace(config.data, batch_size=batch),
+            )
+        )
+    scene = trainer.source.prepare(0)
+    people = trainer.source.finish(scene, device)
+    backbone = trainer.network().encoder.backbone
+    images = people.images.contiguous(memory_format=torch.channels_last)
+    # The critics learn on every n-th step only.
+    turn = config.optimizer.critic_every
+
+    def steps() -> None:
+        for _ in range(turn):
+            trainer.train_step(people)
+            trainer.step += 1
+
+    def backbone_alone() -> None:
+        backbone.zero_grad()
+        with trainer.accelerator.autocast():  # in the step's own precision
+            loss = sum(stage.float().mean() for stage in backbone(images))
+        loss.backward()
+
+    whole = milliseconds(steps, seconds) / turn
+    optimisers = milliseconds(lambda: [o.step() for o in trainer.optimizers], seconds)
+    backbone_ms = milliseconds(backbone_alone, seconds)
+    return StepShares(
+        batch,
+        {
+            "backbone": backbone_ms,
+            "head, regressor, body, losses, critics": max(0.0, whole - backbone_ms - optimisers),
+            OPTIMISERS: optimisers,
+            "pose and rasterise": milliseconds(lambda: trainer.source.prepare(0), seconds),
+            "dress and photograph": milliseconds(
+                lambda: trainer.source.finish(scene, device), seconds
+            ),
+        },
+    )
+
+
+def command(args: Sequence[str]) -> None:
+    """Time the layer, the renderer and a training step beside their peers."""
+    tyro.cli(run_bench, prog="hmr-edu bench", args=args)

@@ -1,0 +1,40 @@
+"""`hmr-edu demo`: recover the body in a picture of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def command(args: Sequence[str]) -> None:
+    """Recover the body in a picture of your own."""
+
+    def run(
+        image: Annotated[Path, tyro.conf.Positional],
+        box: tuple[float, float, float, float] | None = None,
+        weights: str = "resnet18",
+        refine: bool = False,
+        out: Path = Path("demo"),
+    ) -> None:
+        """Recover the body in a picture: overlay PNG, OBJ, GLB, orbitable HTML, theta as JSON.
+
+        Args:
+            image: any picture file.
+            box: the person, in pixels: x0 y0 x1 y1; without it, the whole picture.
+            weights: shipped weights by name, or a file written by a training run.
+            refine: also look at the mirror image, and fit the body to the heat-maps.
+            out: folder for the results.
+        """
+        from hmr_edu.fitting.smplify import Refined
+        from hmr_edu.hmr import load_pretrained
+        from hmr_edu.viz.demo import run_demo
+
+        model = load_pretrained(weights)
+        written = run_demo(image, out, Refined(model) if refine else model, box, weights=weights)
+        for kind, path in written.items():
+            print(f"{kind:8s} {path}")
+
+    tyro.cli(run, prog="hmr-edu demo", args=args)

@@ -1,0 +1,168 @@
+"""`hmr-edu evaluate`, `evaluate-photos` and `evaluate-views`: a network beside its baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+def held_out(args: Sequence[str]) -> None:
+    """Measure a network on the held-out test sets, beside the baselines."""
+
+    def run(
+        weights: Annotated[str, tyro.conf.Positional] = "resnet18",
+        images: int = 1000,
+        appearance: Literal["full", "clear", "plain"] = "full",
+        sets: tuple[str, ...] = ("test-prior", "test-mocap"),
+        out: Path | None = None,
+        sheet: Path | None = None,
+        threads: int = 0,
+        refine: bool = False,
+    ) -> None:
+        """Measure a network on the held-out test sets, beside the baselines.
+
+        Args:
+            weights: shipped weights by name, or a file written by a training run.
+            images: pictures in each test set.
+            appearance: how the people look: "full" as photographs do, "clear" without
+                anything in the way, "plain" in a studio.
+            sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, when found),
+                or a mocap file of your own.
+            out: write the numbers here as JSON too.
+            sheet: draw the first people of the first set here (PNG).
+            threads: CPU threads; 0 leaves it to PyTorch.
+            refine: also run the flip test, and fit each body to the heat-maps.
+        """
+        from hmr_edu.io import DataError, check_output, write_json
+        from hmr_edu.io.files import PICTURES
+
+        check_output(out)
+        check_output(sheet, PICTURES)
+        if threads < 0:
+            raise DataError(f"--threads must be 0 or more, not {threads}")
+
+        import torch
+
+        from hmr_edu.data import LEVELS, SyntheticConfig
+        from hmr_edu.evaluation import evaluate, table, test_set
+
+        if threads:
+            torch.set_num_threads(threads)
+        models = _models("after", weights, refine)
+        model = models["after"]
+        data = SyntheticConfig(image_size=model.image_size, appearance=LEVELS[appearance])
+        test_sets = [test_set(name, model.body, data, images) for name in sets]
+        record = evaluate(models, test_sets)
+        print(table(record))
+        if out is not None:
+            write_json(out, record)
+        if sheet is not None:
+            from hmr_edu.viz.sheets.result_sheet import save_result_sheet
+
+            save_result_sheet(sheet, list(models.values())[-1], test_sets[0])
+
+    tyro.cli(run, prog="hmr-edu evaluate", args=args)
+
+
+def photos(args: Sequence[str]) -> None:
+    """Measure a network on annotated photographs, beside baselines that do not look."""
+
+    def run(
+        keypoints: Path,
+        folder: Path | None = None,
+        weights: str = "resnet18",
+        refine: bool = False,
+        out: Path | None = None,
+        sheet: Path | None = None,
+        people: int = 12,
+    ) -> None:
+        """Measure a network on annotated photographs, beside baselines that do not look.
+
+        Args:
+            keypoints: COCO's `person_keypoints_*.json`, or a JSON file of the form
+                {"file.jpg": [{"box": [x0, y0, x1, y1], "keypoints": {"nose": [x, y], ...}}]}.
+            folder: where the pictures are; without it, beside that file.
+            weights: shipped weights by name, or a file written by a training run.
+            refine: also run the flip test, and fit each body to the heat-maps.
+            out: write the numbers here as JSON too.
+            sheet: draw the first people here (PNG).
+            people: how many people the sheet shows.
+        """
+        from hmr_edu.io import DataError, check_output, write_json
+        from hmr_edu.io.files import PICTURES
+
+        check_output(out)
+        check_output(sheet, PICTURES)
+        if people < 1:
+            raise DataError(f"--people must be at least 1, not {people}")
+
+        from hmr_edu.data import read_annotations
+        from hmr_edu.evaluation import evaluate_photos, photo_table
+
+        annotated, models = read_annotations(keypoints, folder), _models("network", weights, refine)
+        record = evaluate_photos(models, annotated)
+        print(photo_table(record))
+        if out is not None:
+            write_json(out, record)
+        if sheet is not None:
+            from hmr_edu.viz.pictures import save_picture
+            from hmr_edu.viz.sheets.photo_sheet import photo_sheet
+
+            save_picture(sheet, photo_sheet(models, annotated[:people]))
+
+    config = (tyro.conf.PositionalRequiredArgs,)
+    tyro.cli(run, prog="hmr-edu evaluate-photos", args=args, config=config)
+
+
+def views(args: Sequence[str]) -> None:
+    """Measure a network in 3D, on one person in several calibrated views."""
+
+    def run(
+        keypoints: Path,
+        cameras: Path,
+        folder: Path | None = None,
+        weights: str = "resnet18",
+        refine: bool = False,
+        out: Path | None = None,
+    ) -> None:
+        """Measure a network in 3D, on one person in several calibrated views.
+
+        Args:
+            keypoints: the annotated keypoints, as for `evaluate-photos`; pictures are called
+                CAMERA/MOMENT.jpg, and those of one moment go together.
+            cameras: JSON, {"CAMERA": {"K": 3 x 3, "R": 3 x 3, "t": [x, y, z]}}, in metres; a
+                point X of the world lands on the pixel K (R X + t).
+            folder: where the pictures are; without it, beside the keypoints' file.
+            weights: shipped weights by name, or a file written by a training run.
+            refine: also run the flip test, and fit each body to the heat-maps.
+            out: write the numbers here as JSON too.
+        """
+        from hmr_edu.io import check_output, write_json
+
+        check_output(out)
+
+        from hmr_edu.data import read_annotations, read_cameras
+        from hmr_edu.data.photos.calibration import group_by_moment
+        from hmr_edu.evaluation import evaluate_views, view_table
+
+        calibrated = read_cameras(cameras)
+        people = group_by_moment(read_annotations(keypoints, folder), calibrated)
+        record = evaluate_views(_models("network", weights, refine), people, calibrated)
+        print(view_table(record))
+        if out is not None:
+            write_json(out, record)
+
+    config = (tyro.conf.PositionalRequiredArgs,)
+    tyro.cli(run, prog="hmr-edu evaluate-views", args=args, config=config)
+
+
+def _models(name: str, weights: str, refine: bool) -> dict:
+    """Load a network under the name of its row and, where asked for, its refined form."""
+    from hmr_edu.fitting import Refined
+    from hmr_edu.hmr import load_pretrained
+
+    model = load_pretrained(weights)
+    return {name: model} | ({"refined": Refined(model)} if refine else {})

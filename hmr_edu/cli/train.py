@@ -1,0 +1,33 @@
+"""`hmr-edu train`: a complete training run, evaluation and report included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tyro
+
+
+def command(args: Sequence[str]) -> None:
+    """Train HMR: `hmr-edu train cpu` or `hmr-edu train gpu`, then any option."""
+    from hmr_edu.training.config import TrainConfig
+    from hmr_edu.training.presets import PRESETS
+
+    presets = {name: (make.__doc__, make()) for name, make in PRESETS.items()}
+    config: TrainConfig = tyro.extras.overridable_config_cli(
+        presets, prog="hmr-edu train", args=args
+    )
+
+    from hmr_edu.training import launch
+
+    if config.processes > 1 and not launch.launched():
+        launch.launch(["-m", "hmr_edu.cli", "train", *args], config.processes)
+    launch.end_with_launcher()
+
+    from hmr_edu.training.complete_run import run
+
+    record = run(config)
+
+    from hmr_edu.viz.report.page import write_report
+
+    if record is not None:
+        print(f"\nreport: {write_report(config.folder)}")

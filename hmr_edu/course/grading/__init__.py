@@ -1,0 +1,1 @@
+"""Problem sets: release, sandboxed grading with nbgrader, feedback, export."""

@@ -1,0 +1,177 @@
+"""What nbgrader does to a notebook of ours, where its own way does not fit.
+
+`course_config` is the whole configuration; `nbgrader_config.py` of a course folder calls it, so
+that nbgrader's own commands do the same as ours.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_output, upgrade
+from nbgrader import preprocessors as nbgrader
+from nbgrader.api import Gradebook
+from nbgrader.utils import is_grade, is_solution
+from traitlets.config import Config
+
+from hmr_edu.course.grading.points import credit, salt_of
+from hmr_edu.course.grading.sandbox import Sandbox
+from hmr_edu.course.grading.stub import open_exercise
+
+COURSE_ID = "hmr_edu"  # nbgrader hands nothing out, nor collects, without one
+STUB = 'raise NotImplementedError("write me")'
+
+
+class OpenExercises(nbgrader.NbGraderPreprocessor):
+    """Solutions become stubs: the stub of the documentation, except that it raises."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: Any, cell_index: int
+    ) -> tuple[NotebookNode, Any]:
+        """Open one exercise."""
+        if cell.cell_type == "code":
+            cell.source = open_exercise(cell.source, STUB)
+        return cell, resources
+
+
+class RestoreCells(nbgrader.NbGraderPreprocessor):
+    """Cells of the assignment that a submission has lost come back, empty ones for exercises.
+
+    nbgrader's own repair stops at a submission that lost an exercise with its graded cell.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Put every lost cell behind the one that it followed."""
+        about, nb = resources["nbgrader"], upgrade(nb)  # so that every cell has an id
+        with Gradebook(about["db_url"]) as gradebook:
+            source = gradebook.find_notebook(about["notebook"], about["assignment"])
+            points = {cell.name: cell.max_score for cell in source.grade_cells}
+            lost_after = -1
+            for wanted in source.source_cells:
+                ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells]
+                if wanted.name not in ids:
+                    nb.cells.insert(lost_after + 1, _restored(wanted, points.get(wanted.name)))
+                    lost_after += 1
+                else:
+                    lost_after = ids.index(wanted.name)
+        return nb, resources
+
+
+def _restored(wanted: Any, points: float | int | None) -> NotebookNode:
+    marks = {"grade_id": wanted.name, "locked": wanted.locked, "checksum": wanted.checksum}
+    marks |= {"grade": points is not None, "solution": points is None, "task": False}
+    marks |= {"schema_version": 3, "cell_type": "code"}
+    if points is not None:
+        marks["points"] = points
+    source = wanted.source if points is not None else "# This cell was missing."
+    return new_code_cell(source, metadata={"nbgrader": marks})
+
+
+class GradeInSandbox(nbgrader.NbGraderPreprocessor):
+    """Instead of running the notebook: each graded cell in a process of its own, outputs filled in.
+
+    Outputs of other cells stay empty.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Fill in report and points of every graded cell."""
+        cells: list[str] = []
+        for cell in nb.cells:
+            if cell.cell_type != "code":
+                continue
+            if not is_grade(cell):
+                cells.append(cell.source)
+                continue
+            check, function = graded_call(cell.source)
+            salt = salt_of(resources["nbgrader"]["student"])
+            text, score = sandbox().judge(cells, check, function, salt)
+            points = credit(score, float(cell.metadata.nbgrader.points))
+            cell.outputs = [
+                new_output("stream", name="stdout", text=text + "\n"),
+                new_output("execute_result", {"text/plain": repr(points)}, execution_count=1),
+            ]
+        return nb, resources
+
+
+class OnlyExercises(nbgrader.NbGraderPreprocessor):
+    """A feedback page shows the title and the exercises, each with its statement and report."""
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Leave the rest of the lesson out."""
+        kept = []
+        for number, cell in enumerate(nb.cells):
+            after = nb.cells[number + 1 : number + 2]
+            stated = cell.cell_type == "markdown" and any(is_solution(c) for c in after)
+            if number == 0 or is_solution(cell) or is_grade(cell) or stated:
+                kept.append(cell)
+        nb.cells = kept
+        return nb, resources
+
+
+def graded_call(source: str) -> tuple[str, str]:
+    """Return check and function of a graded cell, `grade(check, function, points=...)`.
+
+    Raises ValueError when there is no such call.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "grade":
+            check, function = (ast.unparse(argument) for argument in node.args)
+            return check, function
+    raise ValueError(f"no call of grade in a graded cell:\n{source}")
+
+
+@cache
+def sandbox() -> Sandbox:
+    """The sandbox of this process; it ends with the process."""
+    return Sandbox()
+
+
+def course_config(root: str) -> Config:
+    """Nbgrader's configuration of a course folder, for our commands, its own and JupyterLab."""
+    _programs_can_be_found()
+    config = Config()
+    config.CourseDirectory.root = root
+    config.CourseDirectory.course_id = COURSE_ID
+    config.GenerateAssignment.preprocessors = [
+        nbgrader.LockCells,
+        OpenExercises,
+        nbgrader.ClearOutput,
+        nbgrader.CheckCellMetadata,
+        nbgrader.ComputeChecksums,
+        nbgrader.SaveCells,
+        nbgrader.CheckCellMetadata,
+    ]
+    config.Autograde.sanitize_preprocessors = [
+        nbgrader.ClearOutput,
+        nbgrader.DeduplicateIds,
+        nbgrader.OverwriteKernelspec,
+        RestoreCells,
+        nbgrader.OverwriteCells,
+        nbgrader.CheckCellMetadata,
+    ]
+    config.Autograde.autograde_preprocessors = [
+        GradeInSandbox,
+        nbgrader.SaveAutoGrades,
+        nbgrader.AssignLatePenalties,
+        nbgrader.CheckCellMetadata,
+    ]
+    config.GenerateFeedback.preprocessors = [
+        nbgrader.GetGrades,
+        OnlyExercises,
+        CSSHTMLHeaderPreprocessor,
+    ]
+    return config
+
+
+def _programs_can_be_found() -> None:
+    """Nbgrader starts `alembic` by name, and a virtual environment may not be on the path."""
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", "")

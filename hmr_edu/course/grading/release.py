@@ -1,0 +1,135 @@
+"""From the lessons to what is handed out: a learner's copy, the instructor's, and a zip.
+
+Problem set N is lesson N with its exercises graded, and the problems of `notebooks/problems`.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from hmr_edu.course.grading.slices import Statement, statements
+from hmr_edu.course.grading.stub import has_solution, without_check
+from hmr_edu.io.errors import DataError
+
+POINTS_A_STAR = 2
+WAITS = "raises-exception"
+WHAT_TO_DO = """\
+> **{points} points.** Write your functions where a cell says `raise NotImplementedError`. The cell
+> below each checks it, says what is wrong, and ends with the points that you have. Every part of it
+> counts: half a solution is worth something.
+>
+> "Run All Cells" goes past what is still open. A cell that begins with `# Waits for:` shows an
+> error until those functions are written. Add cells of your own where you like; a function may use
+> whatever is defined above it. Before you hand in, restart the kernel and run all cells, or press
+> nbgrader's *Validate*. Keep the file's name."""
+# Links into the repository lead nowhere from a folder of homework: only their text stays.
+LOCAL_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|data:|attachment:)[^)\s]+\)")
+
+
+def problem_sets(lessons: Path) -> dict[str, list[Path]]:
+    """Notebooks of each problem set, by its name: ps1, ps2, ...; lessons with exercises only."""
+    sets: dict[str, list[Path]] = {}
+    for path in sorted(lessons.glob("0[1-9]_*.ipynb")):
+        if not any(has_solution(cell.source) for cell in nbformat.read(path, as_version=4).cells):
+            continue
+        problems = sorted((lessons / "problems").glob(f"{path.name[:2]}_*.ipynb"))
+        sets[f"ps{int(path.name[:2])}"] = [path, *problems]
+    if not sets:
+        raise DataError(f"{lessons}: no lessons here; say where they are with --lessons")
+    return sets
+
+
+def with_graded_cells(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook, solutions still in it, with a graded cell behind each exercise.
+
+    What to do stands below its title.
+    """
+    cells, stars = [], 1
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            stars = (re.findall(r"★+", cell.source) or ["★" * stars])[-1].count("★")
+            cell.source = LOCAL_LINK.sub(r"\1", cell.source)
+        cells.append(cell)
+        if cell.cell_type == "code" and has_solution(cell.source):
+            cell.source, check, function = without_check(cell.source)
+            cells.append(_graded_cell(cell, check, function, POINTS_A_STAR * stars))
+    mark_waiting(cells)
+    points = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in cells)
+    cells.insert(1, new_markdown_cell(WHAT_TO_DO.format(points=points)))
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number:03d}"
+    notebook.cells = cells
+    return notebook
+
+
+def _graded_cell(exercise: NotebookNode, check: str, function: str, points: int) -> NotebookNode:
+    name = exercise.metadata.nbgrader.grade_id + "_points"
+    marks = {"grade": True, "grade_id": name, "locked": True, "points": points}
+    marks |= {"schema_version": 3, "solution": False, "task": False}
+    source = f"""\
+# {points} points. This cell belongs to the course: it checks your function, and it is graded.
+from hmr_edu.course.checks import {check}
+from hmr_edu.course.grading.grade import grade
+
+grade({check}, {function}, points={points})"""
+    return new_code_cell(source, metadata={"nbgrader": marks})
+
+
+def mark_waiting(cells: Sequence[NotebookNode]) -> None:
+    """Say of cells that use an open exercise that they wait for it, and let the rest run on."""
+    waiting: dict[str, tuple[str, ...]] = {}  # a name, and the exercises that it waits for
+    some_wait = False
+    for cell in cells:
+        if cell.cell_type != "code" or "grade_id" in cell.metadata.get("nbgrader", {}):
+            if cell.cell_type == "code" and has_solution(cell.source):
+                name = cell.metadata.nbgrader.grade_id
+                waiting |= {made: (name,) for s in statements(cell.source) for made in s.sets}
+            continue
+        whom = _waits_for(statements(cell.source), waiting)
+        if whom:
+            cell.source = f"# Waits for: {', '.join(dict.fromkeys(whom))}\n{cell.source}"
+        # A cell that stopped in the middle can harm any that follow: none of them stops the run.
+        some_wait = some_wait or bool(whom)
+        if some_wait:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), WAITS]
+
+
+def _waits_for(cell: Sequence[Statement], waiting: dict[str, tuple[str, ...]]) -> list[str]:
+    """Return the exercises a cell waits for; what it makes waits from then on, or no longer."""
+    whom: list[str] = []
+    for statement in cell:
+        reads = statement.now | statement.later
+        mine = [exercise for name in waiting if name in reads for exercise in waiting[name]]
+        if not statement.is_function:  # a function waits only where it is called
+            whom += mine
+        for name in statement.sets:
+            if mine or whom:
+                waiting[name] = tuple(mine or whom)
+            elif statement.replaces:
+                waiting.pop(name, None)
+    return whom
+
+
+def write_zip(folder: Path, path: Path) -> Path:
+    """Pack the notebooks of a folder, in a folder of that name; the same bytes each time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for notebook in sorted(folder.glob("*.ipynb")):
+            entry = zipfile.ZipInfo(f"{folder.name}/{notebook.name}")
+            archive.writestr(entry, notebook.read_bytes(), zipfile.ZIP_DEFLATED)
+    return path
+
+
+def write_source(paths: Sequence[Path], folder: Path) -> None:
+    """Write the instructor's notebooks of a problem set."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        notebook = with_graded_cells(nbformat.read(path, as_version=4))
+        nbformat.write(notebook, folder / path.name)

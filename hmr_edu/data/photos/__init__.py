@@ -1,0 +1,1 @@
+"""Photographs: pictures, their annotations, calibrated cameras."""

@@ -1,0 +1,1 @@
+"""Poses: motion capture, the pose prior, other pose sources."""

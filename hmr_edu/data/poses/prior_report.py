@@ -1,0 +1,180 @@
+"""How good the pose prior is: likelihoods of people it never saw, distances to its nearest draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hmr_edu.body import SMPL, load_body
+from hmr_edu.data.poses.fit_prior import clip_weights, fit_mixture, jitter, make_prior
+from hmr_edu.data.poses.mocap import Mocap, load_mocap
+from hmr_edu.data.poses.prior import (
+    BODY,
+    PosePrior,
+    features_to_pose,
+    load_pose_prior,
+    pose_to_features,
+)
+from hmr_edu.metrics import mpjpe, pa_mpjpe
+
+FOLDS = 5  # every fifth clip is held out
+DRAWS = 20_000
+OTHERS = 400  # poses of other people whose nearest draw is looked for
+# PA-MPJPE is taken against so many draws nearest in MPJPE: the very nearest is among them.
+CANDIDATES = 16
+
+
+def report(
+    cmu: str | Path,
+    others: str | Path | None = None,
+    prior: str | Path | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure a prior and return {"log_prob": ..., "auc": ..., "limits": ..., "nearest": ...}.
+
+    `cmu` is the mocap that the prior was fitted to; a second prior is fitted to four fifths of its
+    clips, for the likelihood of the rest. `others` is mocap of other people (HDM05), looked at
+    only, never fitted. Likelihoods in nats a pose, distances in mm.
+    """
+    shipped, recorded = load_pose_prior(prior), load_mocap(cmu)
+    other = None if others is None else load_mocap(others)
+    g = torch.Generator().manual_seed(seed)
+    fitted = recorded.clips % FOLDS > 0
+    part = recorded.select(fitted)
+    features = pose_to_features(part.poses.double())
+    held_prior = make_prior(fit_mixture(features, clip_weights(part), seed=seed), features)
+
+    poses = {
+        "CMU, fitted to": _jittered(recorded.poses[::5], g),
+        "draws, as fitted (spread 1, no mixing)": shipped.sample(2000, g, 1.0, 0.0, 0.0),
+        "draws, by default": shipped.sample(2000, g),
+        "each angle alone, normal as in CMU": _independent(recorded.poses, 2000, g),
+        "each angle alone, uniform in the limits": _uniform(shipped, 2000, g),
+    }
+    held_poses = _jittered(recorded.select(~fitted).poses[::3], g)
+    log_prob = {name: _spread(shipped.log_prob(pose)) for name, pose in poses.items()}
+    log_prob["CMU, clips held out (prior refitted)"] = _spread(held_prior.log_prob(held_poses))
+    result: dict[str, Any] = {"log_prob": log_prob}
+    outside = {"draws": _outside(shipped, shipped.sample(DRAWS, g))}
+    if other is not None:
+        theirs = shipped.log_prob(_jittered(other.poses[::5], g))
+        log_prob["HDM05, other people"] = _spread(theirs)
+        result["auc"] = {
+            name: _auc(theirs, shipped.log_prob(pose))
+            for name, pose in poses.items()
+            if "alone" in name
+        }
+        outside["HDM05"] = _outside(shipped, other.poses)
+        result["nearest"] = nearest_table(shipped, recorded, other, g)
+    result["limits"] = outside
+    return result
+
+
+def nearest_table(
+    prior: PosePrior, recorded: Mocap, other: Mocap, generator: torch.Generator
+) -> dict[str, dict[str, float]]:
+    """Return, for several sets of poses, how far other people are from the nearest of the set.
+
+    The root is the true one; MPJPE and PA-MPJPE over the 14 LSP joints, hips aligned.
+    """
+    body = load_body("lite")
+    target = _keypoints(body, other.poses[:: max(1, len(other) // OTHERS)])
+    draws: dict[str, Callable[[], Tensor]] = {
+        "the CMU poses themselves": lambda: recorded.poses,
+        "CMU and mirror images": lambda: torch.cat([recorded.poses, recorded.mirror().poses]),
+    }
+    for spread in (1.0, 1.2, 1.5):
+        for mix in (0.0, 0.25, 0.5):
+            name = f"{DRAWS:,} draws, spread {spread}, mix {mix}"
+            draws[name] = lambda s=spread, m=mix: prior.sample(DRAWS, generator, s, m, 0.0)
+    return {name: _nearest(target, _keypoints(body, draw())) for name, draw in draws.items()}
+
+
+def as_markdown(result: dict[str, Any]) -> str:
+    """Write the tables of a report as markdown."""
+    lines = ["| poses | log p, mean | median | 5 % |", "|---|---|---|---|"]
+    ranked = sorted(result["log_prob"].items(), key=lambda item: -item[1]["median"])
+    for name, row in ranked:
+        lines.append(f"| {name} | {row['mean']:.1f} | {row['median']:.1f} | {row['low']:.1f} |")
+    lines.append("")
+    for name, value in result.get("auc", {}).items():
+        lines.append(f"- AUC, HDM05 people against `{name}`: {value:.4f}")
+    for name, value in result["limits"].items():
+        lines.append(f"- poses of {name} with some joint outside the limits: {100 * value:.1f} %")
+    if "nearest" in result:
+        lines += ["", "| nearest of | MPJPE | PA-MPJPE | PA, 95 % |", "|---|---|---|---|"]
+        for name, row in result["nearest"].items():
+            lines.append(f"| {name} | {row['mpjpe']:.1f} | {row['pa']:.1f} | {row['pa95']:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _jittered(pose: Tensor, generator: torch.Generator) -> Tensor:
+    """Add the jitter: bare recordings have hinges of no width, which no density can judge."""
+    features = pose_to_features(pose)
+    noise = torch.randn(features.shape, generator=generator) * jitter().float()
+    return features_to_pose(features + noise)
+
+
+def _independent(pose: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Draw every axis-angle number alone, normal with the mean and deviation of the data."""
+    noise = torch.randn(n, 72, generator=generator)
+    deviation = pose.std(0)
+    deviation[3:] = deviation[3:].hypot(jitter()[:BODY].float())
+    return pose.mean(0) + noise * deviation
+
+
+def _uniform(prior: PosePrior, n: int, generator: torch.Generator) -> Tensor:
+    """Draw every axis-angle number alone, uniform within the joint limits."""
+    body = prior.low + (prior.high - prior.low) * torch.rand(n, BODY, generator=generator)
+    return torch.cat([torch.zeros(n, 3), body], 1)
+
+
+def _spread(value: Tensor) -> dict[str, float]:
+    return {
+        "mean": float(value.mean()),
+        "median": float(value.median()),
+        "low": float(value.quantile(0.05)),
+    }
+
+
+def _auc(positive: Tensor, negative: Tensor) -> float:
+    """Return the chance that a positive scores above a negative."""
+    return float((positive[:, None] > negative[None]).float().mean())
+
+
+def _outside(prior: PosePrior, pose: Tensor) -> float:
+    """Return the share of poses with some joint outside the limits."""
+    body = pose[:, 3:]
+    return float(((body < prior.low) | (body > prior.high)).any(1).float().mean())
+
+
+def _keypoints(body: SMPL, pose: Float[Tensor, "N 72"]) -> Float[Tensor, "N 14 3"]:
+    """Return the LSP joints of an average body with an upright root, middle of the hips at 0."""
+    pose = torch.cat([torch.zeros(len(pose), 3), pose[:, 3:]], 1)
+    parts = [
+        body(torch.zeros(len(p), 10), p, vertices=False).keypoints[:, :14] for p in pose.split(500)
+    ]
+    keypoints = torch.cat(parts).detach()
+    return keypoints - keypoints[:, 2:4].mean(1, keepdim=True)
+
+
+def _nearest(target: Float[Tensor, "N 14 3"], bank: Float[Tensor, "M 14 3"]) -> dict[str, float]:
+    """Return mean distances from each target to the nearest of the bank, in mm."""
+    near, near_pa = [], []
+    for pose in target:
+        distance = (bank - pose).square().sum(-1).sqrt().mean(-1)
+        best = bank[distance.topk(min(CANDIDATES, len(bank)), largest=False).indices]
+        wanted = pose.expand(len(best), -1, -1)
+        near.append(float(mpjpe(best, wanted).min()))
+        near_pa.append(float(pa_mpjpe(best, wanted).min()))
+    return {
+        "mpjpe": 1e3 * float(np.mean(near)),
+        "pa": 1e3 * float(np.mean(near_pa)),
+        "pa95": 1e3 * float(np.quantile(near_pa, 0.95)),
+    }

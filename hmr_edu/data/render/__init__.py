@@ -1,0 +1,1 @@
+"""From posed bodies to pixels: the rasteriser and the renderer."""

@@ -1,0 +1,1 @@
+"""Synthetic people: who they are, where they stand, how they look."""

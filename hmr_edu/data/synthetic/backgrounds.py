@@ -1,0 +1,142 @@
+"""The bank of backgrounds: painted scenes and, if a folder is given, photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from hmr_edu.data.photos.pictures import read_photo
+from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.sampling import look_up
+from hmr_edu.data.synthetic.scenes import paint_scenes
+from hmr_edu.io.errors import DataError
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+# Pieces of other pictures in a cluttered one (from, below), and their sides in pictures' sides.
+PIECES = (3, 13)
+PIECE_SIZE = (0.03, 0.35)
+
+
+def find_photos(folder: str | Path) -> list[Path]:
+    """List the pictures in a folder and the folders below it, in order.
+
+    Raises FileNotFoundError when there is no such folder, DataError when it holds no picture.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder: photographs for backgrounds were expected")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
+    if not paths:
+        raise DataError(f"{folder} holds no pictures ({', '.join(sorted(PHOTO_SUFFIXES))})")
+    return paths
+
+
+def load_photos(
+    folder: str | Path, size: int, count: int, seed: int
+) -> UInt8[np.ndarray, "crops 3 size size"]:
+    """Cut about `count` random square crops, size x size pixels, from the pictures in a folder.
+
+    Every picture gives at least one crop; of more pictures than `count`, so many are chosen by
+    chance. Raises what `find_photos` raises, and DataError for
+    a picture that cannot be read (it is named).
+    """
+    from PIL import Image
+
+    paths = find_photos(folder)
+    rng = np.random.default_rng(seed)
+    if len(paths) > count:
+        paths = [paths[i] for i in sorted(rng.choice(len(paths), count, replace=False))]
+    crops = []
+    for path in paths:
+        photo = Image.fromarray(read_photo(path))
+        for _ in range(max(1, round(count / len(paths)))):
+            side = max(1, round(min(photo.size) * rng.uniform(0.4, 1.0)))
+            left, top = (int(rng.integers(length - side + 1)) for length in photo.size)
+            box = (left, top, left + side, top + side)
+            crop = photo.resize((size, size), Image.Resampling.LANCZOS, box=box)
+            crops.append(np.asarray(crop).transpose(2, 0, 1))
+    return np.stack(crops)
+
+
+def clutter(bank: UInt8[np.ndarray, "N 3 side side"], share: float, seed: int) -> None:
+    """Hang pieces of other pictures into some pictures of the bank, in place.
+
+    Landscapes are calm; rooms and streets are full of things with edges, of a person's size
+    and smaller. A piece keeps its picture's colours and is stretched in both directions.
+    """
+    rng = np.random.default_rng(seed)
+    pieces, side = bank.copy(), bank.shape[-1]
+    for chosen in rng.permutation(len(bank))[: round(share * len(bank))]:
+        picture = bank[chosen]
+        for _ in range(rng.integers(*PIECES)):
+            extent = np.maximum(1, side * rng.uniform(*PIECE_SIZE, 2)).astype(int)
+            top, left = rng.integers(0, side - extent + 1)
+            # What is shown there: up to twice as large a piece of another picture.
+            shown = np.minimum(side, extent * rng.uniform(0.5, 2.0, 2))
+            row, column = (
+                (rng.uniform(0, side - length) + length * (np.arange(n) + 0.5) / n).astype(int)
+                for length, n in zip(shown, extent, strict=True)
+            )
+            piece = pieces[rng.integers(len(pieces))][:, row[:, None], column]
+            picture[:, top : top + extent[0], left : left + extent[1]] = piece
+
+
+class Backgrounds:
+    """A bank of square pictures, wider than what is cut out of them."""
+
+    # A bank picture is this much wider than the crops; a crop shows 60 to 100 % of it.
+    MARGIN = 1.5
+
+    def __init__(
+        self,
+        image_size: int,
+        count: int,
+        seed: int,
+        photos: str | Path | None,
+        photo_share: float,
+        device: torch.device,
+        cluttered: float = 0.0,
+    ) -> None:
+        side = round(self.MARGIN * image_size)
+        bank = paint_scenes(count, side, seed)
+        self.painted = len(bank)
+        self.photo_share = 0.0
+        if photos is not None:
+            bank = np.concatenate([bank, load_photos(photos, side, count, seed)])
+            self.photo_share = photo_share
+        if bank.size >= 2**31:
+            raise DataError(
+                f"{len(bank):,} backgrounds for pictures of {image_size} pixels are too many: make "
+                "--data.appearance.scenes smaller"
+            )
+        if cluttered:
+            clutter(bank, cluttered, seed)
+        self.bank = torch.from_numpy(bank).to(device)
+        self.image_size = image_size
+
+    def pick(self, draws: Draws) -> Int[Tensor, " batch"]:
+        """Choose pictures of the bank: a photograph with probability `photo_share`."""
+        painted = draws.integers(self.painted)
+        photos = len(self.bank) - self.painted
+        if not photos:
+            return painted
+        photo = self.painted + draws.integers(photos)
+        return torch.where(draws.chance(self.photo_share), photo, painted)
+
+    def sample(self, draws: Draws) -> Float[Tensor, "batch 3 size size"]:
+        """Cut a crop for each sample, placed, enlarged, mirrored, tinted at random; in [0, 1]."""
+        size, side, n = self.image_size, self.bank.shape[-1], draws.batch
+        which = self.pick(draws)
+        extent = draws.uniform(0.6, 1.0, 1) * side
+        left, top = draws.uniform(0.0, 1.0, 2, 1).mul(side - extent[:, None]).unbind(1)
+        steps = (torch.arange(size, device=draws.device) + 0.5) / size
+        mirrored = torch.where(draws.chance(0.5, 1), 1 - steps, steps)
+        column = (left + mirrored * extent).long().clamp_(max=side - 1)
+        row = (top + steps * extent).long().clamp_(max=side - 1)
+        pictures = look_up(self.bank, which, row[:, :, None], column[:, None]).float()
+        gain = draws.uniform(0.65, 1.3, 1) * draws.uniform(0.88, 1.12, 3) / 255
+        return pictures.mul_(gain.view(n, 3, 1, 1)).clamp_(0, 1)

@@ -1,0 +1,135 @@
+"""What a camera does to a picture: exposure and colour, blur, noise, compression."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hmr_edu.data.synthetic.draws import Draws, send
+
+BLOCK = 8
+# Length of the reel of noise that every picture cuts its own piece from.
+NOISE_REEL = 1 << 20
+LUMA = (0.299, 0.587, 0.114)
+# Brightness, and how blue and how red (ITU-R BT.601).
+TO_YCC = torch.tensor([LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)])
+FROM_YCC = torch.linalg.inv(TO_YCC)
+
+
+def colour(
+    images: Float[Tensor, "batch 3 H W"], draws: Draws, strength: float, grey: float
+) -> Float[Tensor, "batch 3 H W"]:
+    """Vary exposure, contrast, white balance, saturation, evenness; some pictures turn grey."""
+    size = images.shape[-1]
+    contrast = 1 + strength * draws.uniform(-0.25, 0.35, 1)
+    gain = contrast * (1 + strength * draws.uniform(-0.15, 0.15, 3))
+    offset = 0.5 + strength * draws.uniform(-0.12, 0.12, 1) - 0.5 * gain
+    saturation = 1 + strength * draws.uniform(-0.6, 0.4)
+    saturation = torch.where(draws.chance(grey), 0.0, saturation)[:, None, None]
+    # All of it is linear in RGB: one 3 x 3 matrix and an offset a picture.
+    mix = torch.lerp(
+        send(torch.tensor(LUMA), images.device).expand(3, 3),
+        torch.eye(3, device=images.device),
+        saturation,
+    )
+    shift, matrix = mix @ offset[:, :, None], mix * gain[:, None]
+    images = torch.baddbmm(shift, matrix, images.flatten(2)).view(images.shape)
+    across = torch.linspace(-1, 1, size, device=images.device)
+    slope = strength * draws.uniform(-0.2, 0.2, 2)
+    fall = slope[:, :1, None] * across + slope[:, 1:, None] * across[:, None]
+    return images.mul_(1 + fall[:, None])
+
+
+def blur_kernels(draws: Draws, size: int, strength: float) -> Float[Tensor, "batch k k"]:
+    """Draw a Gaussian a picture: round for a lens out of focus, long and thin for motion."""
+    reach = max(2, size // 40)
+    # Larger pictures are not as much blurrier as they are larger.
+    widest = strength * (size / 64) ** 0.7
+    along = draws.uniform(0.25, 0.75, 1, 1) * widest
+    motion = draws.chance(0.4, 1, 1)
+    across = torch.where(motion, 0.3, along)
+    along = torch.where(motion, along * 2.0, along)
+    # No blur at all is one bright pixel, not 0 / 0.
+    along, across = along.clamp_min(1e-3), across.clamp_min(1e-3)
+    angle = draws.uniform(0.0, torch.pi, 1, 1)
+    x = torch.arange(-reach, reach + 1, device=draws.device, dtype=torch.float32)
+    u = angle.cos() * x + angle.sin() * x[:, None]
+    v = angle.cos() * x[:, None] - angle.sin() * x
+    kernels = torch.exp(-0.5 * ((u / along) ** 2 + (v / across) ** 2))
+    return kernels / kernels.sum((1, 2), keepdim=True)
+
+
+def blur(
+    images: Float[Tensor, "n 3 H W"], kernels: Float[Tensor, "n k k"]
+) -> Float[Tensor, "n 3 H W"]:
+    """Convolve each picture with its own kernel; the border is repeated outwards."""
+    n, _, height, width = images.shape
+    reach = kernels.shape[-1] // 2
+    padded = torch.nn.functional.pad(images, (reach,) * 4, mode="replicate")
+    weight = kernels.repeat_interleave(3, dim=0)[:, None]
+    padded = padded.view(1, n * 3, *padded.shape[-2:])
+    return torch.nn.functional.conv2d(padded, weight, groups=n * 3).view(n, 3, height, width)
+
+
+def noise_reel(seed: int) -> Float[Tensor, " reel"]:
+    """Draw a long strip of white normal noise."""
+    return torch.randn(NOISE_REEL, generator=torch.Generator().manual_seed(seed))
+
+
+def add_noise(
+    images: Float[Tensor, "batch 3 H W"],
+    draws: Draws,
+    reel: Float[Tensor, " reel"],
+    share: float,
+    strength: float,
+) -> None:
+    """Add sensor noise in place: each picture has its own piece of the reel."""
+    b, _, height, width = images.shape
+    # Squared: most cameras are good. The three colours take their share of one grain.
+    sigma = (
+        0.045
+        * strength
+        * draws.uniform(0.0, 1.0, 1, 1, 1).square()
+        * draws.uniform(0.6, 1.0, 3, 1, 1)
+    )
+    sigma *= draws.chance(share, 1, 1, 1)
+    start = draws.integers(len(reel) - height * width + 1, 1)
+    index = start + torch.arange(height * width, device=images.device)
+    grain = reel.index_select(0, index.view(-1)).view(b, 1, height, width)
+    images.addcmul_(grain, sigma)
+
+
+def compress(
+    images: Float[Tensor, "n 3 H W"], quality: Float[Tensor, " n"]
+) -> Float[Tensor, "n 3 H W"]:
+    """Quantise 8 x 8 blocks in the frequency domain, as JPEG does (ITU T.81, without the coding).
+
+    quality is in [0, 1]: 1 is barely seen, 0 is blocky. Colour differences lose more than
+    brightness. Pictures whose side is no multiple of 8 are continued at the border.
+    """
+    n, _, height, width = images.shape
+    padded = torch.nn.functional.pad(
+        images, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate"
+    )
+    rows, columns = padded.shape[-2] // BLOCK, padded.shape[-1] // BLOCK
+    # Both directions at once: a block of 64 numbers times a 64 x 64 matrix.
+    dct = send(torch.kron(_dct(), _dct()), images.device)
+    ycc = (send(TO_YCC, images.device) @ padded.flatten(2)).view(n, 3, rows, BLOCK, columns, BLOCK)
+    blocks = ycc.transpose(3, 4).reshape(n, 3, -1, BLOCK * BLOCK)
+    order = torch.arange(BLOCK, device=images.device)
+    step = 0.02 + 0.024 * (order + order[:, None]).flatten()
+    step = step * (0.3 + 5 * (1 - quality).square()).view(n, 1, 1, 1)
+    step = step * send(torch.tensor([1.0, 1.8, 1.8]), images.device).view(3, 1, 1)
+    blocks = (blocks @ dct.T).div_(step).round_().mul_(step) @ dct
+    ycc = blocks.view(n, 3, rows, columns, BLOCK, BLOCK).transpose(3, 4).reshape(n, 3, -1)
+    rgb = (send(FROM_YCC, images.device) @ ycc).view(padded.shape)
+    return rgb[..., :height, :width]
+
+
+def _dct() -> Float[Tensor, "8 8"]:
+    """Return the orthonormal DCT-II matrix."""
+    k = torch.arange(BLOCK, dtype=torch.float32)
+    matrix = torch.cos(torch.pi / BLOCK * (k + 0.5) * k[:, None]) * (2 / BLOCK) ** 0.5
+    matrix[0] /= 2**0.5
+    return matrix

@@ -1,0 +1,67 @@
+"""Other people in the picture: bystanders behind, passers-by in front. They come from the batch."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows, look_up
+
+
+def behind(
+    images: Float[Tensor, "batch 3 H W"],
+    people: Float[Tensor, "batch 3 H W"],
+    alpha: Float[Tensor, "batch H W"],
+    draws: Draws,
+    probability: float,
+) -> None:
+    """Put somebody smaller, off to a side, into some backgrounds, in place."""
+    rows, some = draws.some(probability)
+    if len(rows):
+        scale, aside = some.uniform(0.35, 0.85), some.uniform(0.5, 1.1)
+        look, opacity = _pasted(rows, people, alpha, scale, aside, some)
+        blend_rows(images, rows, look, opacity)
+
+
+def in_front(
+    images: Float[Tensor, "batch 3 H W"],
+    hidden: Float[Tensor, "batch H W"],
+    people: Float[Tensor, "batch 3 H W"],
+    alpha: Float[Tensor, "batch H W"],
+    draws: Draws,
+    probability: float,
+) -> None:
+    """Put somebody larger, half out of the picture, before some people; mark what they hide."""
+    rows, some = draws.some(probability)
+    if len(rows):
+        scale, aside = some.uniform(1.1, 2.0), some.uniform(0.8, 1.4)
+        look, opacity = _pasted(rows, people, alpha, scale, aside, some)
+        blend_rows(images, rows, look, opacity)
+        cover_rows(hidden, rows, opacity[:, 0])
+
+
+def _pasted(
+    rows: Int[Tensor, " n"],
+    people: Float[Tensor, "batch 3 H W"],
+    alpha: Float[Tensor, "batch H W"],
+    scale: Float[Tensor, " n"],
+    aside: Float[Tensor, " n"],
+    draws: Draws,
+) -> tuple[Float[Tensor, "n 3 H W"], Float[Tensor, "n 1 H W"]]:
+    """Take another person of the batch, moved `aside` half-crops left or right and scaled."""
+    size = people.shape[-1]
+    other = (rows + 1 + draws.integers(max(len(people) - 1, 1))) % len(people)
+    centre = torch.stack([aside * torch.where(draws.chance(0.5), -1, 1), draws.uniform(-0.3, 0.3)])
+    place = (torch.arange(size, device=people.device) + 0.5) * (2 / size) - 1
+    source = (place - centre[..., None]) / scale[:, None]
+    inside = source.abs() < 1
+    column, row = ((source + 1) * (size / 2)).long().clamp_(0, size - 1)
+    # Mirrored and in another light: nobody meets a copy of himself.
+    column = torch.where(draws.chance(0.5, 1), size - 1 - column, column)
+    look = look_up(people, other, row[:, :, None], column[:, None])
+    look *= draws.uniform(0.6, 1.1, 1, 1, 1) * draws.uniform(0.92, 1.08, 3, 1, 1)
+    opacity = look_up(alpha[:, None], other, row[:, :, None], column[:, None])
+    seen = inside[0][:, None, None] & inside[1][:, None, :, None]
+    return look.clamp_(max=1), opacity * seen

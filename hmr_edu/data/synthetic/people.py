@@ -1,0 +1,229 @@
+"""Synthetic people: bodies from a pose source, seen by a camera, dressed and photographed.
+
+Geometry once, appearance many times: `prepare` poses and rasterises on the CPU (in worker
+processes where there are some), `finish` dresses and shades on the training device. Everything
+about batch `index` follows from (seed, index) alone, so a run can be cut, resumed or shared among
+workers and ranks without changing a pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hmr_edu.body import SMPL
+from hmr_edu.camera import fit_weak_perspective, perspective
+from hmr_edu.data.batch import Batch, TensorDataclass
+from hmr_edu.data.render.body_pixels import BodyPixels
+from hmr_edu.data.render.renderer import Renderer
+from hmr_edu.data.source import batch_seed
+from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.io.ranges import Count, NotNegative, Probability, Range
+from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
+
+# What a picture that cuts people off shows, as box detectors give it: all of a person above the
+# knees, above the hips, or head and shoulders; and how often each.
+ABOVE_KNEES, ABOVE_HIPS = (1, 2, 3, 4, *range(6, 19)), (2, 3, *range(6, 19))
+HEAD_AND_SHOULDERS = (8, 9, *range(12, 19))
+CUTS = ((ABOVE_KNEES, 0.4), (ABOVE_HIPS, 0.4), (HEAD_AND_SHOULDERS, 0.2))
+# The least 1 / focal length.
+FARTHEST = 1e-5
+# Metres between the camera and the keypoint nearest to it.
+NEAREST = 0.8
+
+
+@runtime_checkable
+class PoseSource(Protocol):
+    """Anything that poses can be drawn from: the shipped prior, a mocap file, a fixed list."""
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 72"]:
+        """Poses in axis-angle radians, Y up, root included."""
+        ...
+
+
+@dataclass
+class SyntheticConfig:
+    """How the synthetic people are seen."""
+
+    # Pixels along each side of a picture.
+    image_size: Annotated[int, Range(1, LARGEST)] = 224
+    # Pictures in a batch.
+    batch_size: Count = 64
+    # Share of the crop's side that the person's larger extent fills.
+    fill: Annotated[tuple[float, float], Range(0, open_low=True, ordered=True)] = (0.7, 1.0)
+    # Shift of the person's centre, in half-crops.
+    shift: NotNegative = 0.1
+    # Share of people of whom the crop shows the upper part only.
+    cut: Probability = 0.0
+    # Camera pitch, standard deviation in degrees.
+    pitch: NotNegative = 10.0
+    # Camera roll, standard deviation in degrees.
+    roll: NotNegative = 5.0
+    # 1 / focal length in half-crops: 0 is weak perspective, 0.5 a wide angle from near by.
+    inverse_focal: Annotated[tuple[float, float], Range(0, ordered=True)] = (0.02, 0.4)
+    # Standard deviation of the shape coefficients.
+    betas: NotNegative = 1.0
+    # How they look.
+    appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
+
+
+@dataclass
+class Scene(TensorDataclass):
+    """A posed, rasterised batch: everything but its looks. `focal` is in half-crops."""
+
+    pixels: BodyPixels
+    seed: int
+    keypoints2d: Float[Tensor, "batch 19 2"]
+    keypoints3d: Float[Tensor, "batch 19 3"]
+    rotations: Float[Tensor, "batch 24 3 3"]
+    betas: Float[Tensor, "batch 10"]
+    camera: Float[Tensor, "batch 3"]
+    focal: Float[Tensor, " batch"]
+
+
+class SyntheticPeople:
+    """An endless stream of labelled pictures; `people[index]` is batch number `index`."""
+
+    def __init__(
+        self, body: SMPL, poses: PoseSource, config: SyntheticConfig, seed: int = 0
+    ) -> None:
+        self.body, self.poses, self.config, self.seed = body, poses, config, seed
+        self.renderer = Renderer(
+            body.faces.numpy(),
+            body.v_template.numpy(),
+            body.weights.argmax(1).numpy().astype(np.uint8),
+        )
+        self.appearance = Appearance(body, config.appearance)
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures in a batch."""
+        return self.config.batch_size
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along each side of a picture."""
+        return self.config.image_size
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.finish(self.prepare(index))
+
+    @torch.no_grad()
+    def prepare(self, index: int) -> Scene:
+        """Draw, pose, place and rasterise batch number `index`. CPU."""
+        c, n = self.config, self.config.batch_size
+        seed = batch_seed(self.seed, index)
+        g = torch.Generator().manual_seed(seed)
+        betas = c.betas * torch.randn(n, 10, generator=g)
+        rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))
+        rotations[:, 0] = self._viewpoints(g) @ rotations[:, 0]
+        output = self.body(betas, rotations)
+        camera, focal = self._place(output.keypoints, g)
+
+        translation = torch.cat([camera[:, 1:], (focal / camera[:, 0])[:, None]], dim=1)
+        keypoints2d = perspective(output.keypoints, translation, focal)
+        gbuffer = self.renderer(output.vertices, c.image_size, translation=translation, focal=focal)
+        return Scene(
+            pixels=BodyPixels.of(gbuffer),
+            seed=seed,
+            keypoints2d=keypoints2d,
+            keypoints3d=output.keypoints,
+            rotations=rotations,
+            betas=betas,
+            # The camera that the network can at best find: its model has no perspective.
+            camera=fit_weak_perspective(output.keypoints, keypoints2d),
+            focal=focal,
+        )
+
+    @torch.no_grad()
+    def finish(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
+        """Dress, light and photograph a scene on `device`."""
+        # Drawn on the CPU whatever the device: the same picture everywhere.
+        generator = torch.Generator().manual_seed(scene.seed)
+        scene = scene.to(device)
+        shaded = self.appearance(scene.pixels, generator)
+        inside = (scene.keypoints2d.abs() <= 1).all(-1)
+        everywhere = torch.ones(len(inside), dtype=torch.bool, device=inside.device)
+        return Batch(
+            images=shaded.images,
+            keypoints2d=scene.keypoints2d,
+            visible=(inside & ~_at_pixels(shaded.occluded, scene.keypoints2d)).float(),
+            keypoints3d=scene.keypoints3d,
+            rotations=scene.rotations,
+            betas=scene.betas,
+            camera=scene.camera,
+            parts=scene.pixels.plane(scene.pixels.part),
+            has_3d=everywhere,
+            has_theta=everywhere,
+            has_parts=everywhere,
+        )
+
+    def mean_theta(self, batches: int = 16) -> Float[Tensor, "85"]:
+        """The mean camera, pose and shape of the stream: where regression starts.
+
+        The pose is the mean rotation of each joint; the root faces the camera, pi about x.
+        """
+        g = torch.Generator().manual_seed(batch_seed(self.seed, 2**31))
+        n = batches * self.config.batch_size
+        R = nearest_rotation(axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3)).mean(0))
+        R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+        camera = torch.cat([self.prepare(2**31 + k).camera for k in range(batches)]).mean(0)
+        return torch.cat([camera, matrix_to_axis_angle(R).flatten(), torch.zeros(10)])
+
+    def _viewpoints(self, g: torch.Generator) -> Float[Tensor, "batch 3 3"]:
+        """World to camera: any yaw, a little pitch and roll, then Y up becomes y down."""
+        c, n = self.config, self.config.batch_size
+        pitch, roll = torch.randn(2, n, generator=g) * torch.tensor([[c.pitch], [c.roll]])
+        yaw = 2 * math.pi * torch.rand(n, generator=g)
+        zero = torch.zeros(n)
+        about_x = axis_angle_to_matrix(torch.stack([pitch.deg2rad() + math.pi, zero, zero], 1))
+        about_y = axis_angle_to_matrix(torch.stack([zero, yaw, zero], 1))
+        about_z = axis_angle_to_matrix(torch.stack([zero, zero, roll.deg2rad()], 1))
+        return about_z @ about_x @ about_y
+
+    def _place(
+        self, keypoints: Float[Tensor, "batch 19 3"], g: torch.Generator
+    ) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, " batch"]]:
+        """A camera (s, tx, ty) that puts the person in the crop, and a focal length."""
+        c, n = self.config, self.config.batch_size
+        low, high = self._framed(keypoints[..., :2], g)
+        extent = (high - low).amax(1) + 0.1  # heads and hands go beyond their keypoints
+        fill = c.fill[0] + (c.fill[1] - c.fill[0]) * torch.rand(n, generator=g)
+        scale = 2 * fill / extent
+        shift = c.shift * (2 * torch.rand(n, 2, generator=g) - 1)
+        t = shift / scale[:, None] - (low + high) / 2
+        near, far = c.inverse_focal
+        # Weak perspective, 0, is a camera very far away.
+        focal = 1 / (near + (far - near) * torch.rand(n, generator=g)).clamp_min(FARTHEST)
+        # Nobody sticks a foot into the lens: step back, with a longer lens, same size.
+        distance = torch.maximum(focal / scale, NEAREST - keypoints[..., 2].amin(1))
+        return torch.cat([scale[:, None], t], dim=1), distance * scale
+
+    def _framed(
+        self, points: Float[Tensor, "batch 19 2"], g: torch.Generator
+    ) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
+        """Corners of the box that the crop is made for: of the whole person or the upper part."""
+        low, high = points.amin(1), points.amax(1)
+        if self.config.cut:
+            place = torch.rand(len(points), generator=g) / self.config.cut
+            for shown, share in CUTS:
+                part = points[:, list(shown)]
+                rows = ((place >= 0) & (place < share))[:, None]
+                low = torch.where(rows, part.amin(1), low)
+                high = torch.where(rows, part.amax(1), high)
+                place = place - share
+        return low, high
+
+
+def _at_pixels(mask: Tensor, points: Float[Tensor, "batch N 2"]) -> Tensor:
+    """The mask's value at each point (crop coordinates); points outside take the border's."""
+    size = mask.shape[-1]
+    pixel = ((points + 1) * size / 2).long().clamp(0, size - 1)
+    rows = torch.arange(len(mask), device=mask.device)[:, None]
+    return mask[rows, pixel[..., 1], pixel[..., 0]]

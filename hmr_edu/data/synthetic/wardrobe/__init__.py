@@ -1,0 +1,1 @@
+"""What synthetic people wear: clothes, faces, colours, painted on the body."""

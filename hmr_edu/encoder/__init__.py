@@ -1,0 +1,8 @@
+"""From an image to a feature vector: the ResNet backbone and the heads that read its maps.
+
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

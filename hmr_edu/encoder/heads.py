@@ -1,0 +1,141 @@
+"""Reading *where* things are off feature maps: what makes HMR trainable without ImageNet weights.
+
+The paper averages the last feature map over the image. With pretrained weights that is fine; from
+scratch in minutes it learns nothing, since a place in the image must first become a channel. Here
+a place stays a place: a heat-map for each keypoint, read by soft-argmax (Sun et al. 2018, "Integral
+human pose regression"), its depth, and the coarse last map, flattened instead of averaged. The
+heat-maps, depths and body parts are also outputs, so that cheap dense labels can teach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+NUM_KEYPOINTS = 19  # COCO+
+NUM_PARTS = 25  # 24 body parts, and 0 for what is no body
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the encoder says of a batch of images; the regressor reads `vector` alone.
+
+    The rest is None with average pooling. `heatmaps` and `parts` are logits: softmax of a heat-map
+    over its cells, of parts over the channels. `coordinates` are in crop units; `depths` are
+    metres behind the mid-hip, away from the camera.
+    """
+
+    vector: Float[Tensor, "batch features"]
+    heatmaps: Float[Tensor, "batch keypoints height width"] | None = None
+    coordinates: Float[Tensor, "batch keypoints 2"] | None = None
+    depths: Float[Tensor, "batch keypoints"] | None = None
+    parts: Float[Tensor, "batch parts height width"] | None = None
+
+
+class AverageHead(nn.Module):
+    """The paper's head: the last map averaged over the image."""
+
+    def __init__(self, stage_channels: Sequence[int]):
+        super().__init__()
+        self.feature_dim = stage_channels[-1]
+
+    def forward(self, stages: Sequence[Float[Tensor, "batch _ _ _"]]) -> Features:
+        """Average the last of the backbone's maps."""
+        return Features(vector=stages[-1].mean(dim=(2, 3)))
+
+
+class SpatialHead(nn.Module):
+    """Keypoint heat-maps, depths and body parts from three maps of the backbone, and their vector.
+
+    The last three maps are added up at the resolution of the first of them, as in a feature
+    pyramid (Lin et al. 2017) of `hidden` channels: stride 4 behind the "small" stem, 8 behind the
+    "imagenet" stem. The vector holds, for each keypoint, (x, y), depth, confidence and `local`
+    features of its place, then the last map, `last_map` cells a side, squeezed to `squeezed`
+    channels.
+    """
+
+    def __init__(
+        self,
+        stage_channels: Sequence[int],
+        last_map: int,
+        hidden: int = 96,
+        squeezed: int = 32,
+        local: int = 16,
+        keypoints: int = NUM_KEYPOINTS,
+        parts: int = NUM_PARTS,
+    ):
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(c, hidden, 1) for c in stage_channels[-3:])
+        self.mix = nn.Sequential(
+            nn.Conv2d(hidden, hidden, 3, padding=1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU()
+        )
+        self.map_channels = (keypoints, keypoints, parts)
+        self.maps = nn.Conv2d(hidden, sum(self.map_channels), 1)
+        self.local = nn.Sequential(nn.Conv2d(hidden, local, 1, bias=False), nn.BatchNorm2d(local))
+        self.squeeze = nn.Sequential(
+            nn.Conv2d(stage_channels[-1], squeezed, 1, bias=False),
+            # No ReLU: hundreds of features that are never negative would push the regressor's
+            # units the same way, and kill many of them.
+            nn.BatchNorm2d(squeezed),
+            nn.Flatten(),
+        )
+        self.feature_dim = (4 + local) * keypoints + squeezed * last_map**2
+
+    def forward(self, stages: Sequence[Float[Tensor, "batch _ _ _"]]) -> Features:
+        """Read the backbone's maps, finest first."""
+        fine, middle, coarse = (
+            lateral(stage) for lateral, stage in zip(self.lateral, stages[-3:], strict=True)
+        )
+        pyramid = fine + _resize_like(middle + _resize_like(coarse, middle), fine)
+        mixed = self.mix(pyramid)
+        maps = self.maps(mixed)
+        # Under autocast half precision would round places to 1/256 of the crop.
+        # From here on each map is read by itself: no more channels side by side in memory.
+        maps = maps.to(
+            torch.promote_types(maps.dtype, torch.float32), memory_format=torch.contiguous_format
+        )
+        heatmaps, depth_maps, parts = maps.split(self.map_channels, dim=1)
+
+        probability = heatmaps.flatten(2).softmax(-1).view_as(heatmaps)
+        coordinates = soft_argmax(probability)
+        depths = (probability * depth_maps).sum(dim=(2, 3))
+        # 1 for a single bright cell, 1 / cells for a map that has no idea.
+        confidence = probability.amax(dim=(2, 3))
+
+        # What the picture shows there: the mean of the local map under each heat-map.
+        local = self.local(mixed).to(probability.dtype)
+        local = (probability.flatten(2) @ local.flatten(2).mT).flatten(1)
+        squeezed = self.squeeze(stages[-1])
+        vector = torch.cat((coordinates.flatten(1), depths, confidence, local, squeezed), dim=1)
+        return Features(vector, heatmaps, coordinates, depths, parts)
+
+
+def soft_argmax(
+    probability: Float[Tensor, "*batch height width"],
+) -> Float[Tensor, "*batch 2"]:
+    """Return the mean place (x, y) of a probability map, in crop units; differentiable.
+
+    An even map gives the centre, so a map must become sharp before its reading means much.
+    """
+    height, width = probability.shape[-2:]
+    # Sums and no matrix products: autocast would take those to half precision.
+    x = (probability.sum(-2) * cell_centres(width, probability)).sum(-1)
+    y = (probability.sum(-1) * cell_centres(height, probability)).sum(-1)
+    return torch.stack((x, y), dim=-1)
+
+
+def cell_centres(cells: int, like: Float[Tensor, " ..."]) -> Float[Tensor, " cells"]:
+    """Return the crop coordinates in [-1, 1] of the centres of `cells` cells along one axis."""
+    index = torch.arange(cells, dtype=like.dtype, device=like.device)
+    return (2 * index + 1) / cells - 1
+
+
+def _resize_like(
+    coarse: Float[Tensor, "batch channels _ _"], fine: Float[Tensor, "batch _ height width"]
+) -> Float[Tensor, "batch channels height width"]:
+    return interpolate(coarse, size=fine.shape[-2:], mode="nearest")

@@ -1,0 +1,269 @@
+"""From an image to a feature vector (paper, section 3): a ResNet backbone and a head that pools it.
+
+The backbone is He et al. 2016 in torchvision's layout ("v1.5": the stride sits in a bottleneck's
+3x3). Its state-dict keys and shapes are torchvision's, so public ImageNet weights load into it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from hmr_edu.encoder.heads import AverageHead, Features, SpatialHead
+from hmr_edu.io.errors import DataError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut (ResNet-18)."""
+
+    expansion = 1
+
+    def __init__(self, channels: int, width: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _projection(channels, width, stride)
+
+    @property
+    def last_norm(self) -> nn.BatchNorm2d:
+        """The normalisation that ends the residual branch."""
+        return self.bn2
+
+    def forward(self, x: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch _ _ _"]:
+        """Add the residual to the shortcut."""
+        residual = self.relu(self.bn1(self.conv1(x)))
+        residual = self.bn2(self.conv2(residual))
+        return self.relu(residual + self.downsample(x))
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions beside a shortcut, four times wider outside (ResNet-50)."""
+
+    expansion = 4
+
+    def __init__(self, channels: int, width: int, stride: int):
+        super().__init__()
+        out = width * self.expansion
+        self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, out, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _projection(channels, out, stride)
+
+    @property
+    def last_norm(self) -> nn.BatchNorm2d:
+        """The normalisation that ends the residual branch."""
+        return self.bn3
+
+    def forward(self, x: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch _ _ _"]:
+        """Add the residual to the shortcut."""
+        residual = self.relu(self.bn1(self.conv1(x)))
+        residual = self.relu(self.bn2(self.conv2(residual)))
+        residual = self.bn3(self.conv3(residual))
+        return self.relu(residual + self.downsample(x))
+
+
+# Blocks and their number in each of the four stages.
+NETWORKS = {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}
+STEMS = ("imagenet", "small")
+POOLINGS = ("average", "spatial")
+
+
+class ResNet(nn.Module):
+    """ResNet-18 or -50 without its classifier; returns the maps of its stages.
+
+    `width` is the first stage's (64 in torchvision). `stem`: "imagenet" has a 7x7 convolution and
+    a max-pool, then four stages, strides 4, 8, 16, 32; "small" is for 64-pixel images: a 5x5 and
+    a 3x3 convolution, which keep a face of six pixels better than a max-pool does, then three
+    stages, strides 4, 8, 16 (a fourth would see 2x2 cells and cost a third of the time).
+    `zero_init` starts each block as its shortcut (Goyal et al. 2017).
+    11,176,512 and 23,508,032 parameters at width 64. Raises ValueError on other names and stems.
+    """
+
+    def __init__(
+        self,
+        name: str = "resnet50",
+        width: int = 64,
+        stem: str = "imagenet",
+        zero_init: bool = True,
+    ):
+        super().__init__()
+        _check_option("encoder", name, NETWORKS)
+        _check_option("stem", stem, STEMS)
+        block, blocks = NETWORKS[name]
+        kernel = 7 if stem == "imagenet" else 5
+        self.conv1 = nn.Conv2d(3, width, kernel, 2, padding=kernel // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        if stem == "imagenet":
+            self.shrink = nn.MaxPool2d(3, 2, padding=1)
+            stages = 4
+        else:
+            self.shrink = nn.Sequential(
+                nn.Conv2d(width, width, 3, 2, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                self.relu,
+            )
+            stages = 3
+        self.stride = 2 ** (stages + 1)
+        self.stage_channels = [width * 2**stage * block.expansion for stage in range(stages)]
+        channels = width
+        for stage, out in enumerate(self.stage_channels):
+            layer = nn.Sequential()
+            for index in range(blocks[stage]):
+                stride = 2 if stage > 0 and index == 0 else 1
+                layer.append(block(channels, width * 2**stage, stride))
+                channels = out
+            self.add_module(f"layer{stage + 1}", layer)
+        self.stages = stages
+        self._initialise(zero_init)
+
+    def _initialise(self, zero_init: bool) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif zero_init and isinstance(module, BasicBlock | Bottleneck):
+                nn.init.zeros_(module.last_norm.weight)
+
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"]
+    ) -> list[Float[Tensor, "batch _ _ _"]]:
+        """Return the maps after layer1, layer2, ..., finest first; images already normalised."""
+        x = self.shrink(self.relu(self.bn1(self.conv1(images))))
+        maps = []
+        for stage in range(1, self.stages + 1):
+            x = self.get_submodule(f"layer{stage}")(x)
+            maps.append(x)
+        return maps
+
+    def load(self, path: str | Path) -> None:
+        """Load torchvision's weights of this ResNet (.safetensors, or .pth, read without pickle).
+
+        The classifier `fc.*` is left out. Raises FileNotFoundError, or DataError that names the
+        first key that is missing, unknown, of another shape or not finite; nothing is loaded then.
+        """
+        path = Path(path)
+        weights = {k: v for k, v in _read_weights(path).items() if not k.startswith("fc.")}
+        expected = self.state_dict()
+        for key in expected.keys() - weights.keys():
+            # The counters came to BatchNorm after the oldest files; nothing here depends on them.
+            if key.endswith("num_batches_tracked"):
+                weights[key] = expected[key]
+        for key, tensor in expected.items():
+            if key not in weights:
+                raise DataError(f"{path}: no {key}; the file holds another network")
+            if weights[key].shape != tensor.shape:
+                raise DataError(
+                    f"{path}: {key} has shape {list(weights[key].shape)}, this backbone's has "
+                    f"{list(tensor.shape)}; name, width and stem must be those of the file"
+                )
+            if not weights[key].isfinite().all():
+                raise DataError(f"{path}: {key} is not finite; the file is damaged")
+        unknown = sorted(weights.keys() - expected.keys())
+        if unknown:
+            raise DataError(f"{path}: {unknown[0]} is no part of this backbone; another network?")
+        self.load_state_dict(weights)
+
+
+class Encoder(nn.Module):
+    """RGB images in [0, 1], `image_size` pixels a side -> `Features`, `feature_dim` long.
+
+    `pooling` is "average" as in the paper (2048 features with ResNet-50, 512 with ResNet-18), or
+    "spatial" (see `spatial_head`), which also learns from scratch. Colours are normalised in here
+    and nowhere else, because mean and deviation belong to the weights: MandyMo/pytorch_HMR feeds
+    BGR to RGB weights, and many a "wrong output" report is wrong preprocessing. The other options
+    are `ResNet`'s; public weights come in by `encoder.backbone.load(path)`.
+    """
+
+    def __init__(
+        self,
+        name: str = "resnet50",
+        *,
+        width: int = 64,
+        stem: str = "imagenet",
+        pooling: str = "average",
+        image_size: int = 224,
+        zero_init: bool = True,
+    ):
+        super().__init__()
+        _check_option("pooling", pooling, POOLINGS)
+        self.image_size = image_size
+        # Constants, not weights: not in the state dict.
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
+        self.backbone = ResNet(name, width, stem, zero_init)
+        if pooling == "average":
+            self.head = AverageHead(self.backbone.stage_channels)
+        else:
+            last_map = math.ceil(image_size / self.backbone.stride)
+            # 7 % of the small backbone's time; twice as many channels would be 15 %.
+            self.head = SpatialHead(self.backbone.stage_channels, last_map, hidden=3 * width // 2)
+        self.feature_dim = self.head.feature_dim
+        # Channels side by side in memory, as convolutions in bf16 want them.
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Features:
+        """Encode RGB images in [0, 1].
+
+        Raises ValueError when `images` is not a floating [B, 3, image_size, image_size], and, on
+        the CPU, where looking costs next to nothing, when a value is NaN or not in [0, 1].
+        """
+        _check_images(images, self.image_size)
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self.head(self.backbone((images - self.mean) / self.std))
+
+
+def _projection(channels: int, out: int, stride: int) -> nn.Module:
+    """Return a shortcut that follows where the block changes shape."""
+    if stride == 1 and channels == out:
+        return nn.Identity()
+    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+
+
+def _check_option(option: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{option} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _check_images(images: Tensor, size: int) -> None:
+    if images.ndim != 4 or images.shape[1:] != (3, size, size):
+        raise ValueError(f"images must be [B, 3, {size}, {size}], got {list(images.shape)}")
+    if not images.is_floating_point():
+        raise ValueError(f"images must be floating, RGB in [0, 1], got {images.dtype}")
+    # Reading a value back would make a GPU wait. The margin is for resampling's rounding.
+    if images.device.type == "cpu" and images.numel() and not torch.compiler.is_compiling():
+        low, high = (extreme.item() for extreme in images.detach().aminmax())
+        if not (low >= -0.01 and high <= 1.01):  # also True of NaN
+            raise ValueError(f"images must be in [0, 1], got values from {low:.4g} to {high:.4g}")
+
+
+def _read_weights(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of backbone weights")
+    try:
+        if path.suffix == ".safetensors":
+            weights = load_file(path)
+        else:
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged files fail inside torch in a dozen ways
+        raise DataError(
+            f"{path}: cannot be read as weights (truncated, or more than tensors inside)"
+        ) from error
+    if not isinstance(weights, Mapping) or not all(torch.is_tensor(v) for v in weights.values()):
+        raise DataError(f"{path}: holds no plain state dict (names to tensors)")
+    return weights

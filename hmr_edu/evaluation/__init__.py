@@ -1,0 +1,8 @@
+"""Evaluation: scores, baselines, held-out test sets, annotated photographs, calibrated views.
+
+The names are listed in `__init__.pyi`; each is loaded when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,52 @@
+"""Points in space from several calibrated pictures of the same moment."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from hmr_edu.data.photos.calibration import View
+
+# Cameras nearer to each other than about this share of their distance to the point.
+TOGETHER = 1e-3
+
+
+def triangulate(
+    views: list[View],
+    pixels: Float[Tensor, "views N 2"],
+    seen: Bool[Tensor, "views N"],
+) -> tuple[Float[Tensor, "N 3"], Float[Tensor, " N"]]:
+    """Return points of the world and by how many pixels, on average, their pictures miss the marks.
+
+    Linear (Hartley and Zisserman 2004, section 12.2), in float64: each picture gives two planes
+    through its centre and the mark, and the point is where they nearly meet. Both are NaN for a
+    point that fewer than two pictures show, or cameras at one place, or that comes out behind one.
+    Marks that are not `seen` may be anything, NaN included.
+    """
+    pixels = torch.where(seen[..., None], pixels.double(), 0.0)
+    rays, P = [], []
+    for view, places in zip(views, pixels, strict=True):
+        ones = torch.ones_like(places[:, :1])
+        # Without K all numbers are of one size, and the planes count alike.
+        ray = torch.linalg.solve(view.K.double(), torch.cat([places, ones], 1).T).T
+        rays.append(ray[:, :2] / ray[:, 2:])
+        P.append(torch.cat([view.R, view.t[:, None]], 1).double())
+    x, P = torch.stack(rays), torch.stack(P)
+    # x (P_3 X) - P_1 X = 0, and the same for y.
+    planes = x[..., None] * P[:, None, 2:] - P[:, None, :2]
+    planes = planes * seen[..., None, None]
+    A = planes.transpose(0, 1).flatten(1, 2)  # [N, 2 views, 4]
+    _, S, Vh = torch.linalg.svd(A)
+    points = Vh[:, -1]
+    points = points[:, :3] / points[:, 3:]
+    depth = torch.stack([v.R.double()[2] @ points.T + v.t.double()[2] for v in views])
+    # Where cameras stand together, planes meet in a line, not in a point.
+    apart = S[:, 2] > TOGETHER * S[:, 0]
+    known = (seen.sum(0) >= 2) & ((depth > 0) | ~seen).all(0) & apart
+    points = points.masked_fill(~known[:, None], torch.nan)
+    miss = []
+    for view, places in zip(views, pixels, strict=True):
+        exact = View(*(part.double() for part in view))
+        miss.append((exact.pixels(points) - places).norm(dim=1))
+    return points, torch.stack(miss).masked_fill(~seen, 0).sum(0) / seen.sum(0).clamp_min(1)

@@ -1,0 +1,1 @@
+"""The claims on trial, one module for each part of the paper."""

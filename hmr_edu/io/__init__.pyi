@@ -1,0 +1,21 @@
+from .errors import DataError
+from .files import atomic_write, check_folder, check_output
+from .jsonfile import read_json, write_json
+from .npz import read_arrays
+from .provenance import cpu_name, environment, sha256
+from .quantisation import pack, unpack
+
+__all__ = [
+    "DataError",
+    "atomic_write",
+    "check_folder",
+    "check_output",
+    "cpu_name",
+    "environment",
+    "pack",
+    "read_arrays",
+    "read_json",
+    "sha256",
+    "unpack",
+    "write_json",
+]

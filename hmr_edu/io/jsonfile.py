@@ -1,0 +1,30 @@
+"""JSON files: written whole or not at all, read with one clear error for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import atomic_write
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read a JSON file.
+
+    Raises FileNotFoundError that says `what` is missing, DataError when the file is not JSON.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no {what} {path}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # not JSON, not text, nested without end
+        raise DataError(f"{path}: not JSON ({error})") from None
+
+
+def write_json(path: str | Path, value: Any, indent: int = 2) -> None:
+    """Write JSON, whole or not at all. Raises ValueError on NaN, which JSON does not know."""
+    text = json.dumps(value, indent=indent, allow_nan=False)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

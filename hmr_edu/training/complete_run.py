@@ -1,0 +1,38 @@
+"""A complete run: train, measure before and after, leave the records for the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hmr_edu.data.source import BatchSource
+from hmr_edu.evaluation.held_out import evaluate, table
+from hmr_edu.evaluation.test_sets import find_test_sets
+from hmr_edu.io.jsonfile import write_json
+from hmr_edu.training.config import TrainConfig
+from hmr_edu.training.loop import Trainer
+from hmr_edu.training.setup import build_networks
+
+
+def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any] | None:
+    """Train, then evaluate before and after on the held-out sets; return the record.
+
+    `source` takes the place of the synthetic people to train on. The record is empty when
+    `test_images` is 0, and None on all processes but the first.
+    """
+    trainer = Trainer(config, source)
+    # Before hours of training: what it would be tested on may be missing or too small.
+    sets = None
+    if config.test_images:
+        sets = find_test_sets(trainer.network().body, config.data, config.test_images)
+    trainer.train()
+    if not trainer.accelerator.is_main_process:
+        return None
+    if sets is None:
+        return {}
+    untrained, _ = build_networks(config, trainer.source)
+    record = evaluate(
+        {"before": untrained.to(trainer.accelerator.device), "after": trainer.network()}, sets
+    )
+    write_json(config.folder / "evaluation.json", record)
+    print(table(record))
+    return record

@@ -1,0 +1,72 @@
+from .diagrams.course_map import course_map
+from .diagrams.loop_map import loop_map
+from .diagrams.steps_figure import steps_figure
+from .diagrams.trial import dot_rows, step_lines
+from .export import write_glb, write_obj
+from .lesson import figure, show
+from .orbit import body_figure
+from .palette import (
+    BEFORE,
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    LEFT,
+    MIDDLE,
+    ORANGE,
+    PREDICTION,
+    PURPLE,
+    RIGHT,
+    SKY,
+    TRUTH,
+    VERMILLION,
+    rgb,
+)
+from .pictures import PAPER, contact_sheet, draw_keypoints, overlay, resize, turntable
+from .report.charts import adversary_chart, loss_chart
+from .report.html import svg_figure
+from .report.page import write_report
+from .report.records import read_run, read_samples
+from .shading import composite, shade
+
+__all__ = [
+    "BEFORE",
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "LEFT",
+    "MIDDLE",
+    "ORANGE",
+    "PAPER",
+    "PREDICTION",
+    "PURPLE",
+    "RIGHT",
+    "SKY",
+    "TRUTH",
+    "VERMILLION",
+    "adversary_chart",
+    "body_figure",
+    "composite",
+    "contact_sheet",
+    "course_map",
+    "dot_rows",
+    "draw_keypoints",
+    "figure",
+    "loop_map",
+    "loss_chart",
+    "overlay",
+    "read_run",
+    "read_samples",
+    "resize",
+    "rgb",
+    "shade",
+    "show",
+    "step_lines",
+    "steps_figure",
+    "svg_figure",
+    "turntable",
+    "write_glb",
+    "write_obj",
+    "write_report",
+]

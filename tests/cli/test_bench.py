@@ -1,0 +1,31 @@
+"""The bench's arithmetic, and that it times a step of a preset."""
+
+import pytest
+
+from hmr_edu.cli.bench import OPTIMISERS, Row, StepShares, step_shares
+
+
+def test_a_row_says_how_many_times_faster():
+    assert Row("layer", ours=2.0, peer=5.0).ratio == 2.5
+    assert "2.5 x" in str(Row("layer", ours=2.0, peer=5.0))
+    assert Row("layer", ours=2.0).ratio is None
+
+
+def test_the_share_beside_the_backbone():
+    shares = StepShares(8, {"backbone": 60.0, "optimisers": 30.0, "pictures": 10.0})
+    assert shares.beside_backbone == pytest.approx(0.4)
+    assert "everything but the backbone: 40.0 %" in str(shares)
+
+
+def test_the_optimisers_do_not_grow_with_the_batch():
+    shares = StepShares(8, {"backbone": 60.0, OPTIMISERS: 30.0, "pictures": 10.0}).at(32)
+    assert shares.batch == 32
+    assert shares.milliseconds == {"backbone": 240.0, OPTIMISERS: 30.0, "pictures": 40.0}
+
+
+def test_a_step_is_timed_in_its_parts():
+    shares = step_shares("cpu", seconds=0.01, batch=2)
+    assert shares.batch == 2
+    assert "backbone" in shares.milliseconds
+    assert sum(shares.milliseconds.values()) > 0
+    assert 0 < shares.beside_backbone < 1

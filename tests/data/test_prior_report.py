@@ -1,0 +1,60 @@
+"""The report of the pose prior: its measures on cases known by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from hmr_edu.body import load_body
+from hmr_edu.data.poses import prior_report
+from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.viz.sheets.pose_sheet import pose_sheet, save_pose_sheet
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body("lite")
+
+
+def test_the_nearest_of_a_set_that_holds_the_pose_is_the_pose(body):
+    poses = load_pose_prior().sample(20, torch.Generator().manual_seed(0))
+    turned = poses.clone()
+    turned[:, :3] = torch.tensor([0.3, 1.0, 0.2])  # the root does not count
+    bank, target = prior_report._keypoints(body, poses), prior_report._keypoints(body, turned[:5])
+    for value in prior_report._nearest(target, bank).values():
+        assert value < 0.01
+    without = prior_report._nearest(target, bank[5:])
+    assert 10 < without["pa"] < without["mpjpe"]
+
+
+def test_auc_counts_the_pairs_in_order():
+    assert prior_report._auc(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 2.0])) == 0.75
+
+
+@pytest.mark.slow
+def test_report_on_made_up_people(tmp_path, monkeypatch):
+    monkeypatch.setattr(prior_report, "DRAWS", 50)
+    monkeypatch.setattr(prior_report, "OTHERS", 4)
+    path = tmp_path / "people.npz"
+    np.savez(
+        path,
+        poses=np.random.default_rng(0).normal(0, 0.1, (200, 72)).astype(np.float32),
+        clip=np.repeat(np.arange(10), 20),
+        clip_names=np.array([f"clip {i}" for i in range(10)]),
+        fps=np.array(12),
+    )
+    result = prior_report.report(path, path)
+    assert all(np.isfinite(row["mean"]) for row in result["log_prob"].values())
+    assert result["nearest"]["the CMU poses themselves"]["mpjpe"] < 0.01
+    assert result["limits"]["draws"] == 0
+    table = prior_report.as_markdown(result)
+    assert "| HDM05, other people |" in table
+    assert "nearest" not in prior_report.report(path)
+
+
+def test_pose_sheet_has_a_tile_a_pose(tmp_path, body):
+    poses = load_pose_prior().sample(3, torch.Generator().manual_seed(0))
+    sheet = pose_sheet(body, poses, columns=2, size=40)
+    assert sheet.shape[0] == sheet.shape[1]
+    assert poses[:, 1].abs().max() == 0  # the caller's poses are left alone
+    save_pose_sheet(tmp_path / "sheet.png", body, poses)
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
