@@ -54,7 +54,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *PAGES, *LESSONS], ids=lambda p: str(p.relative_to(ROOT))
+    "path", [*ROOT.glob("*.md"), *PAGES, *LESSONS], ids=lambda p: str(p.relative_to(ROOT))
 )
 def test_links_lead_somewhere(path):
     targets = set().union(*(anchors(page) for page in PAGES))
