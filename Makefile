@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Recorded poses, where a clone has them beside it; anybody else sets HMR_EDU_MOCAP.
+ifneq ($(wildcard ../shared/mocap),)
+export HMR_EDU_MOCAP ?= $(abspath ../shared/mocap)
+endif
 
 .PHONY: train test quick lessons tour lab docs wheel setup lint browser
 
