@@ -3,7 +3,7 @@ from .diagrams.loop_map import loop_map
 from .diagrams.steps_figure import steps_figure
 from .diagrams.trial import dot_rows, step_lines
 from .export import write_glb, write_obj
-from .lesson import figure, show
+from .lesson import draw_pose, figure, front_and_side, show
 from .orbit import body_figure
 from .palette import (
     BEFORE,
@@ -22,7 +22,17 @@ from .palette import (
     VERMILLION,
     rgb,
 )
-from .pictures import PAPER, contact_sheet, draw_keypoints, overlay, resize, turntable
+from .pictures import (
+    PAPER,
+    blank_picture,
+    contact_sheet,
+    draw_body,
+    draw_keypoints,
+    overlay,
+    resize,
+    to_picture,
+    turntable,
+)
 from .report.charts import adversary_chart, loss_chart
 from .report.html import svg_figure
 from .report.page import write_report
@@ -46,13 +56,17 @@ __all__ = [
     "TRUTH",
     "VERMILLION",
     "adversary_chart",
+    "blank_picture",
     "body_figure",
     "composite",
     "contact_sheet",
     "course_map",
     "dot_rows",
+    "draw_body",
     "draw_keypoints",
+    "draw_pose",
     "figure",
+    "front_and_side",
     "loop_map",
     "loss_chart",
     "overlay",
@@ -65,6 +79,7 @@ __all__ = [
     "step_lines",
     "steps_figure",
     "svg_figure",
+    "to_picture",
     "turntable",
     "write_glb",
     "write_obj",
