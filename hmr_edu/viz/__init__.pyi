@@ -2,6 +2,16 @@ from .diagrams.course_map import course_map
 from .diagrams.loop_map import loop_map
 from .diagrams.steps_figure import steps_figure
 from .diagrams.trial import dot_rows, step_lines
+from .explore import (
+    compare_bodies,
+    explore_camera,
+    explore_iterations,
+    explore_pose,
+    explore_prior,
+    explore_rotation,
+    explore_shape,
+    explore_skinning,
+)
 from .export import write_glb, write_obj
 from .lesson import draw_pose, figure, front_and_side, show
 from .orbit import body_figure
@@ -58,6 +68,7 @@ __all__ = [
     "adversary_chart",
     "blank_picture",
     "body_figure",
+    "compare_bodies",
     "composite",
     "contact_sheet",
     "course_map",
@@ -65,6 +76,13 @@ __all__ = [
     "draw_body",
     "draw_keypoints",
     "draw_pose",
+    "explore_camera",
+    "explore_iterations",
+    "explore_pose",
+    "explore_prior",
+    "explore_rotation",
+    "explore_shape",
+    "explore_skinning",
     "figure",
     "front_and_side",
     "loop_map",
