@@ -27,8 +27,14 @@ def crop_image(
     """
     if isinstance(image, np.ndarray):
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()
-        cropped = crop_image(tensor, box, size).round().clamp(0, 255).byte()
+        cropped = _crop_tensor(tensor, box, size).round().clamp(0, 255).byte()
         return cropped.permute(1, 2, 0).numpy()
+    return _crop_tensor(image, box, size)
+
+
+def _crop_tensor(
+    image: Float[Tensor, "3 H W"], box: CropBox, size: int
+) -> Float[Tensor, "3 size size"]:
     if size < 1:
         raise ValueError(f"the crop's side must be at least one pixel, got {size}")
     _, height, width = image.shape

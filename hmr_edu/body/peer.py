@@ -33,7 +33,7 @@ def smplx_layer(
         kintree_table=np.stack([body.parents, np.arange(24)]),
     )
     # Its own vertex ids reach past a smaller body's last vertex.
-    ids = dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0)
+    ids = dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0)  # ty: ignore[possibly-missing-submodule]
     # It prints and warns about its own files' shape coefficients, which these are not.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

@@ -84,6 +84,20 @@ class SMPL(nn.Module):
     the vertices; `v_template`, `shapedirs`, `posedirs` show them in SMPL's own layout.
     """
 
+    faces: Tensor
+    J_regressor: Tensor
+    keypoint_regressor: Tensor
+    J_template: Tensor
+    J_shapedirs: Tensor
+    _template: Tensor
+    _blend: Tensor
+    _weights: Tensor
+    _touched: Tensor
+    _touched_template: Tensor
+    _touched_blend: Tensor
+    _touched_weights: Tensor
+    _touched_regressor: Tensor
+
     def __init__(self, body: BodyData) -> None:
         super().__init__()
         as_tensor = torch.from_numpy

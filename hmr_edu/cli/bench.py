@@ -1,7 +1,7 @@
 """`hmr-edu bench`: how fast the parts are, beside their peers, in one process, as ratios.
 
 Absolute times are this machine's; the ratios travel better. The peers (smplx, trimesh with
-embreex) are optional: a row without its peer says so.
+embreex) are optional: a row without its peer has dashes there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,8 +24,9 @@ from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
-from hmr_edu.training.config import PRESETS
+from hmr_edu.io.tables import number_cell, text_table
 from hmr_edu.training.loop import Trainer
+from hmr_edu.training.presets import PRESETS
 
 
 @dataclass
@@ -40,12 +41,6 @@ class Row:
     def ratio(self) -> float | None:
         """How many times faster than the peer."""
         return None if self.peer is None else self.peer / self.ours
-
-    def __str__(self) -> str:
-        """A line of the table."""
-        if self.ratio is None:
-            return f"{self.what:46s} {self.ours:9.3f} ms"
-        return f"{self.what:46s} {self.ours:9.3f} ms {self.peer:9.3f} ms {self.ratio:6.1f} x"
 
 
 OPTIMISERS = "optimisers (the same for any batch)"
@@ -70,14 +65,13 @@ class StepShares:
         return 1 - self.milliseconds["backbone"] / sum(self.milliseconds.values())
 
     def __str__(self) -> str:
-        """The table, and the share that is not the backbone's."""
+        """Lay the parts out as a table, the share that is not the backbone's below it."""
         total = sum(self.milliseconds.values())
-        rows = [
-            f"  {name:44s} {time:9.2f} ms {100 * time / total:6.1f} %"
-            for name, time in self.milliseconds.items()
-        ]
-        rows.append(f"  everything but the backbone: {100 * self.beside_backbone:.1f} %")
-        return "\n".join(rows)
+        rows = [["", "ms", "%"]]
+        for name, time in self.milliseconds.items():
+            rows.append([name, number_cell(time, 2), number_cell(time / total, factor=100)])
+        rest = f"everything but the backbone: {100 * self.beside_backbone:.1f} %"
+        return f"{text_table(rows)}\n{rest}"
 
 
 def run_bench(
@@ -102,14 +96,11 @@ def run_bench(
     """
     torch.set_num_threads(threads)
     print(f"{environment()['cpu']}, {threads} thread(s), body {body}\n")
-    print(f"{'':46s} {'ours':>12s} {'peer':>12s} {'faster':>8s}")
-    rows: list[Row] = []
-    for row in (
+    rows = [
         *layer_rows(read_body(body), batches, seconds),
         *renderer_rows(read_body(body), seconds),
-    ):
-        rows.append(row)
-        print(row, flush=True)
+    ]
+    print(peer_table(rows), flush=True)
     steps = {}
     for preset, batch in (("cpu", None), ("gpu", gpu_batch)):
         steps[preset] = step = step_shares(preset, seconds, batch, device)
@@ -118,11 +109,20 @@ def run_bench(
         own = PRESETS[preset]().data.batch_size
         if step.batch != own:
             share = 100 * step.at(own).beside_backbone
-            print(f"  by proportion, at the preset's own batch of {own}: {share:.1f} %")
+            print(f"by proportion, at the preset's own batch of {own}: {share:.1f} %")
     if out is not None:
         record = [{"what": r.what, "ours_ms": r.ours, "peer_ms": r.peer} for r in rows]
         step_record = {preset: dataclasses.asdict(step) for preset, step in steps.items()}
         write_json(out, {"environment": environment(), "rows": record, "steps": step_record})
+
+
+def peer_table(rows: Sequence[Row]) -> str:
+    """Lay comparisons out as text: our time, the peer's, and how many times we are faster."""
+    lines = [["", "ours", "peer", "faster"], ["", "ms", "ms", "times"]]
+    for row in rows:
+        times = (number_cell(time, 3) for time in (row.ours, row.peer))
+        lines.append([row.what, *times, number_cell(row.ratio)])
+    return text_table(lines)
 
 
 def milliseconds(call: Callable[[], object], seconds: float) -> float:
@@ -145,7 +145,9 @@ def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list
             output = ours(b, p, vertices)
             return output.vertices if vertices else output.keypoints
 
-        def theirs(b: torch.Tensor = betas, p: torch.Tensor = pose, peer=peer) -> torch.Tensor:
+        def theirs(
+            b: torch.Tensor = betas, p: torch.Tensor = pose, peer: Any = peer
+        ) -> torch.Tensor:
             return peer(betas=b, global_orient=p[:, :3], body_pose=p[:, 3:]).vertices
 
         def backward(call: Callable, b: torch.Tensor = betas, p: torch.Tensor = pose) -> None:
@@ -179,7 +181,7 @@ def renderer_rows(body: BodyData, seconds: float) -> list[Row]:
     vertices = layer(torch.zeros(8, 10), pose).vertices.detach().numpy()
     parts = body.weights.argmax(1).astype(np.uint8)
     render = Renderer(body.faces, body.v_template, parts, samples=1)
-    camera = np.tile(np.float32([0.9, 0, 0]), (8, 1))
+    camera = np.tile(np.array([0.9, 0, 0], np.float32), (8, 1))
     rows = []
     for size in (64, 128, 224):
         ours = milliseconds(lambda s=size: render(vertices, s, camera=camera), seconds) / 8
@@ -231,8 +233,8 @@ def step_shares(
                 data=dataclasses.replace(config.data, batch_size=batch),
             )
         )
-    scene = trainer.people.scene(0)
-    people = trainer.people.photograph(scene, device)
+    scene = trainer.source.prepare(0)
+    people = trainer.source.finish(scene, device)
     backbone = trainer.network().encoder.backbone
     images = people.images.contiguous(memory_format=torch.channels_last)
     # The critics learn on every n-th step only.
@@ -258,9 +260,9 @@ def step_shares(
             "backbone": backbone_ms,
             "head, regressor, body, losses, critics": max(0.0, whole - backbone_ms - optimisers),
             OPTIMISERS: optimisers,
-            "pose and rasterise": milliseconds(lambda: trainer.people.scene(0), seconds),
+            "pose and rasterise": milliseconds(lambda: trainer.source.prepare(0), seconds),
             "dress and photograph": milliseconds(
-                lambda: trainer.people.photograph(scene, device), seconds
+                lambda: trainer.source.finish(scene, device), seconds
             ),
         },
     )

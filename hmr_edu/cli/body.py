@@ -37,4 +37,4 @@ def command(args: Sequence[str]) -> None:
         print(json.dumps(measure_body(body), indent=1))
 
     commands = {"build": build, "measure": measure}
-    tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu body", args=args)
+    tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu body", args=args)  # ty: ignore[no-matching-overload]

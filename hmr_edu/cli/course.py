@@ -114,4 +114,4 @@ COMMANDS = {
 
 def command(args: Sequence[str]) -> None:
     """Run lessons; hand out problem sets, grade them, write feedback, export the grades."""
-    tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="hmr-edu course", args=args)
+    tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="hmr-edu course", args=args)  # ty: ignore[no-matching-overload]

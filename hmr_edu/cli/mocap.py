@@ -49,4 +49,4 @@ def command(args: Sequence[str]) -> None:
             save_pose_sheet(sheet, load_body("full"), poses)
 
     commands = {"fit-prior": fit_prior, "report": report}
-    tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu mocap", args=args)
+    tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu mocap", args=args)  # ty: ignore[no-matching-overload]

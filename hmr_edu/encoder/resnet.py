@@ -190,6 +190,9 @@ class Encoder(nn.Module):
     are `ResNet`'s; public weights come in by `encoder.backbone.load(path)`.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         name: str = "resnet50",
@@ -215,7 +218,7 @@ class Encoder(nn.Module):
             self.head = SpatialHead(self.backbone.stage_channels, last_map, hidden=3 * width // 2)
         self.feature_dim = self.head.feature_dim
         # Channels side by side in memory, as convolutions in bf16 want them.
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Features:
         """Encode RGB images in [0, 1].

@@ -7,7 +7,6 @@ these very pictures, and its own answers given to the wrong pictures.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,21 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hmr_edu import metrics
-from hmr_edu.crop import PADDING, crop_image
+from hmr_edu.crop import PADDING
 from hmr_edu.data.photos.annotations import AnnotatedPerson
+from hmr_edu.data.photos.crops import crop_person
 from hmr_edu.data.photos.pictures import read_photo
-from hmr_edu.evaluation.baselines import bodies
-from hmr_edu.evaluation.held_out import as_at_test_time, starting_theta
+from hmr_edu.evaluation.held_out import starting_theta
+from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.fitting.smplify import Refined
-from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.tables import number_cell, text_table
 
 NEAR = 0.2  # of the box's longer side
 BOX = 2 / PADDING  # that side in crop coordinates
 BATCH = 32
-SHIFTS = 100  # how often, at most, answers are handed round
+SHIFTS = 100  # how many shifts of the shuffled baseline are tried at most
 
 
 def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people 3 size size"]:
@@ -43,40 +44,27 @@ def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people
     for row, person in enumerate(people):
         rows.setdefault(person.path, []).append(row)
     # One picture at a time: a few hundred would fill the memory.
-    for path, there in tqdm(rows.items(), "reading", unit="picture", leave=False, disable=None):
+    for path, in_picture in tqdm(
+        rows.items(), "reading", unit="picture", leave=False, disable=None
+    ):
         photo = read_photo(path)
-        for row in there:
-            try:
-                crop = crop_image(photo, people[row].crop, size)
-            except ValueError as error:
-                raise DataError(f"{path}: {error}") from None
-            images[row] = torch.from_numpy(crop).permute(2, 0, 1) / 255
+        for row in in_picture:
+            images[row] = crop_person(photo, people[row], size) / 255
     return images
 
 
-@torch.no_grad()
 def predict_photos(
     model: nn.Module, images: Float[Tensor, "people 3 size size"], vertices: bool = False
 ) -> list[Prediction]:
-    """Return the bodies of every step, for all crops, as at test time; on the CPU.
+    """Return the bodies of every step for all crops, as at test time; on the CPU.
 
     Raises DataError on answers that are NaN or infinite.
     """
-    device = next(model.parameters()).device
-    parts = tqdm(images.split(BATCH), "looking", unit="batch", leave=False, disable=None)
-    with as_at_test_time(model):
-        batches = [model(batch.to(device), vertices=vertices) for batch in parts]
-    if not all(batch[-1].theta.isfinite().all() for batch in batches):
+    batches = tqdm(images.split(BATCH), "predicting", unit="batch", leave=False, disable=None)
+    steps = predict_batches(model, batches, vertices)
+    if not steps[-1].theta.isfinite().all():
         raise DataError("the network's answer is not finite: its weights are damaged")
-    return [
-        Prediction(
-            *(
-                None if parts[0] is None else torch.cat([part.cpu() for part in parts])
-                for parts in zip(*step, strict=True)
-            )
-        )
-        for step in zip(*batches, strict=True)
-    ]
+    return steps
 
 
 def evaluate_photos(
@@ -94,7 +82,7 @@ def evaluate_photos(
     images = crops(people, model.image_size)
     marked = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
     visible = torch.stack([person.visible for person in people])
-    mean = bodies(starting_theta(model)[None], model.body).keypoints2d
+    mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False).keypoints2d
     hidden = marked.masked_fill(visible[..., None] == 0, torch.nan)
     constant = hidden.nanmedian(0).values.nan_to_num()[None]
     record: dict[str, Any] = {
@@ -118,20 +106,17 @@ def evaluate_photos(
 def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay a photo evaluation out as text."""
     about = record["about"]
-    rows = {name: row for name, row in record.items() if name != "about"}
-    width = max(map(len, rows))
-    lines = [
-        f"{about['people']} people in {about['pictures']} pictures, {about['keypoints']} keypoints",
-        f"{'':{width}}  PCK@{NEAR}  distance",
-        f"{'':{width}}        %  % of box",
-    ]
-    for name, row in rows.items():
-        cells = ("-" if row[key] is None else f"{100 * row[key]:.1f}" for key in row)
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>9}" for cell in cells))
-    return "\n".join(lines)
+    lines = [["", f"PCK@{NEAR}", "distance"], ["", "%", "% of box"]]
+    for name, row in record.items():
+        if name != "about":
+            lines.append(
+                [name, *(number_cell(row[key], factor=100) for key in ("pck", "distance"))]
+            )
+    head = "{people} people in {pictures} pictures, {keypoints} keypoints".format(**about)
+    return f"{head}\n{text_table(lines)}"
 
 
-def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | None]:
+def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float]:
     found = found.expand_as(marked)
     distance = ((found - marked).norm(dim=-1) * visible).sum(1) / visible.sum(1)
     pck = metrics.pck2d(found, marked, NEAR * BOX, visible)
@@ -139,23 +124,28 @@ def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float | 
 
 
 def shuffled_baseline(
-    found: Float[Tensor, "people 19 _"],
-    whose: Sequence[Any],
-    score: Callable[[Tensor, list[int]], dict[str, float | None]],
+    answers: Float[Tensor, "people 19 _"],
+    owners: Sequence[Any],
+    score: Callable[[Tensor, list[int]], dict[str, float]],
 ) -> dict[str, float | None]:
-    """Score answers for somebody else, in turn: a shuffle without chance.
+    """Score the answers of other people: every shift of the list, so without chance.
 
-    What a network is worth that does not look at the picture it speaks of. Nobody is given an
-    answer that is his own, as `whose` says; None where there is no other. `score` measures answers
-    for the pictures of these rows.
+    This is the worth of a network that does not look at its picture. None where there is nobody
+    else.
+
+    Args:
+        answers: a network's answer for each picture.
+        owners: whose answer it is; nobody is given an answer of the same owner.
+        score: measures answers for the pictures of some rows.
     """
-    n, total, count = len(found), Counter(), 0
+    n, count = len(answers), 0
+    total: dict[str, float] = {}
     for shift in torch.linspace(1, n - 1, min(n - 1, SHIFTS)).round().int().unique().tolist():
-        rows = [i for i in range(n) if whose[i] != whose[i - shift]]
+        rows = [i for i in range(n) if owners[i] != owners[i - shift]]
         if rows:
-            for key, value in score(found.roll(shift, 0)[rows], rows).items():
-                total[key] += len(rows) * value
+            for key, value in score(answers.roll(shift, 0)[rows], rows).items():
+                total[key] = total.get(key, 0.0) + len(rows) * value
             count += len(rows)
     if not count:
-        return dict.fromkeys(score(found, list(range(n))))
+        return dict.fromkeys(score(answers, list(range(n))))
     return {key: value / count for key, value in total.items()}

@@ -18,13 +18,13 @@ from torch import Tensor
 from hmr_edu import metrics
 from hmr_edu.crop import PADDING
 from hmr_edu.data.photos.annotations import AnnotatedPerson
-from hmr_edu.evaluation.baselines import bodies
 from hmr_edu.evaluation.held_out import starting_theta
 from hmr_edu.evaluation.photos import crops, predict_photos, shuffled_baseline
 from hmr_edu.evaluation.triangulation import View, triangulate
 from hmr_edu.fitting.smplify import Refined
-from hmr_edu.hmr import HMR
+from hmr_edu.hmr import HMR, body_of_theta
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.tables import number_cell, text_table
 from hmr_edu.keypoints import LSP
 
 MM = 1000
@@ -99,7 +99,7 @@ def evaluate_views(
     measured, misses = measure(recording, cameras)
     model = next(iter(models.values()))
     images = crops([m.person for m in measured], model.image_size)
-    mean = bodies(starting_theta(model)[None], model.body).keypoints3d
+    mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False).keypoints3d
     record: dict[str, Any] = {
         "about": {
             "pictures": len(measured),
@@ -125,24 +125,21 @@ def evaluate_views(
 def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay a recording's evaluation out as text."""
     about = record["about"]
-    rows = {name: row for name, row in record.items() if name != "about"}
-    width = max(map(len, rows))
-    lines = [
+    head = [
         f"{about['pictures']} pictures, {about['moments']} moments, {about['cameras']} cameras; "
         f"the marks miss each other by {about['miss']:.1f} pixels",
         "worst: {pixels:.1f} pixels, the {joint} of moment {moment}".format(**about["worst"]),
-        f"{'':{width}}  MPJPE, mm  PA-MPJPE, mm  turned round, %",
     ]
-    for name, row in rows.items():
-        percent = {**row, "turned": None if row["turned"] is None else 100 * row["turned"]}
-        cells = ("-" if value is None else f"{value:.1f}" for value in percent.values())
-        lines.append("{:{}}  {:>9}  {:>12}  {:>15}".format(name, width, *cells))
-    return "\n".join(lines)
+    columns = {"mpjpe": 1, "pa_mpjpe": 1, "turned": 100}
+    lines = [["", "MPJPE, mm", "PA-MPJPE, mm", "turned round, %"]]
+    for name, row in record.items():
+        if name != "about":
+            cells = (number_cell(row[key], factor=factor) for key, factor in columns.items())
+            lines.append([name, *cells])
+    return "\n".join([*head, text_table(lines)])
 
 
-def _score(
-    found: Float[Tensor, "pictures 19 3"], measured: Sequence[Measured]
-) -> dict[str, float | None]:
+def _score(found: Float[Tensor, "pictures 19 3"], measured: Sequence[Measured]) -> dict[str, float]:
     joints = metrics.align_root(found)[:, : len(LSP)]
     errors, aligned, turned = [], [], []
     right, left = metrics.HIPS

@@ -42,8 +42,8 @@ def run_variant(
     key = f"{config} {people}"
     if key not in _measured:
         began, cpu = time.perf_counter(), time.process_time()
-        lab = _lift if isinstance(config, LiftConfig) else _photograph
-        measured = lab(config, people)
+        is_lifter = isinstance(config, LiftConfig)
+        measured = _lift(config, people) if is_lifter else _photograph(config, people)
         _measured[key] = measured | {
             "images": config.images,
             "minutes": round((time.perf_counter() - began) / 60, 2),

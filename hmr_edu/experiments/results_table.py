@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from hmr_edu.io.tables import text_table
+
 # measure: (title, unit, digits)
 TITLES = {
     "pa_mpjpe": ("PA-MPJPE", "mm", 1),
@@ -52,11 +54,7 @@ def table(record: dict[str, Any], measures: Sequence[str]) -> str:
         seeds = len(values(record, variant, measures[0]))
         cells = [_cell(values(record, variant, name), TITLES[name][2]) for name in measures]
         lines.append([variant, str(seeds), *cells])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
-        for line in lines
-    )
+    return text_table(lines)
 
 
 def _cell(numbers: Sequence[float], digits: int) -> str:

@@ -11,6 +11,7 @@ from scipy.stats import t
 from hmr_edu.experiments.claims.catalogue import find
 from hmr_edu.experiments.design import Forecast
 from hmr_edu.experiments.results_table import TITLES, mean_and_spread, values
+from hmr_edu.io.tables import markdown_table
 
 # A difference of less than this share is none.
 NO_WORSE = 0.02
@@ -54,11 +55,11 @@ def result(record: dict[str, Any], forecast: Forecast) -> str:
 
 def claims_table(records: Iterable[dict[str, Any]]) -> str:
     """Lay out claims, sources, results and verdicts as Markdown, a row a forecast."""
-    rows = ["| claim | source | forecast | result | verdict |", "|---|---|---|---|---|"]
+    rows: list[list[str]] = []
     for record in records:
-        claim = f"{record['claim']} | {record['source']} (`{record['name']}`)"
+        claim = [record["claim"], f"{record['source']} (`{record['name']}`)"]
         for forecast in find(record["name"]).predicts:
             word = WORDS[verdict(record, forecast)]
-            rows.append(f"| {claim} | {forecast.says} | {result(record, forecast)} | **{word}** |")
-            claim = " | "
-    return "\n".join(rows)
+            rows.append([*claim, forecast.says, result(record, forecast), f"**{word}**"])
+            claim = ["", ""]  # said once
+    return markdown_table(("claim", "source", "forecast", "result", "verdict"), rows)

@@ -56,11 +56,10 @@ def run_flip_test(
 
 
 def average_theta(
-    one: Float[Tensor, "batch 85"], other: Float[Tensor, "batch 85"]
+    first: Float[Tensor, "batch 85"], second: Float[Tensor, "batch 85"]
 ) -> Float[Tensor, "batch 85"]:
     """Return the body half-way: mean camera and betas, and of each joint the mean rotation."""
-    pairs = zip(split_theta(one), split_theta(other), strict=True)
-    (camera, pose, betas) = ((a, b) for a, b in pairs)
-    R = sum(axis_angle_to_matrix(p.unflatten(1, (24, 3))) for p in pose)
-    middle = matrix_to_axis_angle(nearest_rotation(R)).flatten(1)
-    return join_theta(sum(camera) / 2, middle, sum(betas) / 2)
+    a, b = split_theta(first), split_theta(second)
+    R = [axis_angle_to_matrix(pose.unflatten(1, (24, 3))) for pose in (a.pose, b.pose)]
+    pose = matrix_to_axis_angle(nearest_rotation(R[0] + R[1])).flatten(1)
+    return join_theta((a.camera + b.camera) / 2, pose, (a.betas + b.betas) / 2)

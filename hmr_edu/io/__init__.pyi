@@ -4,6 +4,7 @@ from .jsonfile import read_json, write_json
 from .npz import read_arrays
 from .provenance import cpu_name, environment, sha256
 from .quantisation import pack, unpack
+from .tables import markdown_table, number_cell, text_table
 
 __all__ = [
     "DataError",
@@ -12,10 +13,13 @@ __all__ = [
     "check_output",
     "cpu_name",
     "environment",
+    "markdown_table",
+    "number_cell",
     "pack",
     "read_arrays",
     "read_json",
     "sha256",
+    "text_table",
     "unpack",
     "write_json",
 ]

@@ -78,7 +78,7 @@ class Muon(torch.optim.Optimizer):
         self.dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # ty: ignore[incompatible-method-override]
         """Move every parameter that has a gradient."""
         loss = None
         if closure is not None:
@@ -108,11 +108,11 @@ class Muon(torch.optim.Optimizer):
                 self.state[weight]["momentum"] = torch.zeros_like(weight)
         grads = [weight.grad for weight in weights]
         momenta = [self.state[weight]["momentum"] for weight in weights]
-        torch._foreach_lerp_(momenta, grads, 1 - decay)
-        return torch._foreach_lerp(grads, momenta, decay)
+        torch._foreach_lerp_(momenta, grads, 1 - decay)  # ty: ignore[no-matching-overload]
+        return torch._foreach_lerp(grads, momenta, decay)  # ty: ignore[no-matching-overload]
 
 
-def hidden_matrices(network: nn.Module, ends: Iterable[nn.Module]) -> list[nn.Parameter]:
+def hidden_matrices(network: nn.Module, ends: Iterable[nn.Module]) -> list[Tensor]:
     """Return the weights that Muon is for: all convolutions' and linear layers' but `ends`'.
 
     The first and last layers meet the outside world, whose directions are not alike; they, and

@@ -1,4 +1,4 @@
-"""From any picture to a body: overlay, the regression's steps, meshes, a 3D page, the numbers."""
+"""The demo: the body in a picture, written as pictures, meshes, a 3D page and numbers."""
 
 from __future__ import annotations
 
@@ -36,13 +36,18 @@ def run_demo(
     box: Sequence[float | int] | None = None,
     weights: str | None = None,
 ) -> dict[str, Path]:
-    """Recover the body in a picture and write what was found; returns the paths by kind.
+    """Recover the body in a picture, write the results, and return their paths by kind.
 
-    box: the person as (x0, y0, x1, y1) in pixels of the upright picture, edges counted from 0;
-    it may reach beyond the picture. Without one the person is taken to fill the whole picture.
-    weights: their name, for the record. A `Refined` model's fit counts as the last step. Raises
-    FileNotFoundError when there is no picture, DataError when it is unreadable or the box is not
-    usable.
+    Raises FileNotFoundError when there is no picture, DataError when it is unreadable or the box
+    is not usable.
+
+    Args:
+        image_path: the picture, of any format that Pillow reads.
+        out_dir: folder for the results, which are named after the picture.
+        model: the network; the fit of a `Refined` one counts as the last step.
+        box: the person as (x0, y0, x1, y1) in pixels of the upright picture, edges counted from
+            0; it may reach beyond the picture. Without one the person fills the whole picture.
+        weights: their name, for the record.
     """
     check_folder(Path(out_dir))
     photo = read_photo(image_path)
@@ -50,8 +55,8 @@ def run_demo(
     steps = _predict(model, crop_image(photo, crop, model.image_size))
     faces, last = model.body.faces, steps[-1]
 
-    shown, shown_crop = _fit(photo, crop)
-    drawn = overlay(shown, last.vertices[0], faces, last.camera[0], box=shown_crop)
+    reduced, reduced_crop = _reduce(photo, crop)
+    drawn = overlay(reduced, last.vertices[0], faces, last.camera[0], box=reduced_crop)
     bodies = [(step.vertices[0], step.camera[0]) for step in steps]
     strip = prediction_strip(
         crop_image(photo, crop, TILE), bodies, faces, TILE, refined=isinstance(model, Refined)
@@ -105,27 +110,27 @@ def _predict(model: HMR | Refined, crop: UInt8[np.ndarray, "size size 3"]) -> li
     image = torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         steps = model(image.to(model.body.faces.device))
-    steps = [Prediction(*(part.cpu() for part in step)) for step in steps]
+    steps = [Prediction(*(tensor.cpu() for tensor in step)) for step in steps]
     if not all(torch.isfinite(step.theta).all() for step in steps):
         raise DataError("the network's answer is not finite: its weights are damaged")
     return steps
 
 
-def _fit(
+def _reduce(
     photo: UInt8[np.ndarray, "height width 3"], crop: CropBox
 ) -> tuple[UInt8[np.ndarray, "_ _ 3"], CropBox]:
     """Reduce a large picture, and the box with it, to a size that is quick to draw on."""
     height, width = photo.shape[:2]
     ratio = min(1.0, LARGEST / max(height, width))
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    small = np.array(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
+    reduced = np.array(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
     # Pixel centres: the left edge is at -0.5 in both.
     x, y = (crop.x + 0.5) * ratio - 0.5, (crop.y + 0.5) * ratio - 0.5
-    return small, CropBox(x, y, crop.size * ratio)
+    return reduced, CropBox(x, y, crop.size * ratio)
 
 
 def _numbers(steps: list[Prediction], crop: CropBox, width: int, height: int) -> dict[str, Any]:
-    """Everything predicted, in words and units that need no source code to be read."""
+    """Name everything predicted, in units that need no source code to be understood."""
     last = steps[-1]
     points = crop.to_image(last.keypoints2d[0]).tolist()
     joints = last.keypoints3d[0].tolist()

@@ -1,7 +1,7 @@
-"""A predicted body as files for other programs: OBJ and GLB meshes, theta as JSON.
+"""A predicted body as files for other programs: OBJ and GLB meshes.
 
-Meshes are written upright: Y up, facing +Z as the camera saw it, metres, vertices in the body's
-own order, so that indices from elsewhere stay valid.
+Meshes are written upright, Y up and Z towards the camera, in metres. Vertices keep the body's
+order, so that vertex numbers from elsewhere stay valid.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def write_obj(path: str | Path, vertices: Vertices, faces: Faces) -> None:
     _write(path, _mesh(vertices, faces), "obj")
 
 
-def write_glb(path: str | Path, vertices: Vertices, faces: Faces, colour: str = PREDICTION) -> None:
+def write_glb(path: str | Path, vertices: Vertices, faces: Faces) -> None:
     """Write a mesh given in the camera frame (metres) as binary glTF 2.0, with smooth normals.
 
     Raises ValueError on NaN.
     """
     mesh = _mesh(vertices, faces)
     # glTF colours are linear light.
-    base = [*(channel**2.2 for channel in rgb(colour)), 1.0]
+    base = [*(channel**2.2 for channel in rgb(PREDICTION)), 1.0]
     material = PBRMaterial(baseColorFactor=base, metallicFactor=0.0, roughnessFactor=0.65)
     mesh.visual = trimesh.visual.TextureVisuals(material=material)
     _write(path, mesh, "glb", include_normals=True)

@@ -1,8 +1,7 @@
-"""A body to turn with the mouse: one HTML file that needs no network."""
+"""A body in 3D that is turned with the mouse, as a figure and as an HTML page."""
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +12,11 @@ from hmr_edu.io.files import atomic_write
 from hmr_edu.viz.export import upright
 from hmr_edu.viz.palette import PREDICTION
 from hmr_edu.viz.pictures import Picture
-from hmr_edu.viz.report import html
+from hmr_edu.viz.report.html import Drawing, encode_image, render
 from hmr_edu.viz.shading import Faces, Vertices, as_array
 
-STYLE = """
-main { max-width: 1400px; }
-.side { display: grid; gap: 1.5rem; grid-template-columns: minmax(16rem, 2fr) 3fr;
-  align-items: start; }
-.side > * { min-width: 0; margin: 0; }
-.view { height: min(78vh, 46rem); border: 1px solid var(--line); border-radius: 12px;
-  overflow: hidden; }
-@media (max-width: 50rem) { .side { grid-template-columns: 1fr; } .view { height: 70vh; } }
-"""
 FRONT = (0.0, -1.4, 0.15)
-# The epsilons are for triangles of millimetres: by default plotly takes them for empty.
+# By default plotly takes triangles of millimetres for empty; the epsilons prevent that.
 LIGHTING = {"ambient": 0.42, "diffuse": 0.85, "specular": 0.1, "roughness": 0.7, "fresnel": 0.1}
 LIGHTING |= {"vertexnormalsepsilon": 0.0, "facenormalsepsilon": 0.0}
 VIEWS = {
@@ -43,9 +33,13 @@ def body_figure(
     colour: str = PREDICTION,
     room: Float[np.ndarray, "N 3"] | None = None,
 ) -> go.Figure:
-    """Make a plotly figure of a body (camera frame, metres): equal axes, a floor, four views.
+    """Make a plotly figure of a body: equal axes, a floor, buttons for four views.
 
-    `room`: points that the floor and the axes make room for, if not for the body's own.
+    Args:
+        vertices: camera frame, metres.
+        faces: triangles, as vertex numbers.
+        colour: "#rrggbb".
+        room: points that the floor and the axes leave room for; the vertices by default.
     """
     points = turntable_points(vertices)
     # Written into pages and sent to browsers: two bytes are enough for most meshes.
@@ -59,10 +53,10 @@ def body_figure(
         lightposition={"x": -4000, "y": -3000, "z": 5000},
         hoverinfo="skip",
     )
-    around = points if room is None else turntable_points(room)
-    low, high = around.min(1), around.max(1)
+    extent = points if room is None else turntable_points(room)
+    low, high = extent.min(1), extent.max(1)
     middle, reach = (low + high) / 2, (high - low).max() / 2 * 1.08
-    # A floor of our own: plotly's background moves to the far side, whichever that is.
+    # A floor of our own: plotly's background always moves to the far side.
     corner = 0.98 * reach * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1], [0, 0, 0, 0]])
     floor = go.Mesh3d(
         **dict(zip("xyz", corner + np.append(middle[:2], low[2])[:, None], strict=True)),
@@ -75,7 +69,7 @@ def body_figure(
     )
     axis = {"visible": False}
     scene = {
-        # A cube around the body and the floor, which must not lie in the cube's own faces.
+        # A cube around the body and the floor; the floor must not lie in a face of the cube.
         "xaxis": axis | {"range": [middle[0] - reach, middle[0] + reach]},
         "yaxis": axis | {"range": [middle[1] - reach, middle[1] + reach]},
         "zaxis": axis | {"range": [low[2] - 0.02 * reach, low[2] + 1.98 * reach]},
@@ -94,41 +88,38 @@ def body_figure(
 
 
 def turntable_points(vertices: Vertices) -> Float32[np.ndarray, "3 V"]:
-    """Turn camera-frame vertices to plotly's turntable: Z up, the first view sees what we saw."""
+    """Turn camera-frame vertices into plotly's turntable frame: x right, y away, z up."""
     x, y, z = upright(vertices).T
     return np.stack([x, -z, y])
 
 
 def _camera(eye: tuple[float, float, float]) -> dict[str, dict[str, float]]:
-    """Look at the middle of the scene from `eye`, from afar enough to bend little."""
+    """Look at the middle of the scene from `eye`, far enough away for little perspective."""
     return {"eye": dict(zip("xyz", eye, strict=True)), "up": {"x": 0, "y": 0, "z": 1}}
 
 
 def write_html(
-    path: str | Path,
-    vertices: Vertices,
-    faces: Faces,
-    picture: Picture,
-    title: str,
-    colour: str = PREDICTION,
+    path: str | Path, vertices: Vertices, faces: Faces, picture: Picture, title: str
 ) -> None:
     """Write a page with the picture beside the body, which can be orbited; about 5 MB.
 
     Nothing is loaded from elsewhere: plotly.js (most of the size) is inside.
+
+    Args:
+        path: the file to write.
+        vertices: camera frame, metres.
+        faces: triangles, as vertex numbers.
+        picture: the photograph, with the body drawn over it.
+        title: the page's heading; it may hold any characters.
     """
-    view = body_figure(vertices, faces, colour).to_html(
+    view = body_figure(vertices, faces).to_html(
         full_html=False,
         include_plotlyjs=True,
         div_id="body",
         default_height="100%",
         config={"displaylogo": False, "responsive": True, "displayModeBar": False},
     )
-    text = f"{title}, with the predicted body drawn over it"
-    body = (
-        f'<h1>{escape(title)}</h1><div class="side"><figure>'
-        f"{html.img(html.encode_image(picture), text)}</figure><figure>"
-        f'<div class="view">{view}</div><figcaption>Drag to turn, scroll to come nearer.'
-        "</figcaption></figure></div>"
-    )
+    photo = Drawing(encode_image(picture), f"{title}, with the predicted body drawn over it")
+    text = render("orbit.html", title=title, photo=photo, view=view)
     with atomic_write(path) as temporary:
-        temporary.write_text(html.page(title, body, STYLE), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

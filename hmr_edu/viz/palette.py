@@ -1,6 +1,6 @@
-"""The colours of every picture, chosen so that colour-blind readers can tell them apart.
+"""The colours of all pictures, each with one meaning, which colour-blind readers can tell apart.
 
-Okabe and Ito, "Color Universal Design", 2008. One meaning, one colour, in all pictures.
+Okabe and Ito, "Color Universal Design", 2008.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRUTH = "#dfae5d"
 PREDICTION = "#83bfe6"
 BEFORE = "#b9bfc6"
 
-# A scale from little to much on a lit body: pale to dark, so that it survives without colour.
+# A scale from little to much on a lit body: pale to dark, so that it can be read without colours.
 HEAT = ((0.0, "#e3e8ec"), (0.3, YELLOW), (0.65, VERMILLION), (1.0, "#6a1b4d"))
 
 

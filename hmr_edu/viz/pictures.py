@@ -1,6 +1,6 @@
 """Pictures of people: bodies over images, skeletons, contact sheets, views from the side.
 
-All of them are RGB arrays uint8 [height, width, 3]; `save_picture` writes one.
+A picture is an RGB array, uint8 [height, width, 3]; `save_picture` writes one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ Picture = UInt8[np.ndarray, "_ _ 3"]  # any height, any width
 PAPER = 246  # the grey level behind bodies that stand alone
 Point = Sequence[float | int] | Float[np.ndarray, " 3"] | Float[Tensor, " 3"]
 LABEL = 13 / 160  # height of a label's letters, as a share of a tile's width
-LETTERS = 10, 16  # pixels: of a label at least, and at most, where a figure's headings have 14
+LETTERS = 10, 16  # pixels of that height, at least and at most; figures' headings have 14
+GAP = 4  # pixels between tiles
 
 
 def overlay(
@@ -37,9 +38,18 @@ def overlay(
 ) -> Picture:
     """Draw a body over an image.
 
-    camera: (s, tx, ty) of the crop `box`; without a box the image itself is the crop, and must be
-    square. The body is drawn beyond the box too. Vertices in the camera frame, metres. Raises
-    ValueError when an image without a box is not square, and on numbers that are not finite.
+    Raises ValueError when an image without a box is not square, and on numbers that are not
+    finite.
+
+    Args:
+        image: any picture.
+        vertices: camera frame, metres.
+        faces: triangles, as vertex numbers.
+        camera: (s, tx, ty) of the crop `box`.
+        alpha: opacity of the body, in [0, 1].
+        colour: "#rrggbb".
+        box: the crop; the body is drawn beyond it too. Without one the image itself is the crop,
+            and must be square.
     """
     height, width = image.shape[:2]
     if box is None:
@@ -62,10 +72,10 @@ def overlay(
     size = int((high - low).max())
     if size <= 0 or (high <= low).any():
         return image.copy()
-    # The same camera, told in the tile's own [-1, 1] square.
-    grow = box.size / size
+    # The same camera, in the tile's own [-1, 1] square.
+    zoom = box.size / size
     shift = (centre - low) * 2 / size - 1
-    tile_camera = (s * grow, tx + shift[0] / (s * grow), ty + shift[1] / (s * grow))
+    tile_camera = (s * zoom, tx + shift[0] / (s * zoom), ty + shift[1] / (s * zoom))
     layer = shade(vertices, faces, tile_camera, size, colour)
 
     drawn = image.copy()
@@ -82,8 +92,12 @@ def draw_keypoints(
 ) -> Picture:
     """Draw the COCO+ skeleton: the person's left orange, right blue, the middle green.
 
-    keypoints2d: crop coordinates, [-1, 1] over the image's width and height. Keypoints that are
-    not `visible` or not finite, and their bones, are left out. `width` of a bone in pixels.
+    Args:
+        image: any picture.
+        keypoints2d: crop coordinates, [-1, 1] over the image's width and height.
+        visible: which keypoints are drawn; those that are not finite never are. A bone is drawn
+            when both its ends are.
+        width: pixels of a bone; by default it goes with the picture's width.
     """
     height, breadth = image.shape[:2]
     width = width or max(1.5, breadth / 90)
@@ -97,19 +111,19 @@ def draw_keypoints(
     pen = ImageDraw.Draw(layer)
     # White below colour: visible on any background.
     for casing in (True, False):
-        grow = 1.8 if casing else 1.0
+        thickness = 1.8 if casing else 1.0
         for a, b in COCOPLUS_EDGES:
             if shown[a] and shown[b]:
                 ink = "#ffffff" if casing else _side_colour(COCOPLUS[a], COCOPLUS[b])
                 ends = [tuple(points[a]), tuple(points[b])]
-                pen.line(ends, fill=ink, width=round(width * grow * zoom))
+                pen.line(ends, fill=ink, width=round(width * thickness * zoom))
         for i, (x, y) in enumerate(points):
             if shown[i]:
                 ink = "#ffffff" if casing else _side_colour(COCOPLUS[i], COCOPLUS[i])
                 r = width * zoom * (1.3 if casing else 0.95)
                 pen.ellipse((x - r, y - r, x + r, y + r), fill=ink)
-    small = layer.resize((breadth, height), Image.Resampling.BOX)
-    return composite(image, np.asarray(small))
+    reduced = layer.resize((breadth, height), Image.Resampling.BOX)
+    return composite(image, np.asarray(reduced))
 
 
 def turntable(
@@ -121,8 +135,13 @@ def turntable(
 ) -> list[Picture]:
     """Draw a body from several sides, all at one scale.
 
-    vertices: camera frame, metres. `yaws` in degrees: by how much the body turns about the
-    vertical; 90 turns somebody who faces the camera towards the picture's right edge.
+    Args:
+        vertices: camera frame, metres.
+        faces: triangles, as vertex numbers.
+        size: width and height of each picture, pixels.
+        yaws: degrees by which the body turns about the vertical; 90 turns somebody who faces the
+            camera towards the picture's right edge.
+        colour: "#rrggbb".
     """
     points = as_array(vertices).astype(np.float64)
     points = points - (points.max(0) + points.min(0)) / 2
@@ -180,18 +199,21 @@ def prediction_strip(
     image: Picture,
     steps: Sequence[tuple[Vertices, Camera]],
     faces: Faces,
-    size: int = 256,
-    colour: str = PREDICTION,
+    size: int,
     refined: bool = False,
 ) -> Picture:
     """Draw a row: the square image, each step's body over it, the last body from the side.
 
-    steps: (vertices, camera (s, tx, ty)) of every regression step; the last of them is a fit
-    to the picture if `refined`.
+    Args:
+        image: the crop that the network was shown.
+        steps: (vertices, camera (s, tx, ty)) of every regression step.
+        faces: triangles, as vertex numbers.
+        size: width and height of a tile, pixels.
+        refined: whether the last step is a fit to the picture.
     """
     image = resize(image, size)
-    bodies = [overlay(image, vertices, faces, camera, 0.9, colour) for vertices, camera in steps]
-    side = turntable(steps[-1][0], faces, size, (90,), colour)
+    bodies = [overlay(image, vertices, faces, camera) for vertices, camera in steps]
+    side = turntable(steps[-1][0], faces, size, (90,))
     names = [f"step {i + 1}" for i in range(len(steps))]
     if refined:
         names[-1] = "refined"
@@ -199,9 +221,7 @@ def prediction_strip(
     return contact_sheet([image, *bodies, *side], len(labels), labels)
 
 
-def contact_sheet(
-    images: Sequence[Picture], columns: int, labels: Sequence[str] = (), gap: int = 4
-) -> Picture:
+def contact_sheet(images: Sequence[Picture], columns: int, labels: Sequence[str] = ()) -> Picture:
     """Lay images of one size out in rows, each with its label below.
 
     Raises ValueError for no images, images of different sizes, or too few labels.
@@ -215,12 +235,12 @@ def contact_sheet(
     letters = min(max(round(LABEL * width), LETTERS[0]), LETTERS[1])
     foot = round(1.6 * letters) if labels else 0
     rows = -(-len(images) // columns)
-    across, down = width + gap, height + foot + gap
-    sheet = Image.new("RGB", (columns * across + gap, rows * down + gap), "white")
+    pitch_x, pitch_y = width + GAP, height + foot + GAP
+    sheet = Image.new("RGB", (columns * pitch_x + GAP, rows * pitch_y + GAP), "white")
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(letters)
     for i, image in enumerate(images):
-        x, y = gap + i % columns * across, gap + i // columns * down
+        x, y = GAP + i % columns * pitch_x, GAP + i // columns * pitch_y
         sheet.paste(Image.fromarray(image), (x, y))
         if labels:
             middle = (x + width / 2, y + height + foot / 2)

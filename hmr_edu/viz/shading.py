@@ -1,8 +1,8 @@
-"""A posed body as a picture: three soft lights and a transparent background.
+"""A posed body as a picture for people to look at: soft lights, a transparent background.
 
-Geometry comes from the renderer of the training pictures; only the light is set here, for people
-to look at: a warm key light from the upper left, a cool fill from the right, a rim that lifts the
-outline off the background, and darker creases where one limb passes behind another.
+Geometry comes from the renderer of the training pictures. The light is set here: a warm key light
+from the upper left, a cool fill light from the right, a rim light that lifts the outline off the
+background, and darker creases where one limb passes behind another.
 """
 
 from __future__ import annotations
@@ -39,26 +39,31 @@ def shade(
 ) -> UInt8[np.ndarray, "size size 4"]:
     """Draw one body: RGB and, as alpha, the share of each pixel that it covers.
 
-    vertices: camera frame (x right, y down, z away), metres. camera: (s, tx, ty) of
-    x = s (X + tx) in the picture's [-1, 1] square. colour: "#rrggbb", or RGB in [0, 1] for each
-    vertex, blended over the faces. Each pixel is shaded `supersample` squared times. Raises
-    ValueError on vertices or cameras that are not finite.
+    Raises ValueError on vertices or cameras that are not finite.
+
+    Args:
+        vertices: camera frame (x right, y down, z away), metres.
+        faces: triangles, as vertex numbers.
+        camera: (s, tx, ty) of x = s (X + tx) in the picture's [-1, 1] square.
+        size: width and height of the picture, pixels.
+        colour: "#rrggbb", or RGB in [0, 1] for each vertex, blended over the faces.
+        supersample: each pixel is shaded so many times, squared.
     """
     vertices = as_array(vertices)
-    even = isinstance(colour, str)
-    # `surface` shows what it is given for every vertex: colours do as well as places.
-    render = Renderer(faces, vertices if even else colour, np.zeros(len(vertices), np.int64))
+    plain = isinstance(colour, str)
+    # The renderer interpolates `surface`, what it is given for each vertex; here it may be colours.
+    render = Renderer(faces, vertices if plain else colour, np.zeros(len(vertices), np.int64))
     camera = np.asarray(as_array(camera), np.float64)[None]
     buffer = render(vertices[None], size * supersample, camera=camera)
 
-    seen = buffer.coverage[0] > 0
-    rgba = np.zeros((*seen.shape, 4), np.float32)
-    light = _light(np.moveaxis(buffer.normal[0], 0, -1)[seen])
-    seen_colour = np.array(rgb(colour)) if even else np.moveaxis(buffer.surface[0], 0, -1)[seen]
-    albedo = seen_colour.clip(0, 1) ** 2.2  # to linear light
-    crease = 1 - CREASE * _creases(buffer.depth[0], seen)[seen][:, None]
-    rgba[seen, :3] = (albedo * light[0] * crease + light[1]).clip(0, 1) ** (1 / 2.2)
-    rgba[seen, 3] = buffer.coverage[0][seen]
+    covered = buffer.coverage[0] > 0
+    rgba = np.zeros((*covered.shape, 4), np.float32)
+    diffuse, gloss = _light(np.moveaxis(buffer.normal[0], 0, -1)[covered])
+    pixels = np.array(rgb(colour)) if plain else np.moveaxis(buffer.surface[0], 0, -1)[covered]
+    albedo = pixels.clip(0, 1) ** 2.2  # to linear light
+    crease = 1 - CREASE * _creases(buffer.depth[0], covered)[covered][:, None]
+    rgba[covered, :3] = (albedo * diffuse * crease + gloss).clip(0, 1) ** (1 / 2.2)
+    rgba[covered, 3] = buffer.coverage[0][covered]
     return _shrink(rgba, supersample)
 
 
@@ -73,46 +78,48 @@ def composite(
     alpha: float = 1.0,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Lay an RGBA picture over an image; `alpha` in [0, 1] makes all of it more transparent."""
-    share = layer[..., 3:].astype(np.float32) * (alpha / 255)
-    mixed = image * (1 - share) + layer[..., :3] * share
+    opacity = layer[..., 3:].astype(np.float32) * (alpha / 255)
+    mixed = image * (1 - opacity) + layer[..., :3] * opacity
     return (mixed + 0.5).astype(np.uint8)
 
 
 def _light(
     normals: Float32[np.ndarray, "pixels 3"],
 ) -> tuple[Float[np.ndarray, "pixels 3"], Float[np.ndarray, "pixels 1"]]:
-    """Diffuse light (times the body's colour) and highlights (of the light's own colour)."""
-    n = normals * (1, -1, -1)  # the camera's y points down and its z away; here up and near
+    """Return diffuse light, which the body's colour multiplies, and highlights, which are added."""
+    n = normals * (1, -1, -1)  # from the camera's frame to y up and z towards the viewer
     sky = 0.5 + 0.5 * n[:, 1:2]
     diffuse = GROUND + (SKY - GROUND) * sky
     for direction, strength in (KEY, FILL):
         towards = direction / np.linalg.norm(direction)
-        # Light that wraps a little round the body: no black side.
+        # Light reaches a little around the body, so that no side is black.
         diffuse = diffuse + strength * ((n @ towards + WRAP) / (1 + WRAP)).clip(0)[:, None]
     edge = (1 - n[:, 2:3].clip(0, 1)) ** 3
     diffuse = diffuse + RIM * edge * sky
-    half = KEY[0] / np.linalg.norm(KEY[0]) + (0, 0, 1)
-    gloss = GLOSS * (n @ (half / np.linalg.norm(half))).clip(0)[:, None] ** 24
+    halfway = KEY[0] / np.linalg.norm(KEY[0]) + (0, 0, 1)  # between light and viewer
+    gloss = GLOSS * (n @ (halfway / np.linalg.norm(halfway))).clip(0)[:, None] ** 24
     return diffuse, gloss
 
 
 def _creases(
-    depth: Float32[np.ndarray, "height width"], seen: np.ndarray
+    depth: Float32[np.ndarray, "height width"], covered: np.ndarray
 ) -> Float32[np.ndarray, "height width"]:
-    """Where a surface lies behind its surroundings, 0 to 1: the depth minus its own blur.
+    """Return how far a surface lies behind its surroundings, 0 to 1: the depth minus its blur.
 
     Luft, Colditz, Deussen, "Image Enhancement by Unsharp Masking the Depth Buffer", 2006.
     """
     sigma = CREASE_RADIUS * len(depth)
-    weight = gaussian_filter(seen.astype(np.float32), sigma)
-    around = gaussian_filter(depth, sigma) / np.maximum(weight, 1e-6)  # depth is 0 where not seen
-    return ((depth - around) / CREASE_DEPTH).clip(0, 1) * seen
+    weight = gaussian_filter(covered.astype(np.float32), sigma)
+    blurred = gaussian_filter(depth, sigma) / np.maximum(
+        weight, 1e-6
+    )  # depth is 0 where nothing is
+    return ((depth - blurred) / CREASE_DEPTH).clip(0, 1) * covered
 
 
 def _shrink(
     rgba: Float32[np.ndarray, "big big 4"], factor: int
 ) -> UInt8[np.ndarray, "size size 4"]:
-    """Mean over blocks of pixels; colours count by how much of the pixel they cover."""
+    """Average blocks of pixels; colours count by how much of the pixel they cover."""
     size = len(rgba) // factor
     blocks = rgba.reshape(size, factor, size, factor, 4)
     alpha = blocks[..., 3:].mean((1, 3))

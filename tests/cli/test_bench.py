@@ -2,18 +2,23 @@
 
 import pytest
 
-from hmr_edu.cli.bench import OPTIMISERS, Row, StepShares, step_shares
+from hmr_edu.cli.bench import OPTIMISERS, Row, StepShares, peer_table, step_shares
 
 
 def test_a_row_says_how_many_times_faster():
     assert Row("layer", ours=2.0, peer=5.0).ratio == 2.5
-    assert "2.5 x" in str(Row("layer", ours=2.0, peer=5.0))
     assert Row("layer", ours=2.0).ratio is None
+    rows = peer_table([Row("layer", ours=2.0, peer=5.0), Row("no peer", ours=2.0)]).splitlines()
+    assert [row.split()[-4:] for row in rows[2:]] == [
+        ["layer", "2.000", "5.000", "2.5"],
+        ["peer", "2.000", "-", "-"],
+    ]
 
 
 def test_the_share_beside_the_backbone():
     shares = StepShares(8, {"backbone": 60.0, "optimisers": 30.0, "pictures": 10.0})
     assert shares.beside_backbone == pytest.approx(0.4)
+    assert "backbone    60.00  60.0" in str(shares)
     assert "everything but the backbone: 40.0 %" in str(shares)
 
 

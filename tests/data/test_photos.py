@@ -270,8 +270,8 @@ def test_refined_may_be_the_only_network(people):
 
 def test_a_tile_for_each_network_and_person(people):
     models = {"network": Known(truth(people)), "other": Known(truth(people))}
-    sheet = photo_sheet(models, people[:3], size=40)
-    columns = round((sheet.shape[1] - 4) / 44)
+    sheet = photo_sheet(models, people[:3])
+    columns = round((sheet.shape[1] - 4) / 164)
     assert columns == 8  # two people: marked, network, other, from the side
     (step,) = predict_photos(models["network"], crops(people[:2], 16), vertices=True)
     assert isinstance(step, Prediction)

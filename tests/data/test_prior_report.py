@@ -53,8 +53,10 @@ def test_report_on_made_up_people(tmp_path, monkeypatch):
 
 def test_pose_sheet_has_a_tile_a_pose(tmp_path, body):
     poses = load_pose_prior().sample(3, torch.Generator().manual_seed(0))
-    sheet = pose_sheet(body, poses, columns=2, size=40)
-    assert sheet.shape[0] == sheet.shape[1]
+    sheet = pose_sheet(body, poses)
+    assert sheet.shape[:2] == (4 + 116, 4 + 12 * 116)
+    inked = (sheet != 255).any((0, 2))[4:]
+    assert [bool(inked[116 * i : 116 * (i + 1)].any()) for i in range(4)] == [True] * 3 + [False]
     assert poses[:, 1].abs().max() == 0  # the caller's poses are left alone
     save_pose_sheet(tmp_path / "sheet.png", body, poses)
     assert (tmp_path / "sheet.png").stat().st_size > 1000

@@ -43,7 +43,7 @@ def test_a_finished_run_becomes_weights_provenance_and_record(finished, tmp_path
     record = read_run(tmp_path / "tiny")
     assert not record.notes
     assert record.steps[-1].images == 8
-    assert read_samples(record.sample_files[-1]).seen == 8
+    assert read_samples(record.sample_files[-1]).images_seen == 8
 
 
 def test_weights_that_would_be_too_large_are_stored_in_a_byte_each(finished, tmp_path, monkeypatch):

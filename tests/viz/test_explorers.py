@@ -98,7 +98,7 @@ def test_shape(lite):
 
 
 def test_shape_buttons_paint_once(lite):
-    explorer = explore_shape(lite, seed=3)
+    explorer = explore_shape(lite)
     sent = messages(explorer)
     mean, random = explorer.controls["choices"].children
     random.click()
@@ -165,8 +165,8 @@ def test_pose_keeps_to_the_joint_limits(lite):
     assert 120 < knee.max < 170
     knee.value = 400
     assert knee.value == knee.max
-    free = explore_pose(lite, limits=False)
-    assert free.controls["about x"].max == 180
+    explorer.controls["joint"].value = "pelvis"  # the root has no limits
+    assert explorer.controls["about x"].max == 180
 
 
 def test_pose_plays_a_clip_of_a_world_with_y_up(lite):
@@ -175,7 +175,8 @@ def test_pose_plays_a_clip_of_a_world_with_y_up(lite):
     clip[2, 1] = (
         np.pi / 2
     )  # turns their left shoulder, which was on our right, to the back or front
-    explorer = explore_pose(lite, clip)
+    explorer = explore_pose(lite, clip, fps=12)
+    assert explorer.controls["play"].interval == 83  # milliseconds
     upright = lite(torch.zeros(1, 10), neutral_pose()[None]).vertices[0]
     np.testing.assert_allclose(points(explorer.figure.data[0]), to_scene(upright), atol=1e-5)
     explorer.controls["joint"].value = "left_shoulder"
@@ -278,7 +279,7 @@ def test_steps_and_their_errors(lite):
     assert explorer.figure.data[2].source != source
     right = explore_iterations(image, steps, steps[3], lite)
     right.controls["step"].value = 3
-    assert "0.0 pixels off in the picture, 0 mm in space, 0 mm of it pose" in right.said
+    assert "0.0 pixels off in the picture, 0 mm in space, 0 mm of it pose" in right.readout_text
 
 
 def test_regression_steps_begin_with_the_mean():
@@ -300,11 +301,11 @@ def test_prior_shows_25_scores_and_repairs(lite):
     bars = explorer.figure.data[2]
     theta = torch.cat([torch.zeros(3), pose, torch.zeros(10)])
     np.testing.assert_allclose(bars.x, critics.from_theta(theta[None])[0].detach(), atol=1e-5)
-    paid = float(explorer.said.split(";")[0].split()[-1])
+    paid = float(explorer.readout_text.split(";")[0].split()[-1])
     repair, spoil, again = explorer.controls["buttons"].children
     for _ in range(4):
         repair.click()
-    assert float(explorer.said.split(";")[0].split()[-1]) < paid
+    assert float(explorer.readout_text.split(";")[0].split()[-1]) < paid
     assert torch.equal(explorer.state.pose[:3], pose[:3])
     spoil.click()
     again.click()
@@ -327,9 +328,9 @@ def test_comparison_heat_is_the_distance(lite):
     assert f"mean distance {at_pelvis * 1000:.0f} mm" in explorer.readout.value
     explorer.controls["alignment"].value = explorer.controls["alignment"].options[1]
     assert explorer.figure.data[0].intensity.mean() < at_pelvis * 100
-    explorer.controls["share"].value = 0.0
+    explorer.controls["blend"].value = 0.0
     assert explorer.figure.data[0].intensity.max() == 0
-    explorer.controls["ghost"].value = False
+    explorer.controls["truth"].value = False
     assert explorer.figure.data[2].visible is False
 
 

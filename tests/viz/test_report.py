@@ -224,7 +224,7 @@ def test_samples_cut_short(lean):
 
 def test_read_samples_takes_the_moment_from_the_name(tmp_path):
     samples(tmp_path / "s" / "000012345.npz")
-    assert read_samples(tmp_path / "s" / "000012345.npz").seen == 12345
+    assert read_samples(tmp_path / "s" / "000012345.npz").images_seen == 12345
 
 
 def test_an_unknown_body_is_named(lean):

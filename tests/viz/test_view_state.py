@@ -105,9 +105,9 @@ def test_turning_a_joint_leaves_the_others(state):
 
 
 def test_skin_and_correctives(state, lite):
-    np.testing.assert_allclose(sum(state.skin(j) for j in range(24)), 1, atol=1e-5)
+    np.testing.assert_allclose(sum(state.skinning_weights(j) for j in range(24)), 1, atol=1e-5)
     # The left hand's skin is where the left hand is.
-    heaviest = lite.v_template[state.skin("left_hand").argmax()]
+    heaviest = lite.v_template[state.skinning_weights("left_hand").argmax()]
     assert (heaviest - lite.J_template[22]).norm() < 0.15
     assert MeshViewState(lite).correctives().max() == 0  # none at rest
     assert state.correctives().max() > 0.003

@@ -170,11 +170,11 @@ def test_turntable_turns_a_nose_to_the_right():
 
 def test_contact_sheet_places_images_in_rows():
     tiles = [np.full((10, 20, 3), 40 * i, np.uint8) for i in range(5)]
-    sheet = pictures.contact_sheet(tiles, columns=3, gap=2)
-    assert sheet.shape == (2 * 12 + 2, 3 * 22 + 2, 3)
-    assert sheet[2 + 5, 2 + 22 + 10, 0] == 40
-    assert sheet[2 + 12 + 5, 2 + 10, 0] == 120
-    assert (sheet[2 + 12 + 5, 2 + 44 + 10] == 255).all()
+    sheet = pictures.contact_sheet(tiles, columns=3)
+    assert sheet.shape == (2 * 14 + 4, 3 * 24 + 4, 3)
+    assert sheet[4 + 5, 4 + 24 + 10, 0] == 40
+    assert sheet[4 + 14 + 5, 4 + 10, 0] == 120
+    assert (sheet[4 + 14 + 5, 4 + 48 + 10] == 255).all()
     labelled = pictures.contact_sheet(tiles, 3, ["a"] * 5)
     assert labelled.shape[0] > sheet.shape[0]
     large = [np.zeros((10, width, 3), np.uint8) for width in (200, 800)]

@@ -41,12 +41,12 @@ def nearest_on_triangles(
     faces: Int[np.ndarray, "F 3"],
 ) -> sparse.csr_array:
     """Barycentric rows [P, V] of the nearest points of a mesh."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
     from trimesh import triangles as tri
 
     corners = vertices[faces]
     few = np.arange(1, min(NEAR_FACES, len(faces)) + 1)
-    _, near = cKDTree(corners.mean(1)).query(points, k=few)
+    _, near = KDTree(corners.mean(1)).query(points, k=few)
     asked = np.repeat(points, near.shape[1], axis=0)
     found = tri.closest_point(corners[near.ravel()], asked)
     gap = np.linalg.norm(found - asked, axis=1).reshape(near.shape)

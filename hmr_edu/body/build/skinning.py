@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
+from scipy.sparse import csr_array
 
 
 def quaternion_product(
@@ -47,7 +48,7 @@ def dual_quaternions(
 
 def dual_quaternion_skinning(
     points: Float[np.ndarray, "V 3"],
-    weights: Float[np.ndarray, "V J"],
+    weights: Float[np.ndarray, "V J"] | csr_array,
     motions: Float[np.ndarray, "J 8"],
 ) -> Float[np.ndarray, "V 3"]:
     """Points moved by the blended dual quaternions. `weights` may be a scipy sparse array."""

@@ -9,7 +9,7 @@ The names are those of COCO+ (`hmr_edu.keypoints`), and what is not seen is left
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,7 +115,7 @@ def _read_by_name(path: Path, content: dict[str, Any], folder: Path) -> list[Ann
 def _person(
     path: Path,
     box: Sequence[float] | None,
-    named: dict[str, Sequence[float]],
+    named: Mapping[str, Sequence[float]],
     where: str,
 ) -> AnnotatedPerson:
     """Put keypoints in COCO+ order; without a box take one around them."""

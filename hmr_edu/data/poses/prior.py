@@ -76,6 +76,14 @@ class PosePrior(nn.Module):
     axis-angle. Raises DataError when they do not fit together.
     """
 
+    log_weights: Tensor
+    means: Tensor
+    factor: Tensor
+    whitening: Tensor
+    log_diagonal: Tensor
+    low: Tensor
+    high: Tensor
+
     def __init__(
         self,
         weights: Float[Tensor, " K"],

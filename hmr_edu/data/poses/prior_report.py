@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from hmr_edu.data.poses.prior import (
     load_pose_prior,
     pose_to_features,
 )
+from hmr_edu.io.tables import markdown_table, number_cell
 from hmr_edu.metrics import mpjpe, pa_mpjpe
 
 FOLDS = 5  # every fifth clip is held out
@@ -98,20 +99,25 @@ def nearest_table(
 
 def as_markdown(result: dict[str, Any]) -> str:
     """Write the tables of a report as markdown."""
-    lines = ["| poses | log p, mean | median | 5 % |", "|---|---|---|---|"]
     ranked = sorted(result["log_prob"].items(), key=lambda item: -item[1]["median"])
-    for name, row in ranked:
-        lines.append(f"| {name} | {row['mean']:.1f} | {row['median']:.1f} | {row['low']:.1f} |")
-    lines.append("")
+    columns = {"log p, mean": "mean", "median": "median", "5 %": "low"}
+    lines = [_markdown("poses", columns, ranked), ""]
     for name, value in result.get("auc", {}).items():
         lines.append(f"- AUC, HDM05 people against `{name}`: {value:.4f}")
     for name, value in result["limits"].items():
         lines.append(f"- poses of {name} with some joint outside the limits: {100 * value:.1f} %")
     if "nearest" in result:
-        lines += ["", "| nearest of | MPJPE | PA-MPJPE | PA, 95 % |", "|---|---|---|---|"]
-        for name, row in result["nearest"].items():
-            lines.append(f"| {name} | {row['mpjpe']:.1f} | {row['pa']:.1f} | {row['pa95']:.1f} |")
+        columns = {"MPJPE": "mpjpe", "PA-MPJPE": "pa", "PA, 95 %": "pa95"}
+        lines += ["", _markdown("nearest of", columns, result["nearest"].items())]
     return "\n".join(lines) + "\n"
+
+
+def _markdown(
+    first: str, columns: dict[str, str], rows: Iterable[tuple[str, dict[str, float]]]
+) -> str:
+    """Lay named rows of numbers out as Markdown; `columns` maps titles to keys of a row."""
+    cells = ([name, *(number_cell(row[key]) for key in columns.values())] for name, row in rows)
+    return markdown_table([first, *columns], cells)
 
 
 def _jittered(pose: Tensor, generator: torch.Generator) -> Tensor:

@@ -19,7 +19,7 @@ and forked data-loader workers find no thread pool to trip over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import numpy as np
 from numba import njit
@@ -40,7 +40,7 @@ def _compiled(function: Callable) -> Callable:
 
     Put `no_type_check` under it, so that run-time type checkers leave the function plain.
     """
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return njit(function, cache=True, **options)
     except RuntimeError:  # no folder to keep it in: every process compiles for itself

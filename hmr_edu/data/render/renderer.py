@@ -117,11 +117,11 @@ class Renderer:
         if size < 1:
             raise ValueError(f"size must be at least one pixel, not {size}")
         perspective = camera is None
-        if perspective and (translation is None or focal is None):
-            raise ValueError("give either camera, or translation and focal")
-        if not perspective and (translation is not None or focal is not None):
+        if camera is not None and (translation is not None or focal is not None):
             raise ValueError("give either camera, or translation and focal, not both")
-        if perspective:
+        if camera is None:
+            if translation is None or focal is None:
+                raise ValueError("give either camera, or translation and focal")
             scale, shift = _array(focal, np.float64), _array(translation, np.float64)
         else:
             camera = _array(camera, np.float64)

@@ -1,4 +1,4 @@
-"""Boxes and arrows: what the course's diagrams are drawn with."""
+"""Boxes and arrows for the diagrams of the course."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ def draw_box(
     texts: tuple[str, str],
     colour: str,
 ) -> None:
-    """Draw a rounded box: its lower left corner and size in data units, its name, a small line."""
+    """Draw a rounded box with two lines of text.
+
+    Args:
+        ax: the axes to draw on.
+        corner: the lower left one, in data units.
+        size: width and height, in data units.
+        texts: the title, and the small line below it.
+        colour: "#rrggbb", of the frame.
+    """
     (x, y), (width, height) = corner, size
     rounded = "round,pad=0,rounding_size=0.12"
     ax.add_patch(FancyBboxPatch(corner, width, height, rounded, fc="white", ec=colour, lw=1.8))
@@ -28,7 +36,14 @@ def draw_box(
 def draw_arrow(
     ax: Axes, start: tuple[float, float], end: tuple[float, float], bend: str = "arc3"
 ) -> None:
-    """Draw an arrow between two points; `bend` is matplotlib's connection style."""
+    """Draw an arrow between two points.
+
+    Args:
+        ax: the axes to draw on.
+        start: the tail, in data units.
+        end: the tip, in data units.
+        bend: matplotlib's connection style.
+    """
     arrow = FancyArrowPatch(start, end, arrowstyle="-|>", connectionstyle=bend)
     arrow.set(mutation_scale=11, color=GREY, linewidth=1.4)
     ax.add_patch(arrow)

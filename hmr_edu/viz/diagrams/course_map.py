@@ -1,4 +1,4 @@
-"""The course on one page: HMR as boxes, each with the number of the lesson that builds it."""
+"""A diagram of the course: HMR as boxes, each with the number of the lesson that builds it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hmr_edu.viz.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMIL
 
 
 class Box(NamedTuple):
-    """A part of HMR: where it is drawn, what it is, what it passes on, who builds it."""
+    """A part of HMR: its lower left corner, title, small line, lessons that build it, colour."""
 
     x: float
     y: float
@@ -34,7 +34,7 @@ BOXES = {
     "critics": Box(6.3, -0.15, "discriminator", "a human body?", "05", VERMILLION),
     "mocap": Box(4.2, -0.15, "real bodies", "from mocap", "05", GREY),
 }
-# (from, to, what travels along the arrow)
+# (from, to, label of the arrow)
 ARROWS = (
     ("image", "encoder", ""),
     ("encoder", "regressor", "features"),
@@ -48,8 +48,8 @@ ARROWS = (
 
 def course_map() -> Figure:
     """Draw image -> encoder -> regressor -> body -> camera -> losses, and the discriminator."""
-    made = figure(8.2, 2.9)
-    ax = made.add_subplot()
+    diagram = figure(8.2, 2.9)
+    ax = diagram.add_subplot()
     ax.set(xlim=(-0.1, 10.2), ylim=(-0.35, 3.15), aspect="equal")
     ax.axis("off")
     for box in BOXES.values():
@@ -57,7 +57,7 @@ def course_map() -> Figure:
     for start, end, text in ARROWS:
         _connect(ax, BOXES[start], BOXES[end], text)
     _feedback(ax, BOXES["regressor"])
-    return made
+    return diagram
 
 
 def _draw(ax: Axes, box: Box) -> None:
@@ -89,7 +89,7 @@ def _connect(ax: Axes, start: Box, end: Box, text: str) -> None:
 
 
 def _feedback(ax: Axes, box: Box) -> None:
-    """The regressor's answer goes back into it."""
+    """Draw the arrow by which a box's answer goes back into it."""
     top = box.y + HEIGHT
     draw_arrow(ax, (box.x + 1.35, top), (box.x + 0.62, top), "arc3,rad=1.1")
     ax.text(box.x + 0.99, top + 0.58, "theta + correction", size=8, ha="center", color=BLACK)

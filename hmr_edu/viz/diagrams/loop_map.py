@@ -1,4 +1,4 @@
-"""The regressor's loop as a diagram: what goes into a step, and what goes round."""
+"""A diagram of the regressor's loop: the inputs of a step, and what the next step takes over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hmr_edu.viz.diagrams.boxes import draw_arrow, draw_box
 from hmr_edu.viz.lesson import figure
 from hmr_edu.viz.palette import BLACK, BLUE, GREEN, GREY, ORANGE
 
-# name: lower left corner, name and what it is, colour
+# name: lower left corner, title and small line, colour
 BOXES = {
     "features": ((0.0, 2.0), (r"$\phi$", "features"), ORANGE),
     "mean": ((0.0, 0.5), (r"$\bar\Theta$", "the mean"), GREY),
@@ -21,9 +21,9 @@ PLUS = 5.75, 0.95  # centre of the sum
 
 
 def loop_map() -> Figure:
-    """Draw features and estimate -> f -> correction, estimate + correction, and the way back."""
-    made = figure(7.0, 2.5)
-    ax = made.add_subplot()
+    """Draw features and estimate -> f -> correction, their sum, and the arrow back."""
+    diagram = figure(7.0, 2.5)
+    ax = diagram.add_subplot()
     ax.set(xlim=(-0.1, 8.4), ylim=(-0.25, 3.0), aspect="equal")
     ax.axis("off")
     for corner, texts, colour in BOXES.values():
@@ -44,4 +44,4 @@ def loop_map() -> Figure:
         (5.25, -0.1, r"again, until $t = T$"),
     ):
         ax.text(x, y, text, size=8, ha="center", color=BLACK)
-    return made
+    return diagram

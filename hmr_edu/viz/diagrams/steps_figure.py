@@ -1,4 +1,4 @@
-"""A body that moves from one moment to the next: plotly frames under a slider, no kernel needed."""
+"""A figure of a body that a slider moves from step to step; it needs no kernel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hmr_edu.viz.orbit import body_figure, turntable_points
 from hmr_edu.viz.palette import PREDICTION
 from hmr_edu.viz.shading import Faces, Vertices, as_array
 
-# At once, and without touching the layout: the camera stays where the reader put it.
+# Without a transition and without a new layout, so that the camera stays where the reader put it.
 AT_ONCE = {
     "mode": "immediate",
     "frame": {"duration": 0, "redraw": True},
@@ -27,9 +27,14 @@ def steps_figure(
 ) -> go.Figure:
     """Make a plotly figure with one body for each position of a slider.
 
-    bodies: vertices in the camera frame, metres, all of one topology; they share floor, axes and
-    camera. `labels` are shown below the slider, so they differ. Raises ValueError on bodies
-    without labels, on labels that repeat, and when there is no body.
+    Raises ValueError on bodies without labels, on labels that repeat, and when there is no body.
+
+    Args:
+        bodies: vertices in the camera frame, metres, all of one topology; they share floor, axes
+            and camera.
+        faces: triangles, as vertex numbers.
+        labels: the text at each position of the slider.
+        colours: "#rrggbb" of each body.
     """
     colours = colours or [PREDICTION] * len(bodies)
     if not len(bodies) == len(set(labels)) == len(colours) > 0:
@@ -37,8 +42,8 @@ def steps_figure(
             f"{len(bodies)} bodies need as many different labels and colours, got "
             f"{list(labels)} and {list(colours)}"
         )
-    everybody = np.concatenate([as_array(vertices) for vertices in bodies])
-    figure = body_figure(bodies[0], faces, colours[0], room=everybody)
+    room = np.concatenate([as_array(vertices) for vertices in bodies])
+    figure = body_figure(bodies[0], faces, colours[0], room=room)
     figure.frames = [
         go.Frame(name=label, data=[_mesh(vertices, colour)], traces=[0])
         for vertices, label, colour in zip(bodies, labels, colours, strict=True)
@@ -53,5 +58,5 @@ def steps_figure(
 
 
 def _mesh(vertices: Vertices, colour: str) -> go.Mesh3d:
-    """What a frame changes: where the vertices are, and their colour."""
+    """Make what a frame changes of the body: the vertices and the colour."""
     return go.Mesh3d(**dict(zip("xyz", turntable_points(vertices), strict=True)), color=colour)

@@ -1,8 +1,7 @@
-"""An experiment's record as pictures: a dot or a line for every seed, not just their mean."""
+"""Charts of an experiment's record, with a dot or a line for every seed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,7 +11,14 @@ from hmr_edu.viz.palette import BLUE, CYCLE, GREY
 
 
 def dot_rows(ax: Axes, record: dict[str, Any], measure: str, named: bool = True) -> None:
-    """Draw a row for each variant: its seeds as dots, their mean as a line."""
+    """Draw a row for each variant: its seeds as dots, their mean as a line.
+
+    Args:
+        ax: the axes to draw on.
+        record: the experiment's, with all its runs.
+        measure: a key of `hmr_edu.experiments.results_table.TITLES`.
+        named: whether the rows are labelled with the variants.
+    """
     variants = list(record["variants"])
     for row, variant in enumerate(variants):
         dots = values(record, variant, measure)
@@ -24,11 +30,9 @@ def dot_rows(ax: Axes, record: dict[str, Any], measure: str, named: bool = True)
     ax.set(ylim=(len(variants) - 0.5, -0.5), xlabel=f"{title} ({unit})" if unit else title)
 
 
-def step_lines(
-    ax: Axes, record: dict[str, Any], measure: str, variants: Sequence[str] | None = None
-) -> None:
-    """Draw a measure against the regression step, a line a seed; a ring where training ended."""
-    for variant, colour in zip(variants or record["variants"], CYCLE, strict=False):
+def step_lines(ax: Axes, record: dict[str, Any], measure: str) -> None:
+    """Draw a measure against the regression step, a line a seed; a ring marks the trained end."""
+    for variant, colour in zip(record["variants"], CYCLE, strict=False):
         for k, line in enumerate(step_values(record, variant, measure)):
             ax.plot(
                 range(1, len(line) + 1),

@@ -13,22 +13,22 @@ from torch import Tensor
 
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.camera import fit_weak_perspective, perspective, weak_perspective
-from hmr_edu.viz.explore.front import WIDE, Explorer, move, slider
+from hmr_edu.viz.explore.explorer import WIDE, Explorer, set_points, slider
 from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.orbit import LIGHTING
 from hmr_edu.viz.palette import GREY, PREDICTION, TRUTH, VERMILLION
 
 SCALE = 0.85  # half-crops a metre at the body, where the zoom follows the distance
-ASIDE = 1.08  # half-crops from the middle of the figure to the middle of a picture
-CROP = 224  # pixels, for the read-out
+OFFSET = 1.08  # half-crops from the middle of the figure to the middle of a picture
+CROP = 224  # pixels of a crop, for the read-out
 
 
 def explore_camera(body: SMPL | None = None, pose: Float[Tensor, " 72"] | None = None) -> Explorer:
-    """Make two pictures of a body: through a pinhole, and through the best weak camera.
+    """Make two pictures of a body: full perspective, and the weak perspective that fits it best.
 
     Sliders set the distance (metres) and the focal length (half-crops); by default the focal
-    length follows the distance, as in a crop that follows the person. Red lines join where the
-    two cameras put a keypoint: the error that HMR cannot avoid.
+    length follows the distance, so that the body keeps its size in the crop. Red lines join the
+    two projections of each keypoint: the error that HMR cannot avoid.
     """
     state = MeshViewState(body or load_body("lite"))
     state.turn("left_shoulder", torch.tensor([0.0, -1.4, 0.0]))
@@ -56,21 +56,22 @@ def explore_camera(body: SMPL | None = None, pose: Float[Tensor, " 72"] | None =
             focal.value = SCALE * distance.value
         f = torch.tensor(SCALE * distance.value if follow.value else focal.value)
         translation = torch.tensor([0.0, 0.0, distance.value])
-        seen = perspective(keypoints, translation, f)
-        state.camera = fit_weak_perspective(keypoints, seen)
-        full = perspective(vertices, translation, f)
+        full_keypoints = perspective(keypoints, translation, f)
+        full_vertices = perspective(vertices, translation, f)
+        state.camera = fit_weak_perspective(keypoints, full_keypoints)
+        weak_keypoints = weak_perspective(keypoints, state.camera)
+        weak_vertices = weak_perspective(vertices, state.camera)
         scale = float(state.camera[0])
-        flat = weak_perspective(vertices, state.camera)
-        guess = weak_perspective(keypoints, state.camera)
-        move(figure.data[0], pane(flat, vertices[:, 2] * scale, -ASIDE))
-        move(figure.data[1], pane(full, vertices[:, 2] * scale, ASIDE))
-        near = torch.full((len(guess),), -1.5)  # before the bodies; the red lines before all
-        move(figure.data[3], pane(guess, near, -ASIDE))
-        move(figure.data[4], pane(seen, near, ASIDE))
-        gap = torch.full_like(seen, math.nan)
-        lines = torch.stack([guess, seen, gap], 1).flatten(0, 1)
-        move(figure.data[5], pane(lines, near.repeat_interleave(3) - 0.2, ASIDE))
-        error = float((guess - seen).norm(dim=1).mean())
+        set_points(figure.data[0], pane(weak_vertices, vertices[:, 2] * scale, -OFFSET))
+        set_points(figure.data[1], pane(full_vertices, vertices[:, 2] * scale, OFFSET))
+        # Keypoints lie before the bodies, the red lines before everything.
+        depth = torch.full((len(keypoints),), -1.5)
+        set_points(figure.data[3], pane(weak_keypoints, depth, -OFFSET))
+        set_points(figure.data[4], pane(full_keypoints, depth, OFFSET))
+        gap = torch.full_like(full_keypoints, math.nan)
+        lines = torch.stack([weak_keypoints, full_keypoints, gap], 1).flatten(0, 1)
+        set_points(figure.data[5], pane(lines, depth.repeat_interleave(3) - 0.2, OFFSET))
+        error = float((weak_keypoints - full_keypoints).norm(dim=1).mean())
         return (
             f"mean error {error:.4f} half-crops: {error * CROP / 2:.1f} pixels of {CROP}, "
             f"{error / scale * 100:.1f} cm at the body; scale s = {scale:.2f}"
@@ -83,10 +84,10 @@ def explore_camera(body: SMPL | None = None, pose: Float[Tensor, " 72"] | None =
 
 
 def pane(
-    image: Float[Tensor, "N 2"], depth: Float[Tensor, " N"], aside: float
+    points: Float[Tensor, "N 2"], depth: Float[Tensor, " N"], offset: float
 ) -> Float32[np.ndarray, "3 N"]:
-    """Lay image points (half-crops, y down) upright into the scene, by their depth behind it."""
-    return torch.stack([image[:, 0] + aside, depth, -image[:, 1]]).numpy().astype(np.float32)
+    """Stand image points (half-crops, y down) upright in the scene, `offset` to the right."""
+    return torch.stack([points[:, 0] + offset, depth, -points[:, 1]]).numpy().astype(np.float32)
 
 
 def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
@@ -97,7 +98,7 @@ def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
             **dict(zip("xyz", start, strict=True)),
             **dict(zip("ijk", (i, j, k), strict=True)),
             color=colour,
-            # Without perspective plotly's light reaches the front but faintly.
+            # Under an orthographic camera plotly's light hardly reaches the front.
             lighting=LIGHTING | {"ambient": 0.8, "diffuse": 0.6},
             lightposition={"x": -4000, "y": -9000, "z": 5000},
             hoverinfo="skip",
@@ -105,20 +106,20 @@ def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
         for colour in (PREDICTION, TRUTH)
     ]
     square = np.array([[-1, 1, 1, -1, -1, np.nan], [0] * 6, [-1, -1, 1, 1, -1, np.nan]])
-    shift = np.array([[ASIDE], [0], [0]])
+    shift = np.array([[OFFSET], [0], [0]])
     frames = np.concatenate([square - shift, square + shift], axis=1)
-    marks = {"size": 1.5, "color": GREY}
+    dots = {"size": 1.5, "color": GREY}
     lines = [
         go.Scatter3d(mode="lines", line={"color": GREY, "width": 3}),
-        go.Scatter3d(mode="markers", marker=marks),
-        go.Scatter3d(mode="markers", marker=marks),
+        go.Scatter3d(mode="markers", marker=dots),
+        go.Scatter3d(mode="markers", marker=dots),
         go.Scatter3d(mode="lines", line={"color": VERMILLION, "width": 4}),
     ]
-    move(lines[0], frames.astype(np.float32))
+    set_points(lines[0], frames.astype(np.float32))
     for trace in lines:
         trace.update(hoverinfo="skip", showlegend=False)
     hidden = {"visible": False}
-    # Seen straight on and without perspective: what is drawn is the picture itself.
+    # Seen straight on and without perspective, the panes are the pictures themselves.
     scene = {
         "xaxis": hidden | {"range": [-2.2, 2.2]},
         "yaxis": hidden | {"range": [-2.0, 2.0]},
@@ -135,8 +136,5 @@ def _figure(state: MeshViewState, vertices: Float[Tensor, "V 3"]) -> go.Figure:
         {"text": text, "x": x, "y": 0.97, "xref": "paper", "yref": "paper", "showarrow": False}
         for text, x in (("weak perspective", 0.25), ("full perspective", 0.75))
     ]
-    figure = go.Figure(
-        [*bodies, *lines],
-        {"scene": scene, "annotations": names, "margin": dict.fromkeys("lrtb", 0)},
-    )
-    return figure
+    layout = {"scene": scene, "annotations": names, "margin": dict.fromkeys("lrtb", 0)}
+    return go.Figure([*bodies, *lines], layout)

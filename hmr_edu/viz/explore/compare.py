@@ -1,4 +1,4 @@
-"""A prediction against the truth: where on the body they part."""
+"""A prediction against the truth: where on the body they differ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from torch import Tensor
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.metrics import procrustes_align
 from hmr_edu.theta import split_theta
-from hmr_edu.viz.explore.front import MENU, WIDE, Explorer, heat, move, slider
+from hmr_edu.viz.explore.explorer import (
+    MENU,
+    WIDE,
+    Explorer,
+    colour_by_value,
+    set_points,
+    slider,
+)
 from hmr_edu.viz.explore.view_state import MeshViewState, distances, to_scene
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.palette import TRUTH
@@ -31,33 +38,33 @@ def compare_bodies(
     state = MeshViewState(body or load_body("lite"))
     _, pose, betas = split_theta(torch.stack([prediction, truth]))
     output = state.body(betas, pose)
-    found, true = output.vertices - output.joints[:, :1]
-    aligned = {ALIGNMENTS[0]: found, ALIGNMENTS[1]: procrustes_align(found, true)}
-    share = slider("blend", 1.0, 0.0, 1.0, 0.05)
+    predicted, true = output.vertices - output.joints[:, :1]
+    aligned = {ALIGNMENTS[0]: predicted, ALIGNMENTS[1]: procrustes_align(predicted, true)}
+    blend = slider("blend", 1.0, 0.0, 1.0, 0.05)
     alignment = widgets.Dropdown(
         options=ALIGNMENTS, description="aligned by", style=WIDE, layout=MENU
     )
-    ghost = widgets.Checkbox(value=True, description="show the truth", indent=False)
+    truth_shown = widgets.Checkbox(value=True, description="show the truth", indent=False)
 
     def paint(figure):
-        there = aligned[alignment.value]
-        now = true + share.value * (there - true)
-        apart = distances(now, true)
-        move(figure.data[0], to_scene(now))
-        figure.data[0].intensity = apart * 100
-        if figure.data[2].visible != ghost.value:
-            figure.data[2].visible = ghost.value
-        return f"mean distance {apart.mean() * 1000:.0f} mm, largest {apart.max() * 1000:.0f} mm"
+        blended = true + blend.value * (aligned[alignment.value] - true)
+        errors = distances(blended, true)
+        set_points(figure.data[0], to_scene(blended))
+        figure.data[0].intensity = errors * 100
+        if figure.data[2].visible != truth_shown.value:
+            figure.data[2].visible = truth_shown.value
+        return f"mean distance {errors.mean() * 1000:.0f} mm, largest {errors.max() * 1000:.0f} mm"
 
     room = torch.cat([true, *aligned.values()])
-    figure = body_figure(found, state.body.faces, room=room.numpy())
-    most = max(float(np.ceil(distances(found, true).max() * 100 / 5) * 5), 5.0)
-    heat(figure.data[0], np.zeros(len(found), np.float32), most, "cm")
-    shadow = go.Mesh3d(color=TRUTH, opacity=0.2, hoverinfo="skip")
-    move(shadow, to_scene(true))
-    shadow.update(i=figure.data[0].i, j=figure.data[0].j, k=figure.data[0].k)
-    figure.add_trace(shadow)
-    controls = {"share": share, "alignment": alignment, "ghost": ghost}
+    figure = body_figure(predicted, state.body.faces, room=room.numpy())
+    # The scale ends at a multiple of 5 cm.
+    largest = max(float(np.ceil(distances(predicted, true).max() * 100 / 5) * 5), 5.0)
+    colour_by_value(figure.data[0], np.zeros(len(predicted), np.float32), largest, "cm")
+    true_body = go.Mesh3d(color=TRUTH, opacity=0.2, hoverinfo="skip")
+    set_points(true_body, to_scene(true))
+    true_body.update(i=figure.data[0].i, j=figure.data[0].j, k=figure.data[0].k)
+    figure.add_trace(true_body)
+    controls = {"blend": blend, "alignment": alignment, "truth": truth_shown}
     explorer = Explorer(figure, controls, paint, title="Prediction and truth")
     explorer.state = state
     return explorer

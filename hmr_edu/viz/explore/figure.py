@@ -1,4 +1,4 @@
-"""plotly's figure widget, loaded once a page, with names for screen readers."""
+"""The figure widget of plotly, loaded once a page, with names for screen readers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 import traitlets
 
 
-class Figure(go.FigureWidget):
-    """A `FigureWidget` that may take its time to load, and names all parts of its explorer.
+class ExplorerFigure(go.FigureWidget):
+    """A `FigureWidget` that waits for a slow page and names the parts of its explorer.
 
     Its script looks for what `Explorer` puts around it: a title, sliders, a read-out.
     """

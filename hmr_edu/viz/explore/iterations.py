@@ -1,4 +1,4 @@
-"""Watch the regression at work: the picture, the body laid over it, the body in space."""
+"""The steps of a regression: the picture, the body over it, the body in space."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hmr_edu.camera import weak_perspective
 from hmr_edu.hmr import HMR
 from hmr_edu.metrics import mpjpe, pa_mpjpe
 from hmr_edu.theta import split_theta
-from hmr_edu.viz.explore.front import Explorer, move
+from hmr_edu.viz.explore.explorer import Explorer, set_points
 from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.orbit import body_figure
 from hmr_edu.viz.pictures import overlay, resize
-from hmr_edu.viz.report.html import encode_image
+from hmr_edu.viz.report.html import encode_image, render
 
-PIXELS = 300  # of the picture, a side
+PIXELS = 300  # of each side of the picture
 
 
 def regression_steps(model: HMR, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "steps 85"]:
@@ -37,10 +37,14 @@ def explore_iterations(
     truth: Float[Tensor, "85"] | None = None,
     body: SMPL | None = None,
 ) -> Explorer:
-    """Make a scrubber through the steps of a regression, step 0 the mean (`regression_steps`).
+    """Make a slider through the steps of a regression. Raises ValueError without a step.
 
-    `image` is the square crop that the network was shown. With the `truth` there is a table of
-    errors: in the picture, in space, and of the pose alone. Raises ValueError without a step.
+    Args:
+        image: the square crop that the network was shown.
+        thetas: theta of each step, step 0 the mean, as `regression_steps` returns them.
+        truth: the true theta; with it a table tells the errors in the picture, in space, and of
+            the pose alone.
+        body: the body that thetas are drawn with; "lite" by default.
     """
     if not len(thetas):
         raise ValueError("there is no step to show")
@@ -48,21 +52,21 @@ def explore_iterations(
     cameras, poses, betas = split_theta(thetas)
     vertices = state.body(betas, poses).vertices
     picture = resize(image, PIXELS)
-    drawn = [
-        encode_image(overlay(picture, v, state.body.faces, camera, alpha=0.85))
-        for v, camera in zip(vertices, cameras, strict=True)
+    overlays = [
+        encode_image(overlay(picture, posed, state.body.faces, camera, alpha=0.85))
+        for posed, camera in zip(vertices, cameras, strict=True)
     ]
     errors = None if truth is None else step_errors(state.body, thetas, truth)
     step = widgets.IntSlider(
         0, 0, len(thetas) - 1, description="step", style={"description_width": "7.5em"}
     )
-    over = widgets.Checkbox(value=True, description="body over the picture", indent=False)
+    body_shown = widgets.Checkbox(value=True, description="body over the picture", indent=False)
     plain = encode_image(picture)
 
     def paint(figure):
         state.camera, state.pose, state.betas = split_theta(thetas[step.value])
-        move(figure.data[0], state.vertices())
-        figure.data[2].source = drawn[step.value] if over.value else plain
+        set_points(figure.data[0], state.vertices())
+        figure.data[2].source = overlays[step.value] if body_shown.value else plain
         if errors is None:
             return None
         image, space, pose = (values[step.value] for values in errors.values())
@@ -72,7 +76,7 @@ def explore_iterations(
         )
 
     figure = body_figure(vertices[0], state.body.faces, room=vertices.flatten(0, 1).numpy())
-    figure.add_trace(go.Image(source=drawn[0], hoverinfo="skip"))
+    figure.add_trace(go.Image(source=overlays[0], hoverinfo="skip"))
     hidden = {"visible": False, "fixedrange": True}
     figure.update_layout(
         xaxis=hidden | {"domain": [0.0, 0.46]},
@@ -80,11 +84,13 @@ def explore_iterations(
         scene_domain={"x": [0.47, 1.0], "y": [0.0, 1.0]},
     )
     figure.update_layout(updatemenus=[figure.layout.updatemenus[0].update(x=0.49)])
-    controls = {"step": step, "over": over}
+    controls = {"step": step, "overlay": body_shown}
     if errors is not None:
-        controls["errors"] = widgets.HTML(_table(errors))
+        rows = list(zip(*errors.values(), strict=True))
+        table = render("step_errors.html", titles=list(errors), steps=rows)
+        controls["errors"] = widgets.HTML(table)
     explorer = Explorer(
-        figure, controls, paint, watch=["step", "over"], title="Iterative regression", width=680
+        figure, controls, paint, watch=["step", "overlay"], title="Iterative regression", width=680
     )
     explorer.state = state
     return explorer
@@ -93,24 +99,13 @@ def explore_iterations(
 def step_errors(
     body: SMPL, thetas: Float[Tensor, "steps 85"], truth: Float[Tensor, "85"]
 ) -> dict[str, list[float]]:
-    """Return what is wrong after each step: pixels of 224 in the picture, millimetres in space."""
+    """Return the errors after each step, over LSP's 14 joints: pixels of 224, millimetres."""
     camera, pose, betas = split_theta(torch.cat([thetas, truth[None]]))
     points = body(betas, pose, vertices=False).keypoints
     image = weak_perspective(points, camera)
-    found, true = points[:-1], points[-1:].expand(len(thetas), -1, -1)
-    # The tables' 14 joints: LSP's.
-    found, true = found[:, :14], true[:, :14]
+    predicted, true = points[:-1, :14], points[-1:, :14].expand(len(thetas), -1, -1)
     return {
         "2D, px of 224": ((image[:-1] - image[-1:]).norm(dim=-1).mean(1) * 112).tolist(),
-        "MPJPE, mm": (mpjpe(found, true) * 1000).tolist(),
-        "PA-MPJPE, mm": (pa_mpjpe(found, true) * 1000).tolist(),
+        "MPJPE, mm": (mpjpe(predicted, true) * 1000).tolist(),
+        "PA-MPJPE, mm": (pa_mpjpe(predicted, true) * 1000).tolist(),
     }
-
-
-def _table(errors: dict[str, list[float]]) -> str:
-    names = "".join(f"<th>{name}</th>" for name in errors)
-    rows = ""
-    for n, values in enumerate(zip(*errors.values(), strict=True)):
-        cells = "".join(f"<td style='text-align:right'>{value:.1f}</td>" for value in values)
-        rows += f"<tr><th>{n}</th>{cells}</tr>"
-    return f"<table><tr><th>step</th>{names}</tr>{rows}</table>"

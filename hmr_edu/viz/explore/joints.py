@@ -1,4 +1,4 @@
-"""A joint to pick and the three angles that turn it, for every explorer that poses a body."""
+"""A menu of joints and three angles, for every explorer that poses a body."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from torch import Tensor
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from hmr_edu.viz.explore.front import MENU, WIDE, slider
+from hmr_edu.viz.explore.explorer import MENU, WIDE, slider
 from hmr_edu.viz.explore.view_state import MeshViewState, joint_number, neutral_pose
 
 TURN = 180.0  # degrees either way, where there is no limit
 
 
 class JointPicker:
-    """A menu of joints and sliders for x, y, z of the axis-angle vector, in degrees.
-
-    What a slider is moved to goes into `state`, then `changed` is called. With `limits` the
-    sliders end where the pose prior says that the joint does; the root has no limits.
-    """
+    """A menu of joints and sliders for x, y, z of the axis-angle vector, in degrees."""
 
     def __init__(
-        self, state: MeshViewState, joint: str, changed: Callable[[], None], limits: bool = True
+        self, state: MeshViewState, joint: str, changed: Callable[[], None], limits: bool
     ) -> None:
+        """Make the widgets, which are in `controls` by name.
+
+        Args:
+            state: the body that a slider's new angle goes to.
+            joint: the one that is chosen at first.
+            changed: is called after each change of the state.
+            limits: whether sliders end at the pose prior's joint limits; the root has none.
+        """
         self.state, self.changed, self._showing = state, changed, False
         prior = load_pose_prior()
         free = torch.full((3,), TURN)
@@ -43,8 +47,8 @@ class JointPicker:
         self.controls = {"joint": self.menu}
         self.controls |= {f"about {axis}": s for axis, s in zip("xyz", self.angles, strict=True)}
         self.menu.observe(lambda _: (self.show(), changed()), "value")
-        for one in self.angles:
-            one.observe(self._read, "value")
+        for angle in self.angles:
+            angle.observe(self._read, "value")
         self.show()
 
     def show(self) -> None:
@@ -52,24 +56,24 @@ class JointPicker:
         start = 3 * joint_number(self.menu.value)
         degrees = self.state.rotation(self.menu.value).rad2deg()
         self._showing = True
-        for n, one in enumerate(self.angles):
+        for n, angle in enumerate(self.angles):
             value = float(degrees[n])
             # A recording may go beyond the limits: then so does the slider.
             low = min(float(self.low[start + n]), value)
             high = max(float(self.high[start + n]), value)
-            with one.hold_trait_notifications():
-                one.min, one.max, one.value = low, high, value
+            with angle.hold_trait_notifications():
+                angle.min, angle.max, angle.value = low, high, value
         self._showing = False
 
     def _read(self, _: object) -> None:
         if not self._showing:
-            degrees = torch.tensor([one.value for one in self.angles])
+            degrees = torch.tensor([angle.value for angle in self.angles])
             self.state.turn(self.menu.value, degrees.deg2rad())
             self.changed()
 
 
 def facing_camera(poses: Float[Tensor, "N 72"]) -> Float[Tensor, "N 72"]:
-    """Turn poses of a world with Y up, as motion capture has them, before the camera."""
+    """Turn poses from a world with Y up, as in motion capture, into the camera frame."""
     half_turn = axis_angle_to_matrix(neutral_pose()[:3])
     root = matrix_to_axis_angle(half_turn @ axis_angle_to_matrix(poses[:, :3]))
     return torch.cat([root, poses[:, 3:]], dim=1)

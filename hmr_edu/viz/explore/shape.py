@@ -1,4 +1,4 @@
-"""Ten sliders, one body: what the shape coefficients do."""
+"""Ten sliders for the betas of a body."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import torch
 from jaxtyping import Float32
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.viz.explore.front import Explorer, button, move, slider
+from hmr_edu.viz.explore.explorer import Explorer, button, set_points, slider
 from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.orbit import body_figure
 
 LIMIT = 3.0  # standard deviations
 
 
-def explore_shape(body: SMPL | None = None, seed: int = 0) -> Explorer:
-    """Make sliders for the ten betas, with height and weight; buttons for the mean and for chance.
+def explore_shape(body: SMPL | None = None) -> Explorer:
+    """Make sliders for the ten betas, with height and weight; buttons for the mean and for a draw.
 
     Weight is volume times the density of a body. Without a body, the "lite" one.
     """
     state = MeshViewState(body or load_body("lite"))
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     sliders = {
         f"beta {n}": slider(f"beta {n}", 0.0, -LIMIT, LIMIT, 0.1, readout_format=".1f")
         for n in range(10)
@@ -29,19 +29,19 @@ def explore_shape(body: SMPL | None = None, seed: int = 0) -> Explorer:
 
     def paint(figure):
         state.betas = torch.tensor([s.value for s in sliders.values()])
-        move(figure.data[0], state.vertices())
+        set_points(figure.data[0], state.vertices())
         return f"height {state.height():.2f} m, weight {state.weight():.1f} kg"
 
-    def give(betas):
+    def set_betas(betas):
         with explorer.hold():
-            for one, value in zip(sliders.values(), betas.clamp(-LIMIT, LIMIT), strict=True):
-                one.value = round(float(value), 1)
+            for beta, value in zip(sliders.values(), betas.clamp(-LIMIT, LIMIT), strict=True):
+                beta.value = round(float(value), 1)
 
     figure = body_figure(state.output().vertices[0], state.body.faces, room=_room(state))
     choices = widgets.HBox(
         [
-            button("Mean", lambda: give(torch.zeros(10)), "all betas to zero"),
-            button("Random", lambda: give(torch.randn(10, generator=generator)), "a person"),
+            button("Mean", lambda: set_betas(torch.zeros(10)), "all betas to zero"),
+            button("Random", lambda: set_betas(torch.randn(10, generator=generator)), "a person"),
         ]
     )
     explorer = Explorer(
@@ -52,7 +52,7 @@ def explore_shape(body: SMPL | None = None, seed: int = 0) -> Explorer:
 
 
 def _room(state: MeshViewState) -> Float32[np.ndarray, "N 3"]:
-    """All that the first two betas can reach, so that the axes never move."""
+    """Return all points that the first two betas can reach, so that the axes never move."""
     corners = torch.cartesian_prod(*[torch.tensor([-LIMIT, LIMIT])] * 2)
     betas = torch.nn.functional.pad(corners, (0, 8))
     return state.body(betas, state.pose.expand(4, 72)).vertices.flatten(0, 1).numpy()

@@ -1,4 +1,4 @@
-"""Which joint moves which skin, and what the pose blend shapes put right."""
+"""Skinning weights of a joint, and what the pose blend shapes correct."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import ipywidgets as widgets
 import torch
 
 from hmr_edu.body import SMPL, load_body
-from hmr_edu.viz.explore.front import MENU, WIDE, Explorer, heat, move
+from hmr_edu.viz.explore.explorer import MENU, WIDE, Explorer, colour_by_value, set_points
 from hmr_edu.viz.explore.joints import JointPicker
 from hmr_edu.viz.explore.view_state import MeshViewState, distances
 from hmr_edu.viz.orbit import body_figure
 
-COLOURS = ("skinning weight of the joint", "what the blend shapes move, cm")
+COLOURS = ("skinning weight of the joint", "correction by the pose blend shapes, cm")
 
 
 def explore_skinning(
@@ -36,21 +36,23 @@ def explore_skinning(
     def paint(figure):
         state.shape_blend, state.pose_blend = (check.value for check in checks.values())
         mesh = figure.data[0]
-        move(mesh, state.vertices())
-        skin = colour.value == COLOURS[0]
-        values = state.skin(picker.menu.value) if skin else state.correctives() * 100
-        mesh.intensity, mesh.cmax = values, 1.0 if skin else 4.0
-        other = replace(state, pose_blend=not state.pose_blend)
-        far = distances(state.output().vertices[0], other.output().vertices[0])
+        set_points(mesh, state.vertices())
+        skinning = state.skinning_weights(picker.menu.value)
+        if colour.value == COLOURS[0]:
+            mesh.intensity, mesh.cmax = skinning, 1.0
+        else:
+            mesh.intensity, mesh.cmax = state.correctives() * 100, 4.0
+        switched = replace(state, pose_blend=not state.pose_blend)
+        correction = distances(state.output().vertices[0], switched.output().vertices[0]).max()
         return (
-            f"{int((state.skin(picker.menu.value) > 0).sum())} vertices follow "
-            f"{picker.menu.label}. Linear blend against corrected: up to {far.max() * 100:.1f} cm"
+            f"{int((skinning > 0).sum())} vertices follow {picker.menu.label}. Linear blend "
+            f"against corrected: up to {correction * 100:.1f} cm"
         )
 
     room = MeshViewState(state.body, torch.tensor([3.0, *[0.0] * 9])).output().vertices[0].numpy()
     figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
-    heat(figure.data[0], state.skin(joint), 1.0)
-    # Half from the side: a bent knee is seen.
+    colour_by_value(figure.data[0], state.skinning_weights(joint), 1.0)
+    # From half to the side, where a bent knee is seen.
     figure.layout.scene.camera.eye = {"x": 0.95, "y": -1.0, "z": 0.15}
     controls = picker.controls | {"colour": colour} | checks
     explorer = Explorer(figure, controls, paint, watch=["colour", *checks], title="Skinning")

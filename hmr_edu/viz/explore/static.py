@@ -1,4 +1,4 @@
-"""Explorers without a kernel: plotly's own slider over frames, for pages and for print."""
+"""Explorers without a kernel: films, plotly figures whose own slider goes through frames."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ import plotly.graph_objects as go
 from plotly.io import to_html
 
 from hmr_edu.viz.diagrams.steps_figure import AT_ONCE
-from hmr_edu.viz.explore.front import Explorer
+from hmr_edu.viz.explore.explorer import Explorer
 
 LARGEST = 1_000_000  # bytes of a film's markup, plotly.js not counted
-# What explorers change when they paint.
-MOVING = ("x", "y", "z", "intensity", "cmax", "source", "visible", "marker")
+# Properties of a trace that explorers change when they paint.
+CHANGING = ("x", "y", "z", "intensity", "cmax", "source", "visible", "marker")
 
 
 def film(explorer: Explorer, control: str, values: Sequence[Any]) -> go.Figure:
     """Make a plotly figure whose slider does what one control of an explorer does.
 
-    Each value becomes a frame that holds what the control changed and nothing else. The slider's
-    label shows the value and what the explorer says of it. The explorer is left at the last
-    value. Raises ValueError without values, KeyError on an unknown control.
+    Each value becomes a frame, which holds what the control changed and nothing else. The slider's
+    label shows the value and the explorer's read-out. The explorer is left at the last value.
+    Raises ValueError without values, KeyError on an unknown control.
     """
     if not values:
         raise ValueError("a film needs at least one value")
-    knob = explorer.controls[control]
+    widget = explorer.controls[control]
     frames, labels = [], []
     for n, value in enumerate(values):
-        knob.value = value
+        widget.value = value
         explorer.flush()
-        frames.append([_parts(trace) for trace in explorer.figure.data])
+        frames.append([_properties(trace) for trace in explorer.figure.data])
         if n == 0:
             figure = go.Figure(explorer.figure)
         text = value if isinstance(value, str) else f"{value:g}"
-        labels.append(f"{text}<br><sup>{explorer.said}</sup>" if explorer.said else text)
-    moved = [
+        readout = explorer.readout_text
+        labels.append(f"{text}<br><sup>{readout}</sup>" if readout else text)
+    traces = [
         n for n in range(len(figure.data)) if any(not _same(f[n], frames[0][n]) for f in frames)
     ]
     figure.frames = [
         go.Frame(
             name=str(n),
-            data=[{"type": figure.data[m].type} | _changed(frames, n, m) for m in moved],
-            traces=moved,
+            data=[{"type": figure.data[m].type} | _changed(frames, n, m) for m in traces],
+            traces=traces,
         )
         for n in range(len(frames))
     ]
@@ -51,7 +52,7 @@ def film(explorer: Explorer, control: str, values: Sequence[Any]) -> go.Figure:
         {"label": label, "method": "animate", "args": [[str(n)], AT_ONCE]}
         for n, label in enumerate(labels)
     ]
-    name = getattr(knob, "description", control) or control
+    name = getattr(widget, "description", control) or control
     slider = {"steps": steps, "x": 0.06, "len": 0.88, "y": 0, "yanchor": "top"}
     slider |= {"currentvalue": {"prefix": f"{name}: "}, "tickcolor": "rgba(0,0,0,0)"}
     slider["font"] = {"color": "rgba(0,0,0,0)"}  # of the labels under the slider: they overlap
@@ -61,9 +62,10 @@ def film(explorer: Explorer, control: str, values: Sequence[Any]) -> go.Figure:
 
 
 def fragment(figure: go.Figure, name: str, script: str | bool = "plotly.js") -> str:
-    """Write a film as markup for a page: a fixed id, no network, `script` the page's plotly.js.
+    """Return a film as markup for a page, with the id `name`; nothing is loaded from the network.
 
-    Raises ValueError when it is larger than a page should load.
+    `script` is the address of plotly.js, True to bring it, False where the page has it. Raises
+    ValueError when the markup is larger than a page should load.
     """
     text = to_html(
         figure,
@@ -79,18 +81,18 @@ def fragment(figure: go.Figure, name: str, script: str | bool = "plotly.js") -> 
     return text
 
 
-def _parts(trace: Any) -> dict[str, Any]:
-    """A copy of all that can move."""
-    return {key: trace[key] for key in MOVING if key in trace and trace[key] is not None}
+def _properties(trace: Any) -> dict[str, Any]:
+    """Return the properties of a trace that an explorer may change."""
+    return {key: trace[key] for key in CHANGING if key in trace and trace[key] is not None}
 
 
 def _changed(frames: list[list[dict[str, Any]]], frame: int, trace: int) -> dict[str, Any]:
-    """What of a trace any frame changes, as it is in this one."""
-    now = frames[frame][trace]
+    """Return this frame's values of the properties of a trace that differ between frames."""
+    properties = frames[frame][trace]
     return {
-        key: now[key]
-        for key in now
-        if any(not _equal(other[trace].get(key), now[key]) for other in frames)
+        key: value
+        for key, value in properties.items()
+        if any(not _equal(other_frame[trace].get(key), value) for other_frame in frames)
     }
 
 

@@ -1,7 +1,7 @@
-"""What an interactive view shows, as plain arrays: no toolkit, so any front can draw it.
+"""The state of an interactive view, as plain arrays; it knows no widgets.
 
 Scenes are plotly's turntable: x to the viewer's right, y away, z up, metres. Bodies live in the
-camera frame (docs/conventions.md) and are turned into the scene at the very end.
+camera frame (docs/conventions.md) and are turned into the scene at the end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from hmr_edu.body import SMPL
 from hmr_edu.body.smpl import BodyOutput, forward_kinematics
-from hmr_edu.camera import weak_perspective
 from hmr_edu.keypoints import SMPL_EDGES, SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import mean_theta, split_theta
@@ -31,11 +30,11 @@ def neutral_pose() -> Float[Tensor, " 72"]:
 
 @dataclass
 class MeshViewState:
-    """One body and how it is to be seen; change its fields and ask again.
+    """One body and its camera; change its fields and ask again.
 
     `betas` [10], `pose` [72] (axis-angle, radians, root first), `camera` [3] = (s, tx, ty). The
-    switches leave the shape blend shapes or the pose blend shapes out. Raises ValueError on other
-    shapes and on numbers that are not finite, when asked.
+    switches leave the shape blend shapes or the pose blend shapes out. `output` raises ValueError
+    on other shapes and on numbers that are not finite.
     """
 
     body: SMPL
@@ -76,17 +75,13 @@ class MeshViewState:
         """Return the triangles, rows i, j, k."""
         return self.body.faces.numpy().astype(np.int32).T
 
-    def image_points(self) -> Float[Tensor, "19 2"]:
-        """Return the keypoints in the crop, as the weak-perspective camera sees them."""
-        return weak_perspective(self.output().keypoints, self.camera[None])[0]
-
     def rotation(self, joint: int | str) -> Float[Tensor, " 3"]:
         """Return a joint's axis-angle vector in radians; joints go by number or name."""
         start = 3 * joint_number(joint)
         return self.pose[start : start + 3]
 
     def turn(self, joint: int | str, axis_angle: Float[Tensor, " 3"]) -> None:
-        """Give a joint another axis-angle vector, in radians."""
+        """Set a joint's axis-angle vector, in radians."""
         start = 3 * joint_number(joint)
         self.pose = self.pose.clone()
         self.pose[start : start + 3] = axis_angle
@@ -97,11 +92,11 @@ class MeshViewState:
         return float(y.max() - y.min())
 
     def weight(self) -> float:
-        """Return what this shape weighs, kilograms: the volume at rest times `DENSITY`."""
+        """Return the weight of this shape, kilograms: the volume at rest times `DENSITY`."""
         return volume(self._at_rest(), self.body.faces) * DENSITY
 
-    def skin(self, joint: int | str) -> Float32[np.ndarray, " V"]:
-        """Return how much each vertex follows a joint, 0 to 1."""
+    def skinning_weights(self, joint: int | str) -> Float32[np.ndarray, " V"]:
+        """Return the weight with which each vertex follows a joint, 0 to 1."""
         return self.body.weights[:, joint_number(joint)].numpy().copy()
 
     def correctives(self) -> Float32[np.ndarray, " V"]:
@@ -141,12 +136,12 @@ def volume(vertices: Float[Tensor, "V 3"], faces: Tensor) -> float:
 
 
 def distances(a: Float[Tensor, "N 3"], b: Float[Tensor, "N 3"]) -> Float32[np.ndarray, " N"]:
-    """Return how far apart points of one number lie, metres."""
+    """Return the distance between points of the same index, metres."""
     return (a - b).norm(dim=-1).float().numpy()
 
 
 def pose_offsets(body: SMPL, pose: Float[Tensor, " 72"]) -> Float[Tensor, "V 3"]:
-    """Return B_P(theta), what the pose blend shapes add at rest, metres (SMPL eq. 9)."""
+    """Return B_P(theta), the pose blend shapes' offsets at rest, metres (SMPL eq. 9)."""
     R = axis_angle_to_matrix(pose.view(24, 3)[1:])
     return body.posedirs @ (R - torch.eye(3)).flatten()
 
@@ -154,9 +149,9 @@ def pose_offsets(body: SMPL, pose: Float[Tensor, " 72"]) -> Float[Tensor, "V 3"]
 def skinned_correctives(
     body: SMPL, betas: Float[Tensor, " 10"], pose: Float[Tensor, " 72"]
 ) -> Float[Tensor, "V 3"]:
-    """Return what the pose blend shapes add to the posed vertices, metres.
+    """Return the pose blend shapes' offsets of the posed vertices, metres.
 
-    Skinning is linear in the vertex, so it is their offset at rest, turned with the skin.
+    Skinning is linear in the vertex, so they are the offsets at rest, turned with the skin.
     """
     J = body.J_template + torch.einsum("bjc,b->jc", body.J_shapedirs, betas)
     G, _ = forward_kinematics(axis_angle_to_matrix(pose.view(1, 24, 3)), J[None])

@@ -1,6 +1,6 @@
 """The curves and bars of a report, as SVG drawings.
 
-Figures are made as objects: no pyplot, no global state, no display.
+Figures are objects of their own; pyplot and its global state are not used.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from scipy.ndimage import gaussian_filter1d
 from hmr_edu.viz.palette import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE
 from hmr_edu.viz.report.records import Step
 
-# Both sides of the adversary: what a curve is called, and what one critic adds to the loss when
-# it says 0.5 to everything, that is (D - 1)^2 for fakes, and (D - 1)^2 + D^2 on the other side.
+# Both sides of the adversary: the name of its curve, and what one critic adds to the loss when it
+# says 0.5 to everything: (D - 1)^2 on the network's side, (D - 1)^2 + D^2 on the critics'.
 ADVERSARY = {"adversary": ("the network's side", 0.25), "critics": ("the critics' side", 0.5)}
 SMOOTHING = 0.012  # sigma of a smoothed curve, as a share of the run
 POINTS = 400  # in a curve; more cannot be seen
@@ -31,7 +31,7 @@ POINTS = 400  # in a curve; more cannot be seen
 def smooth(values: Float[np.ndarray, " n"], sigma: float | int) -> Float[np.ndarray, " n"]:
     """Average each value with its neighbours (a Gaussian, `sigma` in samples); NaNs are skipped.
 
-    Both sides count alike, so that the curve does not lag behind what it smooths.
+    Values before and after count alike, so that the curve does not lag behind.
     """
     known = np.isfinite(values)
     weight = gaussian_filter1d(known.astype(float), sigma, mode="constant")
@@ -40,7 +40,7 @@ def smooth(values: Float[np.ndarray, " n"], sigma: float | int) -> Float[np.ndar
 
 
 def loss_chart(steps: Sequence[Step]) -> str:
-    """Draw every loss term over the images seen: raw pale, smoothed dark, a small chart each."""
+    """Draw a small chart for every loss term over the images seen: raw pale, smoothed dark."""
     names = [name for name in _terms(steps) if name not in ADVERSARY]
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
@@ -64,7 +64,7 @@ def loss_chart(steps: Sequence[Step]) -> str:
 def adversary_chart(steps: Sequence[Step], critics: int = 25) -> str | None:
     """Draw both sides of the adversary and their levels at chance; None when it took no part.
 
-    critics: how many critics the losses sum over; 25 means 6.25 and 12.5 at chance.
+    `critics` is how many critics the losses sum over; 25 means 6.25 and 12.5 at chance.
     """
     names = [name for name in _terms(steps) if name in ADVERSARY]
     if not names:
@@ -73,9 +73,9 @@ def adversary_chart(steps: Sequence[Step], critics: int = 25) -> str | None:
     axes = figure.add_subplot()
     for name, colour in zip(names, (BLUE, ORANGE), strict=False):
         values = [step.losses.get(name, np.nan) for step in steps]
-        title, each = ADVERSARY[name]
+        title, chance_of_one = ADVERSARY[name]
         _curve(axes, _images(steps), values, colour, title)
-        chance = critics * each
+        chance = critics * chance_of_one
         axes.axhline(chance, color=colour, linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
             f"chance {chance:g}",
@@ -120,16 +120,16 @@ def joint_chart(bars: Mapping[str, Mapping[str, float]]) -> str:
     axes = figure.add_subplot()
     width = 0.8 / len(bars)
     colours = {"before": GREY, "after": BLUE}
-    places = np.arange(len(joints))
+    centres = np.arange(len(joints))
     for i, (name, values) in enumerate(bars.items()):
         axes.bar(
-            places + (i - (len(bars) - 1) / 2) * width,
+            centres + (i - (len(bars) - 1) / 2) * width,
             [values.get(joint, np.nan) for joint in joints],
             width * 0.92,
             color=colours.get(name, ORANGE),
             label=name,
         )
-    axes.set_xticks(places, [joint.replace("_", "\n") for joint in joints], fontsize=8)
+    axes.set_xticks(centres, [joint.replace("_", "\n") for joint in joints], fontsize=8)
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("mm")
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=len(bars))
@@ -176,7 +176,7 @@ def _svg(figure: Figure) -> str:
         axes.grid(axis="y", color="#d8dee4", linewidth=0.7)
         axes.set_axisbelow(True)
     buffer = io.StringIO()
-    nothing: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
-    # From the <svg> tag on: the prolog names a DTD that nobody should fetch.
+    no_metadata: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)
+    # From the <svg> tag on, because the prolog names a DTD on another server.
     return re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
-from hmr_edu.viz.report import charts, html, scores
-from hmr_edu.viz.report.people import people_section
+from hmr_edu.viz.report import charts, scores
+from hmr_edu.viz.report.html import Drawing, encode_svg, render
+from hmr_edu.viz.report.people import People, draw_people
 from hmr_edu.viz.report.records import Run, read_run
+
+
+class Curves(NamedTuple):
+    """The charts of a training; None for what took no part in it."""
+
+    losses: Drawing | None
+    adversary: Drawing | None
+    speed: Drawing
+    learning_rate: Drawing
 
 
 def write_report(run_dir: str | Path) -> Path:
@@ -23,27 +33,28 @@ def write_report(run_dir: str | Path) -> Path:
     """
     run = read_run(run_dir)
     sets = scores.read_scores(run.evaluation)
-    sections = [
-        scores.headline(sets),
-        scores.tables(sets),
-        _people(run),
-        _curves(run),
-        scores.joint_charts(sets),
-        _facts(run),
-    ]
-    # Notes come first on the page but are complete only when everything has been drawn.
-    body = _title(run) + _notes(run) + "\n".join(filter(None, sections))
+    people = _people(run)  # notes what cannot be drawn
+    text = render(
+        "report.html",
+        name=run.path.resolve().name,
+        facts=_facts(run),
+        notes=run.notes,
+        headlines=scores.headlines(sets),
+        tables=scores.score_tables(sets),
+        metrics=scores.METRICS,
+        people=people,
+        curves=_curves(run),
+        joint_charts=_joint_charts(sets),
+        records=_records(run),
+    )
     path = run.path / "report.html"
     with atomic_write(path) as temporary:
-        temporary.write_text(html.page(f"{_name(run)}: training report", body), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 
-def _name(run: Run) -> str:
-    return run.path.resolve().name
-
-
-def _title(run: Run) -> str:
+def _facts(run: Run) -> list[str]:
+    """Return how long, where and at which commit the run was made."""
     facts = []
     if run.steps:
         last = run.steps[-1]
@@ -52,23 +63,13 @@ def _title(run: Run) -> str:
     facts += [str(machine)] if machine else []
     if commit := run.environment.get("commit"):
         facts.append(f"commit {commit}")
-    line = " &middot; ".join(escape(fact) for fact in facts if fact)
-    return f'<h1>{escape(_name(run))}</h1>\n<p class="soft">{line}</p>\n'
+    return [fact for fact in facts if fact]
 
 
-def _notes(run: Run) -> str:
-    if not run.notes:
-        return ""
-    items = "".join(f"<li>{escape(note)}</li>" for note in run.notes)
-    return f'<div class="note"><strong>Not complete.</strong><ul>{items}</ul></div>\n'
-
-
-def _people(run: Run) -> str:
-    if not run.sample_files:
-        return ""
-    body = _body(run)
-    pictures = people_section(run, body) if body else ""
-    return f"<h2>The same people, before and after</h2>{pictures}" if pictures else ""
+def _people(run: Run) -> People | None:
+    """Draw the held-out people, if there are pictures of them and the run's body can be read."""
+    body = _body(run) if run.sample_files else None
+    return draw_people(run, body) if body else None
 
 
 def _body(run: Run) -> SMPL | None:
@@ -82,43 +83,54 @@ def _body(run: Run) -> SMPL | None:
         return None
 
 
-def _curves(run: Run) -> str:
+def _curves(run: Run) -> Curves | None:
+    """Draw the losses, the adversary's apart, the speed and the learning rate."""
     if not run.steps:
-        return ""
-    terms = [name for step in run.steps for name in step.losses]
-    parts = ["<h2>How it learnt</h2>"]
-    if any(name not in charts.ADVERSARY for name in terms):
-        parts.append(
-            html.svg_figure(
-                charts.loss_chart(run.steps),
-                "Curves of every loss term over the images seen.",
-                "Loss terms as they enter the training; pale: every record, dark: smoothed.",
-            )
+        return None
+    terms = {name for step in run.steps for name in step.losses}
+    losses = adversary = None
+    if terms - charts.ADVERSARY.keys():
+        losses = Drawing(
+            encode_svg(charts.loss_chart(run.steps)),
+            "Curves of every loss term over the images seen.",
+            "Loss terms as they enter the training; pale: every record, dark: smoothed.",
         )
     critics = run.config.get("critics", 25)
-    if adversary := charts.adversary_chart(run.steps, critics):
-        parts.append("<h3>The adversary</h3>")
-        parts.append(
-            html.svg_figure(
-                adversary,
-                "Curves of both adversarial losses with their levels at chance.",
-                f"Both sides, summed over the {critics} critics that count. At the dashed lines "
-                "every critic says 0.5: real and predicted bodies cannot be told apart.",
-            )
+    if chart := charts.adversary_chart(run.steps, critics):
+        adversary = Drawing(
+            encode_svg(chart),
+            "Curves of both adversarial losses with their levels at chance.",
+            f"Both sides, summed over the {critics} critics that count. At the dashed lines "
+            "every critic says 0.5: real and predicted bodies cannot be told apart.",
         )
-    speed = html.svg_figure(charts.speed_chart(run.steps), "Images a second over the run.")
-    rate = html.svg_figure(charts.rate_chart(run.steps), "The learning rate over the run.")
-    parts.append(f'<h3>The machine</h3><div class="charts">{speed}{rate}</div>')
-    return "\n".join(parts)
+    speed = encode_svg(charts.speed_chart(run.steps))
+    learning_rate = encode_svg(charts.rate_chart(run.steps))
+    return Curves(
+        losses,
+        adversary,
+        Drawing(speed, "Images a second over the run."),
+        Drawing(learning_rate, "The learning rate over the run."),
+    )
 
 
-def _facts(run: Run) -> str:
-    parts = [
-        html.folded(title, json.dumps(values, indent=2, default=str))
-        for title, values in (("Options", run.config), ("Environment", run.environment))
+def _joint_charts(sets: list[scores.SetScores]) -> list[tuple[str, Drawing]]:
+    """Draw a bar chart a test set whose evaluation knows the errors of joints."""
+    drawings = []
+    for test_set in sets:
+        if errors := scores.joint_errors(test_set):
+            alt = f"Bars: error of every joint on {test_set.name} for {', '.join(errors)}."
+            drawings.append((test_set.name, Drawing(encode_svg(charts.joint_chart(errors)), alt)))
+    return drawings
+
+
+def _records(run: Run) -> list[tuple[str, str]]:
+    """Return what is needed to repeat the run, as titles and JSON."""
+    records = {"Options": run.config, "Environment": run.environment}
+    return [
+        (title, json.dumps(values, indent=2, default=str))
+        for title, values in records.items()
         if values
     ]
-    return "<h2>How to do it again</h2>" + "".join(parts) if parts else ""
 
 
 def _duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,25 +14,40 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.theta import split_theta
 from hmr_edu.viz.palette import BEFORE, PREDICTION, TRUTH
 from hmr_edu.viz.pictures import Picture, draw_keypoints, overlay, resize, turntable
-from hmr_edu.viz.report import html
+from hmr_edu.viz.report.html import Drawing, encode_image
 from hmr_edu.viz.report.records import Run, Samples, read_samples
 
 SIZE = 180  # pixels of a tile
 PEOPLE = 8
-MOMENTS = 7
+SNAPSHOTS = 7
 ALPHA = 0.92
 
 # Vertices, faces and camera: what `overlay` takes.
 Posed = tuple[Float[np.ndarray, "V 3"], Integer[np.ndarray, "F 3"], Float[np.ndarray, " 3"]]
 
 
-def people_section(run: Run, body: SMPL) -> str:
-    """Draw the people of a run, as markup; empty when no snapshot of them can be read.
+class PictureGrid(NamedTuple):
+    """Pictures under column titles, a person a row."""
+
+    titles: list[str]
+    drawings: list[Drawing]
+    caption: str
+
+
+class People(NamedTuple):
+    """The comparison before and after training; the progress, where there are snapshots of it."""
+
+    comparison: PictureGrid
+    progress: PictureGrid | None
+
+
+def draw_people(run: Run, body: SMPL) -> People | None:
+    """Draw the people of a run; None when no snapshot of them can be read.
 
     Snapshots that cannot be read are named in the run's notes.
     """
     files = run.sample_files
-    chosen = np.linspace(0, len(files) - 1, min(MOMENTS, len(files))).round().astype(int)
+    chosen = np.linspace(0, len(files) - 1, min(SNAPSHOTS, len(files))).round().astype(int)
     snapshots = []
     for i in chosen:
         try:
@@ -39,27 +55,25 @@ def people_section(run: Run, body: SMPL) -> str:
         except (DataError, OSError) as error:
             run.notes.append(f"{error}.")
     if not snapshots:
-        return ""
-    parts = [_before_and_after(snapshots[0], snapshots[-1], body)]
-    if len(snapshots) > 2:
-        parts.append("<h3>While it learnt</h3>" + _progress(snapshots, body))
-    return "".join(parts)
+        return None
+    comparison = _before_and_after(snapshots[0], snapshots[-1], body)
+    return People(comparison, _progress(snapshots, body) if len(snapshots) > 2 else None)
 
 
-def _before_and_after(first: Samples, last: Samples, body: SMPL) -> str:
+def _before_and_after(first: Samples, last: Samples, body: SMPL) -> PictureGrid:
     """Draw a row a person: input, truth, before, every step after, truth and answer sideways."""
     n = min(PEOPLE, len(first.images), len(last.images))
     truth = _pose(body, last.true_theta[:n])
     before = _pose(body, first.theta[:n, -1])
-    trained = last.seen > first.seen
+    trained = last.images_seen > first.images_seen
     iterations = last.theta.shape[1] if trained else 0
     after = [_pose(body, last.theta[:n, t]) for t in range(iterations)]
     answer, colour, name = (
         (after[-1], PREDICTION, "after") if trained else (before, BEFORE, "before")
     )
 
-    head = ["input", "truth", "before", *(f"after, step {t + 1}" for t in range(iterations))]
-    head += ["truth, side view", f"{name}, side view"]
+    titles = ["input", "truth", "before", *(f"after, step {t + 1}" for t in range(iterations))]
+    titles += ["truth, side view", f"{name}, side view"]
     pictures = []
     for i in range(n):
         image = resize(last.images[i], SIZE)
@@ -73,13 +87,14 @@ def _before_and_after(first: Samples, last: Samples, body: SMPL) -> str:
         ]
     return _grid(
         pictures,
-        head,
-        f"Held-out people, drawn after {last.seen:,} training images. Over the input the true "
-        "keypoints: the person's left orange, right blue. Side views turn the body by 90 degrees.",
+        titles,
+        f"Held-out people, drawn after {last.images_seen:,} training images. Over the input the "
+        "true keypoints: the person's left orange, right blue. Side views turn the body by 90 "
+        "degrees.",
     )
 
 
-def _progress(snapshots: Sequence[Samples], body: SMPL) -> str:
+def _progress(snapshots: Sequence[Samples], body: SMPL) -> PictureGrid:
     """Draw two people, a picture a snapshot."""
     n = min(2, *(len(snapshot.images) for snapshot in snapshots))
     posed = [_pose(body, snapshot.theta[:n, -1]) for snapshot in snapshots]
@@ -88,8 +103,8 @@ def _progress(snapshots: Sequence[Samples], body: SMPL) -> str:
         for i in range(n)
         for snapshot, bodies in zip(snapshots, posed, strict=True)
     ]
-    head = [f"{snapshot.seen:,} images" for snapshot in snapshots]
-    return _grid(pictures, head, "Predictions for the same people as training went on.")
+    titles = [f"{snapshot.images_seen:,} images" for snapshot in snapshots]
+    return _grid(pictures, titles, "Predictions for the same people as training went on.")
 
 
 def _pose(body: SMPL, theta: Float32[np.ndarray, "n 85"]) -> list[Posed]:
@@ -100,15 +115,11 @@ def _pose(body: SMPL, theta: Float32[np.ndarray, "n 85"]) -> list[Posed]:
     return [(v, faces, c) for v, c in zip(vertices, camera.numpy(), strict=True)]
 
 
-def _grid(pictures: Sequence[Picture], head: Sequence[str], caption: str) -> str:
-    """Lay pictures out under column titles, one person a row."""
-    cells = [f'<div class="head">{title}</div>' for title in head]
+def _grid(pictures: Sequence[Picture], titles: list[str], caption: str) -> PictureGrid:
+    """Name each picture by its person and its column."""
+    drawings = []
     for i, picture in enumerate(pictures):
-        person, column = divmod(i, len(head))
-        text = f"person {person + 1}: {head[column]}"
-        cells.append(html.img(html.encode_image(picture), text))
-    return (
-        f'<figure><div class="scroll"><div class="people" '
-        f'style="grid-template-columns: repeat({len(head)}, 1fr)">{"".join(cells)}</div></div>'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
+        person, column = divmod(i, len(titles))
+        alt = f"person {person + 1}: {titles[column]}"
+        drawings.append(Drawing(encode_image(picture), alt))
+    return PictureGrid(titles, drawings, caption)

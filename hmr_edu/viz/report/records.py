@@ -1,7 +1,7 @@
-"""What a training run wrote down, read back: complete, partial or damaged.
+"""Read the records of a training run, which may be complete, partial or damaged.
 
-A run may have been killed at any moment, so nothing here is required. Whatever is absent or
-unusable becomes a sentence in `Run.notes` and the rest is still shown.
+A run may have been killed at any moment, so no file is required. Whatever is missing or unusable
+becomes a sentence in `Run.notes`, and the rest is read.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Step(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """The same held-out people at one moment of the training (`seen` images so far)."""
+    """The same held-out people after `images_seen` training images."""
 
-    seen: int
+    images_seen: int
     images: UInt8[np.ndarray, "n height width 3"]
     theta: Float32[np.ndarray, "n steps 85"]
     true_theta: Float32[np.ndarray, "n 85"]
@@ -41,7 +41,7 @@ class Samples(NamedTuple):
 
 @dataclass
 class Run:
-    """Everything found in a run folder, and `notes` on what was not."""
+    """The records of a run folder, and `notes` on what is missing."""
 
     path: Path
     config: dict[str, Any] = field(default_factory=dict)

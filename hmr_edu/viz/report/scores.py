@@ -1,4 +1,4 @@
-"""The evaluation of a run, as markup: headline, table, errors joint by joint.
+"""The evaluation of a run as the report shows it: headlines, tables, errors of each joint.
 
 An evaluation is {test set: {"baselines": {name: metrics}, "before": metrics, "after": metrics}};
 any part of it may be missing.
@@ -7,27 +7,34 @@ any part of it may be missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-
-from hmr_edu.viz.report import charts, html
 
 Metrics = Mapping[str, Any]
 
-# (name in the records, title, format, what it says)
+
+class Metric(NamedTuple):
+    """A column of the tables: its key in the records, title, unit, and what it measures."""
+
+    key: str
+    title: str
+    unit: str
+    meaning: str
+
+
 METRICS = (
-    ("pa_mpjpe", "PA-MPJPE", "mm", "joint error after similarity alignment: the pose alone"),
-    ("mpjpe", "MPJPE", "mm", "joint error with mid-hips aligned: pose and direction"),
-    ("pve", "PVE", "mm", "vertex error: pose, direction and shape"),
-    ("pck", "PCK", "%", "joints within 150 mm"),
-    ("auc", "AUC", "%", "PCK averaged over thresholds up to 150 mm"),
-    ("pck2d", "PCK 2D", "%", "keypoints within a tenth of the picture"),
-    ("facing_wrong", "facing wrong", "%", "bodies turned by more than 90 degrees"),
-    ("distance_to_real_pose", "from a real pose", "°", "distance to the nearest recorded pose"),
+    Metric("pa_mpjpe", "PA-MPJPE", "mm", "joint error after Procrustes alignment: the pose alone"),
+    Metric("mpjpe", "MPJPE", "mm", "joint error with mid-hips aligned: pose and direction"),
+    Metric("pve", "PVE", "mm", "vertex error: pose, direction and shape"),
+    Metric("pck", "PCK", "%", "joints within 150 mm"),
+    Metric("auc", "AUC", "%", "PCK averaged over thresholds up to 150 mm"),
+    Metric("pck2d", "PCK 2D", "%", "keypoints within a tenth of the picture"),
+    Metric("facing_wrong", "facing wrong", "%", "bodies turned by more than 90 degrees"),
+    Metric("distance_to_real_pose", "to a real pose", "°", "distance to the nearest recorded pose"),
 )
 HEADLINE = "pa_mpjpe"
 REFERENCE = "mean theta"  # the baseline that ratios are taken to
+DASH = "\N{EN DASH}"  # where a number is missing
 
 
 class SetScores(NamedTuple):
@@ -39,9 +46,44 @@ class SetScores(NamedTuple):
     rows: dict[str, Metrics]
 
     @property
-    def base(self) -> Metrics:
-        """The reference's metrics."""
+    def reference_metrics(self) -> Metrics:
+        """The metrics of the baseline that ratios are taken to."""
         return self.rows.get(self.reference or "", {})
+
+
+class Headline(NamedTuple):
+    """How much of a baseline's error is left on one test set; numbers as text."""
+
+    test_set: str
+    baseline: str
+    ratio: str
+    after: str
+    reference: str
+    before: str
+
+
+class Cell(NamedTuple):
+    """A number of a table, as text, and its ratio to the reference, where it has one."""
+
+    text: str
+    ratio: str
+
+
+class Row(NamedTuple):
+    """One predictor's cells; a strong row is stressed."""
+
+    name: str
+    cells: list[Cell]
+    strong: bool
+
+
+class ScoreTable(NamedTuple):
+    """A test set's table: a row a predictor, a column a metric."""
+
+    name: str
+    titles: list[str]
+    rows: list[Row]
+    caption: str
 
 
 def read_scores(evaluation: Mapping[str, Any]) -> list[SetScores]:
@@ -56,7 +98,7 @@ def read_scores(evaluation: Mapping[str, Any]) -> list[SetScores]:
         early = steps[:-1] if isinstance(steps, list) else []
         rows = baselines | {"before": named["before"]}
         rows |= {f"after, step {i + 1} only": _mapping(step) for i, step in enumerate(early)}
-        rows |= {"after": named["after"], "the truth": named["truth"]}
+        rows |= {"after": named["after"], "ground truth": named["truth"]}
         rows = {key: row for key, row in rows.items() if row}
         reference = REFERENCE if REFERENCE in rows else next(iter(baselines), None)
         if rows:
@@ -64,61 +106,49 @@ def read_scores(evaluation: Mapping[str, Any]) -> list[SetScores]:
     return sets
 
 
-def headline(sets: list[SetScores]) -> str:
-    """Make a tile a test set: how much of the reference's error is left."""
-    tiles = []
+def headlines(sets: Sequence[SetScores]) -> list[Headline]:
+    """Compare the trained network with the reference, once a test set that has both."""
+    lines = []
     for test_set in sets:
-        after, base = (
-            _number(test_set.rows.get("after"), HEADLINE),
-            _number(test_set.base, HEADLINE),
-        )
-        if not (math.isfinite(after) and base > 0):
-            continue
-        before = _format(_number(test_set.rows.get("before"), HEADLINE), "mm")
-        tiles.append(
-            f'<div class="tile"><span class="soft">{escape(test_set.name)}, PA-MPJPE</span>'
-            f"<b>{after / base:.2f} &times;</b><span>the error of the baseline "
-            f"&ldquo;{escape(test_set.reference or '')}&rdquo;: {after:.1f} mm against "
-            f"{base:.1f} mm; before training {before} mm</span></div>"
-        )
-    return f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
+        before, after = (_number(test_set.rows.get(name), HEADLINE) for name in ("before", "after"))
+        reference = _number(test_set.reference_metrics, HEADLINE)
+        if math.isfinite(after) and reference > 0:
+            errors = (_format(error, "mm", " mm") for error in (after, reference, before))
+            ratio = _ratio(after, reference)
+            lines.append(Headline(test_set.name, test_set.reference or "", ratio, *errors))
+    return lines
 
 
-def tables(sets: list[SetScores]) -> str:
-    """Make a table a test set: a row a predictor, a column a metric, with ratios."""
-    if not sets:
-        return ""
-    parts = ["<h2>How good it is, on people never trained on</h2>"]
+def score_tables(sets: Sequence[SetScores]) -> list[ScoreTable]:
+    """Lay each test set out as a table, with ratios to its reference."""
+    tables = []
     for test_set in sets:
-        shown = [m for m in METRICS if any(m[0] in row for row in test_set.rows.values())]
-        body = [
-            (name, [_cell(row, test_set.base, m[0], m[2]) for m in shown], name == "after")
-            for name, row in test_set.rows.items()
+        predictors = test_set.rows
+        columns = [m for m in METRICS if any(m.key in row for row in predictors.values())]
+        titles = ["predictor", *(f"{m.title}, mm" if m.unit == "mm" else m.title for m in columns)]
+        rows = [
+            Row(
+                name,
+                [_cell(metrics, test_set.reference_metrics, metric) for metric in columns],
+                strong=name == "after",
+            )
+            for name, metrics in predictors.items()
         ]
-        header = ["predictor", *(f"{t}, mm" if unit == "mm" else t for _, t, unit, _ in shown)]
         caption = test_set.about
         if test_set.reference:
-            caption += f" Small: ratio to the baseline \u201c{test_set.reference}\u201d."
-        parts.append(f"<h3>{escape(test_set.name)}</h3>" + html.table(header, body, caption))
-    meanings = "; ".join(f"{title}: {meaning}" for _, title, _, meaning in METRICS)
-    parts.append(f'<p class="soft small">{escape(meanings)}.</p>')
-    return "".join(parts)
+            caption += f" Small: ratio to the baseline “{test_set.reference}”."
+        tables.append(ScoreTable(test_set.name, titles, rows, caption))
+    return tables
 
 
-def joint_charts(sets: list[SetScores]) -> str:
-    """Draw a bar chart a test set: errors of every joint for the reference, before and after."""
-    parts = []
-    for test_set in sets:
-        bars = {}
-        for name in dict.fromkeys((test_set.reference, "before", "after")):
-            errors = _mapping(test_set.rows.get(name or "", {}).get("per_joint"))
-            if errors:
-                bars[name or ""] = {joint: _number(errors, joint) for joint in errors}
-        if bars:
-            text = f"Bars: error of every joint on {test_set.name} for {', '.join(bars)}."
-            parts.append(f"<h3>{escape(test_set.name)}</h3>")
-            parts.append(html.svg_figure(charts.joint_chart(bars), text))
-    return "<h2>Joint by joint</h2>" + "".join(parts) if parts else ""
+def joint_errors(test_set: SetScores) -> dict[str, dict[str, float]]:
+    """Return {predictor: {joint: mm}} for the reference, before and after; without the missing."""
+    errors = {}
+    for name in dict.fromkeys((test_set.reference or "", "before", "after")):
+        per_joint = _mapping(test_set.rows.get(name, {}).get("per_joint"))
+        if per_joint:
+            errors[name] = {joint: _number(per_joint, joint) for joint in per_joint}
+    return errors
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -126,29 +156,32 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _about(about: Metrics) -> str:
-    parts = []
+    sentences = []
     if isinstance(images := about.get("images"), int):
-        parts.append(f"{images:,} pictures.")
+        sentences.append(f"{images:,} pictures.")
     for key, title in (("poses", "Poses"), ("real_poses", "Recorded poses")):
         if key in about:
-            parts.append(f"{title}: {about[key]}.")
-    return " ".join(parts)
+            sentences.append(f"{title}: {about[key]}.")
+    return " ".join(sentences)
 
 
-def _number(values: Metrics | None, metric: str) -> float:
-    value = (values or {}).get(metric)
+def _number(values: Metrics | None, key: str) -> float:
+    value = (values or {}).get(key)
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _cell(values: Metrics, base: Metrics, metric: str, unit: str) -> str:
-    value, reference = _number(values, metric), _number(base, metric)
-    text = _format(value, unit)
-    if unit == "mm" and values is not base and reference > 0 and math.isfinite(value):
-        text += f"<small>{value / reference:.2f} &times;</small>"
-    return text
+def _cell(metrics: Metrics, reference_metrics: Metrics, metric: Metric) -> Cell:
+    value, reference = _number(metrics, metric.key), _number(reference_metrics, metric.key)
+    compared = metric.unit == "mm" and metrics is not reference_metrics
+    has_ratio = compared and reference > 0 and math.isfinite(value)
+    return Cell(_format(value, metric.unit), _ratio(value, reference) if has_ratio else "")
 
 
-def _format(value: float, unit: str) -> str:
+def _ratio(value: float, reference: float) -> str:
+    return f"{value / reference:.2f} \N{MULTIPLICATION SIGN}"
+
+
+def _format(value: float, unit: str, suffix: str = "") -> str:
     if not math.isfinite(value):
-        return "&ndash;"
-    return {"mm": f"{value:.1f}", "%": f"{100 * value:.1f} %", "°": f"{value:.1f}°"}[unit]
+        return DASH
+    return {"mm": f"{value:.1f}{suffix}", "%": f"{100 * value:.1f} %", "°": f"{value:.1f}°"}[unit]

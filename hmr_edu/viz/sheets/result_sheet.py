@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hmr_edu.evaluation.held_out import as_at_test_time
+from hmr_edu.evaluation.predict import evaluation_mode
 from hmr_edu.evaluation.test_sets import TestSet
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR
@@ -20,29 +20,29 @@ from hmr_edu.viz.pictures import (
     turntable,
 )
 
+PEOPLE, SIZE = 8, 112  # people of a sheet, pixels of a tile
+
 
 @torch.no_grad()
-def result_sheet(
-    model: HMR | Refined, test_set: TestSet, people: int = 8, size: int = 112
-) -> Picture:
-    """Draw the first people of a test set, not chosen: four tiles each, two people a row.
+def result_sheet(model: HMR | Refined, test_set: TestSet) -> Picture:
+    """Draw the first people of a test set, four tiles each, two people a row.
 
     The picture, the recovered body over it, that body from the side, the true one from the side.
     """
-    batch = test_set[0].first(people)
-    with as_at_test_time(model):
+    batch = test_set[0].first(PEOPLE)
+    with evaluation_mode(model):
         prediction = model(batch.images)[-1]
     truth = model.body(batch.betas, batch.rotations).vertices.numpy()
     faces = model.body.faces.numpy()
     tiles = []
     for i in range(len(batch.images)):
-        picture = to_picture(batch.images[i], size)
+        picture = to_picture(batch.images[i], SIZE)
         vertices, camera = prediction.vertices[i].numpy(), prediction.camera[i].numpy()
         tiles += [
             picture,
             overlay(picture, vertices, faces, camera),
-            turntable(vertices, faces, size, (90,))[0],
-            turntable(truth[i], faces, size, (90,), colour=TRUTH)[0],
+            turntable(vertices, faces, SIZE, (90,))[0],
+            turntable(truth[i], faces, SIZE, (90,), colour=TRUTH)[0],
         ]
     labels = ["picture", "recovered", "from the side", "the truth"] * len(batch.images)
     return contact_sheet(tiles, 8, labels)

@@ -18,9 +18,20 @@ HEAD_SHARE = 0.13
 class RestBody(Protocol):
     """What is asked of a body: mean shape, rest joints, skinning weights."""
 
-    v_template: Float[Tensor, "V 3"]
-    J_template: Float[Tensor, "24 3"]
-    weights: Float[Tensor, "V 24"]
+    @property
+    def v_template(self) -> Float[Tensor, "V 3"]:
+        """The mean shape, metres."""
+        ...
+
+    @property
+    def J_template(self) -> Float[Tensor, "24 3"]:
+        """The mean shape's joints, metres."""
+        ...
+
+    @property
+    def weights(self) -> Float[Tensor, "V 24"]:
+        """Skinning weights."""
+        ...
 
 
 @dataclass(frozen=True)
