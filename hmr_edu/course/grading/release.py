@@ -83,38 +83,37 @@ grade({check}, {function}, points={points})"""
 
 
 def mark_waiting(cells: Sequence[NotebookNode]) -> None:
-    """Say of cells that use an open exercise that they wait for it, and let the rest run on."""
+    """Say of cells that use an open exercise that they wait for it, and let the run go past them.
+
+    No other cell may raise: a learner sees the error that is no exercise's.
+    """
     waiting: dict[str, tuple[str, ...]] = {}  # a name, and the exercises that it waits for
-    some_wait = False
     for cell in cells:
         if cell.cell_type != "code" or "grade_id" in cell.metadata.get("nbgrader", {}):
             if cell.cell_type == "code" and has_solution(cell.source):
                 name = cell.metadata.nbgrader.grade_id
                 waiting |= {made: (name,) for s in statements(cell.source) for made in s.sets}
             continue
-        whom = _waits_for(statements(cell.source), waiting)
-        if whom:
-            cell.source = f"# Waits for: {', '.join(dict.fromkeys(whom))}\n{cell.source}"
-        # A cell that stopped in the middle can harm any that follow: none of them stops the run.
-        some_wait = some_wait or bool(whom)
-        if some_wait:
+        exercises = _waits_for(statements(cell.source), waiting)
+        if exercises:
+            cell.source = f"# Waits for: {', '.join(dict.fromkeys(exercises))}\n{cell.source}"
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), WAITS]
 
 
 def _waits_for(cell: Sequence[Statement], waiting: dict[str, tuple[str, ...]]) -> list[str]:
     """Return the exercises a cell waits for; what it makes waits from then on, or no longer."""
-    whom: list[str] = []
+    exercises: list[str] = []
     for statement in cell:
         reads = statement.now | statement.later
         mine = [exercise for name in waiting if name in reads for exercise in waiting[name]]
         if not statement.is_function:  # a function waits only where it is called
-            whom += mine
+            exercises += mine
         for name in statement.sets:
-            if mine or whom:
-                waiting[name] = tuple(mine or whom)
+            if mine or exercises:
+                waiting[name] = tuple(mine or exercises)
             elif statement.replaces:
                 waiting.pop(name, None)
-    return whom
+    return exercises
 
 
 def write_zip(folder: Path, path: Path) -> Path:
