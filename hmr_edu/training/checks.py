@@ -56,9 +56,8 @@ def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _loss_weights(config: TrainConfig) -> Iterator[tuple[str, float | int]]:
-    for name, value in vars(config.loss).items():
-        if name != "steps":
-            yield f"loss.{name}", value
+    for name, value in config.loss.weights.items():
+        yield f"loss.{name}", value
 
 
 def _rules(c: TrainConfig) -> Iterator[tuple[str, Any, Callable[[Any], bool], str]]:

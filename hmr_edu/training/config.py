@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import torch
+import tyro
 
 from hmr_edu.data.synthetic.appearance import LEVELS, AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig
+from hmr_edu.losses import TERMS
 
 
 @dataclass
@@ -44,39 +46,40 @@ class ModelConfig:
     body: str = "lite"
 
 
+# A weight for each term of the registry, with the registry's default and help.
+_TermWeights: Any = make_dataclass(
+    "_TermWeights",
+    [
+        (name, Annotated[float, tyro.conf.arg(help=term.help)], field(default=term.weight))
+        for name, term in TERMS.items()
+    ],
+)
+
+
 @dataclass
-class LossConfig:
+class LossConfig(_TermWeights):
     """Weight of each loss term; 0 leaves a term out (and its computation)."""
 
-    # L1 of the visible projected keypoints, in half-crops.
-    keypoints2d: float = 60.0
-    # L1 of the 3D keypoints from the middle of the hips, in metres.
-    keypoints3d: float = 60.0
-    # Squared error of the joints' rotation matrices.
-    pose: float = 60.0
-    # Squared error of the shape coefficients.
-    betas: float = 0.06
-    # L1 of the vertices, in metres.
-    mesh: float = 0.0
-    # What the critics think of the bodies.
+    # What the discriminator says of the predicted bodies.
     adversary: float = 1.0
-    # Where the spatial head sees the keypoints (this and the next two: pooling "spatial" only).
-    heatmaps: float = 0.0
-    # How far behind the pelvis the spatial head sees the keypoints.
-    depths: float = 0.0
-    # Which part of the body the spatial head sees at each place.
-    parts: float = 0.0
-    # Which regression steps are supervised: "all", "last", or a weight per step: 0.2 0.3 0.5.
+    # Regression steps with supervised terms: "all", "last", or a weight per step: 0.2 0.3 0.5.
     steps: Literal["all", "last"] | tuple[float, ...] = "all"
+    # Distance of 3D keypoints: "l1", or "mse" as in the paper.
+    norm: Literal["l1", "mse"] = "l1"
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of every supervised term and of "adversary"."""
+        return {name: getattr(self, name) for name in (*TERMS, "adversary")}
 
 
 @dataclass
 class OptimizerConfig:
     """How the network learns; the critics learn by Adam."""
 
-    # "muon": Muon for the weights of hidden layers, AdamW for the rest; learns from a
-    # quarter of the pictures, for a little more time each.
-    method: Literal["adamw", "muon"] = "adamw"
+    # "adam" is the paper's. "muon" is Muon for the weights of hidden layers and AdamW for the
+    # rest: it learns from a quarter of the pictures, for a little more time each.
+    method: Literal["adam", "adamw", "muon"] = "adamw"
     # The network's highest learning rate.
     learning_rate: float = 1e-4
     # The critics' learning rate.
@@ -250,8 +253,33 @@ def gpu_preset() -> TrainConfig:
 
 
 def paper_preset() -> TrainConfig:
-    """The paper's own network and optimiser; give it ImageNet weights with `--backbone`."""
-    return TrainConfig(name="paper", workers=14)
+    """The paper's network, losses and optimiser; give it ImageNet weights with `--backbone`.
+
+    Weights of the terms, Adam and its rates are those of akanazawa/hmr: keypoints and theta on
+    the last step, the adversary on every step, squared errors in 3D.
+    """
+    return TrainConfig(
+        name="paper",
+        workers=14,
+        loss=LossConfig(
+            keypoints2d=60.0,
+            # 60 * 0.5 * MSE; the mean over 216 rotation entries and 10 betas is split into two.
+            keypoints3d=30.0,
+            pose=30.0 * 216 / 226,
+            betas=30.0 * 10 / 226,
+            adversary=1.0,
+            steps="last",
+            norm="mse",
+        ),
+        optimizer=OptimizerConfig(
+            method="adam",
+            learning_rate=1e-5,
+            critic_learning_rate=1e-4,
+            warmup=0,
+            schedule="constant",
+            clip=0.0,
+        ),
+    )
 
 
 PRESETS = {

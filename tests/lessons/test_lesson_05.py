@@ -11,7 +11,7 @@ from hmr_edu.course import checks
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.losses import lsgan_discriminator_loss, lsgan_encoder_loss
 from hmr_edu.rotations import axis_angle_to_matrix
-from hmr_edu.training.objective import UNMEASURED_JOINTS, critic_weights
+from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "05_discriminator.ipynb"
 EXERCISES = (

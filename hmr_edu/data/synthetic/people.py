@@ -1,8 +1,8 @@
 """Synthetic people: bodies from a pose source, seen by a camera, dressed and photographed.
 
-Geometry once, appearance many times: `scene` poses and rasterises on the CPU (in worker
-processes where there are some), `photograph` shades on the training device. Everything about
-batch `index` follows from (seed, index) alone, so a run can be cut, resumed or shared among
+Geometry once, appearance many times: `prepare` poses and rasterises on the CPU (in worker
+processes where there are some), `finish` dresses and shades on the training device. Everything
+about batch `index` follows from (seed, index) alone, so a run can be cut, resumed or shared among
 workers and ranks without changing a pixel.
 """
 
@@ -22,6 +22,7 @@ from hmr_edu.camera import fit_weak_perspective, perspective
 from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
+from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import Appearance, AppearanceConfig
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
@@ -85,11 +86,6 @@ class Scene(TensorDataclass):
     focal: Float[Tensor, " batch"]
 
 
-def batch_seed(seed: int, index: int) -> int:
-    """A well-mixed 63-bit seed for one batch of one stream."""
-    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0] >> 1)
-
-
 class SyntheticPeople:
     """An endless stream of labelled pictures; `people[index]` is batch number `index`."""
 
@@ -104,11 +100,21 @@ class SyntheticPeople:
         )
         self.appearance = Appearance(body, config.appearance)
 
+    @property
+    def batch_size(self) -> int:
+        """Pictures in a batch."""
+        return self.config.batch_size
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along each side of a picture."""
+        return self.config.image_size
+
     def __getitem__(self, index: int) -> Batch:
-        return self.photograph(self.scene(index))
+        return self.finish(self.prepare(index))
 
     @torch.no_grad()
-    def scene(self, index: int) -> Scene:
+    def prepare(self, index: int) -> Scene:
         """Draw, pose, place and rasterise batch number `index`. CPU."""
         c, n = self.config, self.config.batch_size
         seed = batch_seed(self.seed, index)
@@ -135,7 +141,7 @@ class SyntheticPeople:
         )
 
     @torch.no_grad()
-    def photograph(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
+    def finish(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
         """Dress, light and photograph a scene on `device`."""
         # Drawn on the CPU whatever the device: the same picture everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
@@ -166,7 +172,7 @@ class SyntheticPeople:
         n = batches * self.config.batch_size
         R = nearest_rotation(axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3)).mean(0))
         R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
-        camera = torch.cat([self.scene(2**31 + k).camera for k in range(batches)]).mean(0)
+        camera = torch.cat([self.prepare(2**31 + k).camera for k in range(batches)]).mean(0)
         return torch.cat([camera, matrix_to_axis_angle(R).flatten(), torch.zeros(10)])
 
     def _viewpoints(self, g: torch.Generator) -> Float[Tensor, "batch 3 3"]:
