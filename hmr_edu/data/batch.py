@@ -44,8 +44,7 @@ class Batch(TensorDataclass):
     a keypoint is in the picture and not behind an occluder, or where it is annotated.
     `keypoints3d` (metres) and `rotations` are in the camera frame. `camera` is the weak-perspective
     camera that explains the keypoints best. `parts` is the body part of each pixel: 0 for the
-    background, 1 + joint otherwise. `vertices` are the meshes of the labelled bodies, where a
-    loss has asked for them.
+    background, 1 + joint otherwise.
     """
 
     images: Float[Tensor, "batch 3 H W"]
@@ -59,7 +58,6 @@ class Batch(TensorDataclass):
     has_3d: Bool[Tensor, " batch"]
     has_theta: Bool[Tensor, " batch"]
     has_parts: Bool[Tensor, " batch"]
-    vertices: Float[Tensor, "batch V 3"] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -88,11 +86,11 @@ class Batch(TensorDataclass):
             has_parts=unknown,
         )
 
-    @classmethod
-    def join(cls, batches: Sequence[Batch]) -> Batch:
-        """Put several batches of one picture size into one. Meshes are left out."""
-        names = [field.name for field in fields(cls) if field.name != "vertices"]
-        return cls(**{k: torch.cat([getattr(batch, k) for batch in batches]) for k in names})
+    @staticmethod
+    def join(batches: Sequence[Batch]) -> Batch:
+        """Put several batches of one picture size into one."""
+        names = [field.name for field in fields(Batch)]
+        return Batch(**{k: torch.cat([getattr(batch, k) for batch in batches]) for k in names})
 
     def first(self, n: int) -> Batch:
         """Return the first `n` samples."""
@@ -108,3 +106,10 @@ class Batch(TensorDataclass):
         return replace(
             self, **{k: torch.zeros_like(getattr(self, k)) for k, hide in hidden.items() if hide}
         )
+
+
+@dataclass
+class MeshBatch(Batch):
+    """A batch with the meshes of its labelled bodies, for the loss terms that need them."""
+
+    vertices: Float[Tensor, "batch V 3"]

@@ -94,7 +94,7 @@ class Mixture:
 
     @classmethod
     def of_shares(
-        cls, batch_size: int, makers: Sequence[tuple[float, Callable[[int], BatchSource]]]
+        cls, batch_size: int, makers: Sequence[tuple[float | int, Callable[[int], BatchSource]]]
     ) -> Mixture:
         """Make a mixture of (share, function from a batch size to a source).
 
@@ -131,11 +131,10 @@ class Mixture:
         camera, pose, betas = split_theta(thetas)
         R = axis_angle_to_matrix(pose.unflatten(1, (24, 3)))
         R = nearest_rotation(torch.einsum("s,sjkl->jkl", weights, R))
-        pose = matrix_to_axis_angle(R).flatten()
-        return join_theta((weights @ camera)[None], pose[None], (weights @ betas)[None])[0]
+        return join_theta(weights @ camera, matrix_to_axis_angle(R).flatten(), weights @ betas)
 
 
-def share_out(total: int, shares: Sequence[float]) -> list[int]:
+def share_out(total: int, shares: Sequence[float | int]) -> list[int]:
     """Divide `total` samples by relative shares: whole numbers, largest remainders first.
 
     Raises ValueError when a share is not positive and finite, or gets no sample.

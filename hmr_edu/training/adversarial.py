@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -38,6 +38,7 @@ def fakes(
     return rotations, torch.cat([p.betas for p in predictions])
 
 
+@runtime_checkable
 class Engine(Protocol):
     """The part of accelerate's `Accelerator` that a step needs."""
 

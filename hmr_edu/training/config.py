@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field, make_dataclass
+from inspect import cleandoc
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-import tyro
 
 from hmr_edu.data.synthetic.appearance import LEVELS, AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig
@@ -46,31 +46,48 @@ class ModelConfig:
     body: str = "lite"
 
 
-# A weight for each term of the registry, with the registry's default and help.
-_TermWeights: Any = make_dataclass(
-    "_TermWeights",
-    [
-        (name, Annotated[float, tyro.conf.arg(help=term.help)], field(default=term.weight))
-        for name, term in TERMS.items()
-    ],
-)
-
-
 @dataclass
-class LossConfig(_TermWeights):
-    """Weight of each loss term; 0 leaves a term out (and its computation)."""
+class LossOptions:
+    """Weight of each loss term; 0 leaves a term out (and its computation).
 
-    # What the discriminator says of the predicted bodies.
+    Args:
+        adversary: What the discriminator says of the predicted bodies.
+        steps: Regression steps with supervised terms: "all", "last", or a weight for each step,
+            such as 0.2 0.3 0.5.
+        norm: Distance of 3D keypoints: "l1", or "mse" as in the paper.
+    """
+
     adversary: float = 1.0
-    # Regression steps with supervised terms: "all", "last", or a weight per step: 0.2 0.3 0.5.
     steps: Literal["all", "last"] | tuple[float, ...] = "all"
-    # Distance of 3D keypoints: "l1", or "mse" as in the paper.
     norm: Literal["l1", "mse"] = "l1"
 
     @property
     def weights(self) -> dict[str, float]:
         """The weight of every supervised term and of "adversary"."""
         return {name: getattr(self, name) for name in (*TERMS, "adversary")}
+
+
+def make_loss_config() -> Any:
+    """Make the dataclass of all options of the losses.
+
+    It is `LossOptions` and, for each term of the registry `hmr_edu.losses.TERMS`, an option of
+    the term's name, with the registry's default weight and help. 0 leaves a term out.
+    """
+    weights = [(name, float, field(default=term.weight)) for name, term in TERMS.items()]
+    helps = "\n".join(f"    {name}: {term.help}" for name, term in TERMS.items())
+    return make_dataclass(
+        "LossConfig",
+        weights,
+        bases=(LossOptions,),
+        namespace={
+            # The command line takes its help from here.
+            "__doc__": f"{cleandoc(LossOptions.__doc__ or '')}\n{helps}\n",
+            "__module__": __name__,
+        },
+    )
+
+
+LossConfig: Any = make_loss_config()
 
 
 @dataclass

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.body import SMPL
-from hmr_edu.data.batch import Batch
+from hmr_edu.data.batch import Batch, MeshBatch
 from hmr_edu.encoder.heads import Features
 from hmr_edu.hmr import Prediction
 from hmr_edu.losses import TERMS, per_step, step_weights
-from hmr_edu.training.config import LossConfig
+from hmr_edu.training.config import LossOptions
 
 
-def active_terms(config: LossConfig) -> list[str]:
+def active_terms(config: LossOptions) -> list[str]:
     """Return the names of the terms that have a weight, in the registry's order."""
     return [name for name in TERMS if getattr(config, name)]
 
 
-def needs_vertices(config: LossConfig) -> bool:
+def needs_vertices(config: LossOptions) -> bool:
     """Say whether a term with a weight needs meshes."""
     return any(TERMS[name].needs == "vertices" for name in active_terms(config))
 
@@ -30,7 +28,7 @@ def supervised_losses(
     predictions: list[Prediction],
     features: Features,
     batch: Batch,
-    config: LossConfig,
+    config: LossOptions,
     body: SMPL,
 ) -> dict[str, Float[Tensor, ""]]:
     """Compute every supervised term that has a weight, before weighting.
@@ -48,7 +46,8 @@ def supervised_losses(
     weights = step_weights(config.steps, len(predictions))
     if needs_vertices(config):
         with torch.no_grad():
-            batch = replace(batch, vertices=body(batch.betas, batch.rotations).vertices)
+            vertices = body(batch.betas, batch.rotations).vertices
+        batch = MeshBatch(**vars(batch), vertices=vertices)
     losses = {}
     for name in active_terms(config):
         term = TERMS[name]

@@ -122,7 +122,7 @@ def test_clips_are_shown_evenly():
 
 
 def test_what_cannot_be_made_is_said(body, mocap_file, no_mocap):
-    with pytest.raises(DataError, match=r"\$HMR_EDU_MOCAP or in \.\./shared/mocap"):
+    with pytest.raises(DataError, match=r"in the folder \$HMR_EDU_MOCAP"):
         testsets.test_set("test-mocap", body, CONFIG)
     with pytest.raises(DataError, match="no test set 'nothing': take test-prior, test-mocap"):
         testsets.test_set("nothing", body, CONFIG)

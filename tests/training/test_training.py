@@ -19,6 +19,7 @@ from helpers.small_run import small
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.io.errors import DataError
+from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 from hmr_edu.training.complete_run import run
 from hmr_edu.training.config import (
     LossConfig,
