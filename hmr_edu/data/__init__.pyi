@@ -1,6 +1,7 @@
 from .batch import Batch
 from .photos.annotations import AnnotatedPerson, read_annotations
 from .photos.calibration import View, read_cameras
+from .photos.crops import read_crop
 from .photos.pictures import EXAMPLES, read_photo
 from .photos.source import AnnotatedPhotos
 from .poses.mocap import Mocap, find_mocap, load_mocap
@@ -35,5 +36,6 @@ __all__ = [
     "paint_scenes",
     "read_annotations",
     "read_cameras",
+    "read_crop",
     "read_photo",
 ]

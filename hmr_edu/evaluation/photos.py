@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hmr_edu import metrics
-from hmr_edu.crop import PADDING, crop_image
+from hmr_edu.crop import PADDING
 from hmr_edu.data.photos.annotations import AnnotatedPerson
+from hmr_edu.data.photos.crops import crop_person
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.evaluation.held_out import starting_theta
 from hmr_edu.evaluation.predict import predict_batches
@@ -43,14 +44,12 @@ def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people
     for row, person in enumerate(people):
         rows.setdefault(person.path, []).append(row)
     # One picture at a time: a few hundred would fill the memory.
-    for path, there in tqdm(rows.items(), "reading", unit="picture", leave=False, disable=None):
+    for path, in_picture in tqdm(
+        rows.items(), "reading", unit="picture", leave=False, disable=None
+    ):
         photo = read_photo(path)
-        for row in there:
-            try:
-                crop = crop_image(photo, people[row].crop, size)
-            except ValueError as error:
-                raise DataError(f"{path}: {error}") from None
-            images[row] = torch.from_numpy(crop).permute(2, 0, 1) / 255
+        for row in in_picture:
+            images[row] = crop_person(photo, people[row], size) / 255
     return images
 
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from hmr_edu.discriminator import lsgan_discriminator_loss, lsgan_encoder_loss
 from hmr_edu.hmr import Prediction
-from hmr_edu.losses import lsgan_discriminator_loss, lsgan_encoder_loss
 
 # Joints whose rotations retargeted mocap does not measure (feet, collars, hands): always
 # nearly zero there, so a critic would tell bodies apart by them alone.

@@ -1,7 +1,4 @@
-"""Every option of a training run, as dataclasses; the command line is made from them.
-
-`PRESETS` are complete runs: `cpu` learns in minutes on a laptop, `paper` is the paper's network.
-"""
+"""Every option of a training run, as dataclasses; the command line is made from them."""
 
 from __future__ import annotations
 
@@ -9,12 +6,12 @@ import dataclasses
 from dataclasses import dataclass, field, make_dataclass
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 
-from hmr_edu.data.synthetic.appearance import LEVELS, AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig
+from hmr_edu.io.ranges import Count, NotNegative, Positive, Range
 from hmr_edu.losses import TERMS
 
 
@@ -25,21 +22,21 @@ class ModelConfig:
     # The backbone.
     encoder: Literal["resnet18", "resnet50"] = "resnet50"
     # Channels of the first stage; 64 is torchvision's.
-    width: int = 64
+    width: Count = 64
     # "imagenet": a quarter of the resolution at once. "small", for small pictures, keeps more.
     stem: Literal["imagenet", "small"] = "imagenet"
     # "average": the paper's head. "spatial": keeps places; learns from scratch.
     pooling: Literal["average", "spatial"] = "average"
     # Regression steps.
-    iterations: int = 3
+    iterations: Count = 3
     # One regressor for all steps, as in the paper, or one for each.
     share_weights: bool = True
     # What the regressor adds up inside; theta out is always the 85 numbers.
     representation: Literal["axis_angle", "6d"] = "axis_angle"
     # Units in each of the regressor's two hidden layers.
-    hidden: int = 1024
+    hidden: Count = 1024
     # Share of the hidden units that are left out in training.
-    dropout: float = 0.5
+    dropout: Annotated[float, Range(0, 1, open_high=True)] = 0.5
     # Train the mean theta (the TensorFlow original does) instead of keeping it.
     learn_mean: bool = False
     # "lite", "full" or a body file.
@@ -57,7 +54,7 @@ class LossOptions:
         norm: Distance of 3D keypoints: "l1", or "mse" as in the paper.
     """
 
-    adversary: float = 1.0
+    adversary: NotNegative = 1.0
     steps: Literal["all", "last"] | tuple[float, ...] = "all"
     norm: Literal["l1", "mse"] = "l1"
 
@@ -73,7 +70,7 @@ def make_loss_config() -> Any:
     It is `LossOptions` and, for each term of the registry `hmr_edu.losses.TERMS`, an option of
     the term's name, with the registry's default weight and help. 0 leaves a term out.
     """
-    weights = [(name, float, field(default=term.weight)) for name, term in TERMS.items()]
+    weights = [(name, NotNegative, field(default=term.weight)) for name, term in TERMS.items()]
     helps = "\n".join(f"    {name}: {term.help}" for name, term in TERMS.items())
     return make_dataclass(
         "LossConfig",
@@ -98,23 +95,23 @@ class OptimizerConfig:
     # rest: it learns from a quarter of the pictures, for a little more time each.
     method: Literal["adam", "adamw", "muon"] = "adamw"
     # The network's highest learning rate.
-    learning_rate: float = 1e-4
+    learning_rate: Positive = 1e-4
     # The critics' learning rate.
-    critic_learning_rate: float = 1e-4
+    critic_learning_rate: NotNegative = 1e-4
     # The regressor's learning rate in units of the network's. Its first layer sees hundreds of
     # positive features: at the backbone's rate most of its ReLUs die (96 % in one run at 2e-3),
     # and what is left can only say the mean pose.
-    regressor_scale: float = 1.0
+    regressor_scale: NotNegative = 1.0
     # Share of each weight that is taken off at a step, in units of the learning rate.
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     # Steps over which the learning rate rises to its value.
-    warmup: int = 100
+    warmup: Annotated[int, Range(0)] = 100
     # "cosine" falls to zero at the end, "constant" stays.
     schedule: Literal["cosine", "constant"] = "cosine"
     # Largest gradient norm; 0 for no limit.
-    clip: float = 10.0
+    clip: NotNegative = 10.0
     # The critics learn on every n-th step.
-    critic_every: int = 1
+    critic_every: Count = 1
 
 
 @dataclass
@@ -126,12 +123,12 @@ class TrainConfig:
     # Where runs' folders go.
     out: Path = Path("runs")
     # Of the weights, the pictures and their order: the same seed learns the same.
-    seed: int = 0
+    seed: Annotated[int, Range(0)] = 0
     # How many pictures to learn from.
-    images: int = 2_000_000
+    images: Count = 2_000_000
     # Stop after this many minutes if that is sooner: the schedule then follows the clock,
     # so two runs differ.
-    minutes: float | None = None
+    minutes: Annotated[float | None, Range(0, open_low=True)] = None
     # What is known of the training pictures: everything; 2D keypoints only, with the
     # adversary; 2D keypoints and nothing else.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
@@ -147,23 +144,23 @@ class TrainConfig:
     resume: bool = False
     # Processes that train together, each on its share of every batch: one for each GPU.
     # (On a CPU threads are quicker.)
-    processes: int = 1
+    processes: Count = 1
     # Processes that pose and rasterise; 0 does it in the training process.
-    workers: int = 0
+    workers: Annotated[int, Range(0)] = 0
     # CPU threads of each training process; 0 shares the cores among them.
-    threads: int = 0
+    threads: Annotated[int, Range(0)] = 0
     # "auto": a GPU where there is one.
     device: Literal["auto", "cpu", "cuda"] = "auto"
     # "auto": bf16 where the hardware has it.
     precision: Literal["auto", "no", "bf16"] = "auto"
     # Images between checkpoints.
-    checkpoint_every: int = 10_000
+    checkpoint_every: Count = 10_000
     # Images between pictures of progress.
-    sample_every: int = 50_000
+    sample_every: Count = 50_000
     # Steps between lines of the log.
-    log_every: int = 20
+    log_every: Count = 20
     # Pictures in each held-out test set; 0 skips the evaluation.
-    test_images: int = 1000
+    test_images: Annotated[int, Range(0)] = 1000
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: SyntheticConfig = field(default_factory=SyntheticConfig)
@@ -179,132 +176,6 @@ class TrainConfig:
 def cpu_computes_in_bf16() -> bool:
     """True on a processor with bf16 arithmetic; others emulate it, ten times slower."""
     return torch.cpu._is_avx512_bf16_supported()
-
-
-def cpu_preset() -> TrainConfig:
-    """Ten minutes on two CPU cores: 64 pixels, people in a studio, a head that keeps places."""
-    return TrainConfig(
-        name="cpu",
-        images=300_000,
-        # A slow machine sees fewer pictures, and no machine takes all evening.
-        minutes=9.25,
-        device="cpu",
-        model=ModelConfig(
-            encoder="resnet18",
-            width=40,
-            stem="small",
-            pooling="spatial",
-            representation="6d",
-            # A step with weights of its own has a job of its own; see the losses' `steps`.
-            share_weights=False,
-            hidden=256,
-            dropout=0.0,
-        ),
-        data=SyntheticConfig(
-            image_size=64, batch_size=64, fill=(0.8, 1.0), appearance=LEVELS["plain"]
-        ),
-        loss=LossConfig(
-            keypoints2d=10.0,
-            keypoints3d=10.0,
-            pose=10.0,
-            betas=0.02,
-            adversary=0.01,
-            # Dense labels teach the backbone faster than 85 numbers do.
-            heatmaps=5.0,
-            depths=15.0,
-            parts=5.0,
-            # Graded alike, the first step does everything and the others are idle.
-            steps=(0.1, 0.3, 0.6),
-        ),
-        optimizer=OptimizerConfig(
-            method="muon",
-            learning_rate=2.2e-2,
-            regressor_scale=0.25,
-            weight_decay=0.02,
-            warmup=100,
-            clip=10.0,
-            critic_every=4,
-        ),
-    )
-
-
-def cpu_long_preset() -> TrainConfig:
-    """An hour or two: as `cpu` at 96 pixels, with all that photographs do to people."""
-    config = cpu_preset()
-    config.name, config.images, config.minutes = "cpu-long", 450_000, None
-    config.model.width = 48
-    config.data = SyntheticConfig(image_size=96, batch_size=32, cut=0.15)
-    config.optimizer.learning_rate = 1.6e-2
-    # Bodies that are learnt from synthetic people are known exactly, unlike SPIN's fits: with
-    # 0.02 the shape of the shipped weights is no better than the average one.
-    config.loss.betas = 0.5
-    return config
-
-
-def gpu_preset() -> TrainConfig:
-    """For a GPU: ResNet-50 at 224 pixels, and the head and optimiser that learn from nothing.
-
-    Batches for an 80 GB card: with 128 pictures (8.8 GB) an H200 was idle for half of the time.
-    Take `--data.batch-size 128` or 256 on smaller ones.
-    """
-    cpu = cpu_preset()
-    return TrainConfig(
-        name="gpu",
-        workers=14,
-        # 28 million parameters: 29 MB when shipped.
-        model=dataclasses.replace(
-            cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=512
-        ),
-        # As the shipped weights were made, whose card says why.
-        poses=("prior", "prior", "bent"),
-        data=SyntheticConfig(
-            batch_size=512,
-            cut=0.15,
-            pitch=14.0,
-            roll=10.0,
-            appearance=AppearanceConfig(scenes=320, outfits=256, heads=96, clutter=0.5),
-        ),
-        loss=cpu_long_preset().loss,
-        optimizer=dataclasses.replace(cpu.optimizer, learning_rate=2e-2),
-    )
-
-
-def paper_preset() -> TrainConfig:
-    """The paper's network, losses and optimiser; give it ImageNet weights with `--backbone`.
-
-    Weights of the terms, Adam and its rates are those of akanazawa/hmr: keypoints and theta on
-    the last step, the adversary on every step, squared errors in 3D.
-    """
-    return TrainConfig(
-        name="paper",
-        workers=14,
-        loss=LossConfig(
-            keypoints2d=60.0,
-            # 60 * 0.5 * MSE; the mean over 216 rotation entries and 10 betas is split into two.
-            keypoints3d=30.0,
-            pose=30.0 * 216 / 226,
-            betas=30.0 * 10 / 226,
-            adversary=1.0,
-            steps="last",
-            norm="mse",
-        ),
-        optimizer=OptimizerConfig(
-            method="adam",
-            learning_rate=1e-5,
-            critic_learning_rate=1e-4,
-            warmup=0,
-            schedule="constant",
-            clip=0.0,
-        ),
-    )
-
-
-PRESETS = {
-    "cpu": cpu_preset,
-    "cpu-long": cpu_long_preset,
-    "gpu": gpu_preset,
-    "paper": paper_preset,
-}
 
 
 def as_record(config: TrainConfig) -> dict:

@@ -8,8 +8,7 @@ from helpers.lesson_code import definitions
 from torch.nn.functional import mse_loss
 
 from hmr_edu.course import checks
-from hmr_edu.discriminator import Discriminator
-from hmr_edu.losses import lsgan_discriminator_loss, lsgan_encoder_loss
+from hmr_edu.discriminator import Discriminator, lsgan_discriminator_loss, lsgan_encoder_loss
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 

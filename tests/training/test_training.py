@@ -21,17 +21,11 @@ from hmr_edu.hmr import load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 from hmr_edu.training.complete_run import run
-from hmr_edu.training.config import (
-    LossConfig,
-    ModelConfig,
-    TrainConfig,
-    cpu_preset,
-    gpu_preset,
-    paper_preset,
-)
+from hmr_edu.training.config import LossConfig, ModelConfig, TrainConfig
 from hmr_edu.training.divergence import NonFiniteLossError
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.objective import supervised_losses
+from hmr_edu.training.presets import cpu_preset, gpu_preset, paper_preset
 from hmr_edu.training.setup import pose_source
 
 # Small in every way: a step takes hundredths of a second.
@@ -377,7 +371,7 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
     ("change", "words"),
     [
         ({"images": 0}, "--images must be 1 or more, not 0"),
-        ({"minutes": 0.0}, "--minutes must be more than 0"),
+        ({"minutes": 0.0}, "--minutes must be more than 0, not 0.0"),
         ({"log_every": 0}, "--log-every must be 1 or more"),
         ({"seed": -1}, "--seed must be 0 or more"),
         ({"workers": -1}, "--workers must be 0 or more"),
@@ -386,9 +380,12 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
         ({"model.iterations": 2}, r"--loss.steps: 2 steps need 2 weights, got 3"),
         ({"optimizer.critic_every": 0}, "--optimizer.critic-every must be 1 or more"),
         ({"optimizer.learning_rate": float("nan")}, "--optimizer.learning-rate must be more than"),
-        ({"loss.pose": -1.0}, "--loss.pose must be a number, 0 or more"),
+        ({"loss.pose": -1.0}, "--loss.pose must be 0 or more, not -1.0"),
         ({"data.image_size": 2000}, "--data.image-size must be between 1 and 1024, not 2000"),
-        ({"data.fill": (0.0, 0.0)}, "--data.fill must be two numbers above 0.*not 0.0 0.0"),
+        (
+            {"data.fill": (0.0, 0.0)},
+            "--data.fill must be two numbers, each more than 0.*not 0.0 0.0",
+        ),
         ({"data.inverse_focal": (0.4, 0.1)}, "--data.inverse-focal must be two numbers"),
         ({"data.batch_size": 0}, "--data.batch-size must be 1 or more"),
     ],

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from hmr_edu.crop import crop_image
 from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.photos.annotations import AnnotatedPerson
+from hmr_edu.data.photos.crops import crop_person
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.data.source import batch_seed
 from hmr_edu.io.errors import DataError
@@ -57,7 +57,7 @@ class AnnotatedPhotos:
         rows = torch.randint(len(self.people), (self.batch_size,), generator=g).tolist()
         people = [self.people[row] for row in rows]
         return Crops(
-            torch.stack([self._pixels(person) for person in people]),
+            torch.stack([crop_person(read_photo(p.path), p, self.image_size) for p in people]),
             torch.stack([person.crop.to_crop(person.keypoints2d) for person in people]),
             torch.stack([person.visible for person in people]),
         )
@@ -69,10 +69,3 @@ class AnnotatedPhotos:
 
     def mean_theta(self) -> None:
         """Return None: nobody knows the thetas of photographs."""
-
-    def _pixels(self, person: AnnotatedPerson) -> UInt8[Tensor, "3 H W"]:
-        try:
-            crop = crop_image(read_photo(person.path), person.crop, self.image_size)
-        except ValueError as error:
-            raise DataError(f"{person.path}: {error}") from None
-        return torch.from_numpy(crop).permute(2, 0, 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic.appearance import Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.io.ranges import Count, NotNegative, Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
 # What a picture that cuts people off shows, as box detectors give it: all of a person above the
@@ -51,23 +52,23 @@ class SyntheticConfig:
     """How the synthetic people are seen."""
 
     # Pixels along each side of a picture.
-    image_size: int = 224
+    image_size: Annotated[int, Range(1, LARGEST)] = 224
     # Pictures in a batch.
-    batch_size: int = 64
+    batch_size: Count = 64
     # Share of the crop's side that the person's larger extent fills.
-    fill: tuple[float, float] = (0.7, 1.0)
+    fill: Annotated[tuple[float, float], Range(0, open_low=True, ordered=True)] = (0.7, 1.0)
     # Shift of the person's centre, in half-crops.
-    shift: float = 0.1
+    shift: NotNegative = 0.1
     # Share of people of whom the crop shows the upper part only.
-    cut: float = 0.0
+    cut: Probability = 0.0
     # Camera pitch, standard deviation in degrees.
-    pitch: float = 10.0
+    pitch: NotNegative = 10.0
     # Camera roll, standard deviation in degrees.
-    roll: float = 5.0
+    roll: NotNegative = 5.0
     # 1 / focal length in half-crops: 0 is weak perspective, 0.5 a wide angle from near by.
-    inverse_focal: tuple[float, float] = (0.02, 0.4)
+    inverse_focal: Annotated[tuple[float, float], Range(0, ordered=True)] = (0.02, 0.4)
     # Standard deviation of the shape coefficients.
-    betas: float = 1.0
+    betas: NotNegative = 1.0
     # How they look.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
