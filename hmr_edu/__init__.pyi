@@ -1,6 +1,6 @@
 from .body import SMPL, load_body
 from .camera import CropBox, perspective, weak_perspective
-from .crop import crop_image
+from .crop import PADDING, crop_image
 from .data import SyntheticPeople, load_pose_prior
 from .discriminator import Discriminator
 from .evaluation import evaluate
@@ -23,6 +23,7 @@ __all__ = [
     "COCOPLUS",
     "COCOPLUS_EDGES",
     "HMR",
+    "PADDING",
     "SMPL",
     "SMPL_JOINTS",
     "SMPL_PARENTS",

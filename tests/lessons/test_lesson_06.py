@@ -27,13 +27,13 @@ def lesson():
         "draw_people",
         "EveryStep",
         "trio",
-        "Rules",
+        "Setting",
         "FALLING",
-        "play",
+        "train_three",
         *EXERCISES,
     )
     found = definitions(LESSON, *names)
-    found.update(body=load_body("lite"), prior=load_pose_prior(), heard=critic_weights())
+    found.update(body=load_body("lite"), prior=load_pose_prior(), output_weights=critic_weights())
     return found
 
 
@@ -62,12 +62,12 @@ def test_schedule_is_the_package_s(lesson):
 
 def test_the_stack_trains_each_network_as_if_alone(lesson):
     """Three in a stack, or one by itself: the same updates of network and critics."""
-    rules, n = lesson["Rules"](adversary=0.5, three_d=1.0, mocap=30), 4
+    setting, n = lesson["Setting"](adversary=0.5, three_d=1.0, mocap=30), 4
     R = lesson["draw_people"](40, 0)
     X = lesson["keypoints_of"](R)
     phi = X[..., :2].flatten(1)
     lesson.update(R=R, X=X, phi=phi, phi_test=phi[:5], mocap=lesson["draw_people"](30, 1)[:, 1:])
-    together, curve = lesson["play"](rules, updates=3, n=n)
+    together, curve = lesson["train_three"](setting, updates=3, n=n)
     assert together.shape == (3, 3, 5, 24, 3, 3)
     assert curve.shape == (3, 2)
 
@@ -86,18 +86,20 @@ def test_the_stack_trains_each_network_as_if_alone(lesson):
         steps = one(phi[who])
         off = (lesson["keypoints_of"](steps[-1]) - X[who]).abs()
         fake = steps[:, :, 1:].flatten(0, 1)
-        E = ((judge(fake, torch.zeros(len(fake), 10)) - 1).square() @ lesson["heard"]).mean()
+        E = (
+            (judge(fake, torch.zeros(len(fake), 10)) - 1).square() @ lesson["output_weights"]
+        ).mean()
         opt.zero_grad()
         (10 * off[..., :2].mean() + off.mean() + 0.5 * E).backward()
         opt.step()
-        real = lesson["mocap"][torch.randint(rules.mocap, (3, n), generator=g)[1]]
+        real = lesson["mocap"][torch.randint(setting.mocap, (3, n), generator=g)[1]]
         says, says_real = (
             judge(fake.detach(), torch.zeros(len(fake), 10)),
             judge(real, real.new_zeros(n, 10)),
         )
         judge_opt.zero_grad()
-        D = says.square() @ lesson["heard"]
-        (D.mean() + ((says_real - 1).square() @ lesson["heard"]).mean()).backward()
+        D = says.square() @ lesson["output_weights"]
+        (D.mean() + ((says_real - 1).square() @ lesson["output_weights"]).mean()).backward()
         judge_opt.step()
     torch.testing.assert_close(together[1], one(phi[:5]).detach(), atol=1e-4, rtol=0)
 
