@@ -70,15 +70,15 @@ def with_graded_cells(notebook: NotebookNode) -> NotebookNode:
 
 def _graded_cell(exercise: NotebookNode, check: str, function: str, points: int) -> NotebookNode:
     name = exercise.metadata.nbgrader.grade_id + "_points"
-    marks = {"grade": True, "grade_id": name, "locked": True, "points": points}
-    marks |= {"schema_version": 3, "solution": False, "task": False}
+    about = {"grade": True, "grade_id": name, "locked": True, "points": points}
+    about |= {"schema_version": 3, "solution": False, "task": False}
     source = f"""\
 # {points} points. This cell belongs to the course: it checks your function, and it is graded.
 from hmr_edu.course.exercises import {check}
 from hmr_edu.course.grading.grade import grade
 
 grade({check}, {function}, points={points})"""
-    return new_code_cell(source, metadata={"nbgrader": marks})
+    return new_code_cell(source, metadata={"nbgrader": about})
 
 
 def mark_waiting(cells: Sequence[NotebookNode]) -> None:

@@ -132,6 +132,9 @@ MISTAKES = [
         name="mean of betas",
     ),
     Mistake(
-        lambda p, x, v, lp, b, s: _good_energy(p, x, v, lp, b, s).sum(), "", 0, name="one for all"
+        lambda p, x, v, lp, b, s: _good_energy(p, x, v, lp, b, s).sum(),
+        "",
+        0.0,
+        name="one for all",
     ),
 ]

@@ -69,5 +69,6 @@ def _translation(points, x, seen, focal, sign=1.0, weigh=True):
 MISTAKES = [
     Mistake(lambda *a: _translation(*a, weigh=False), "not visible", 3 / 4),
     Mistake(lambda *a: _translation(*a, sign=-1.0), "minus where", 0.0),
+    Mistake(lambda *a: _translation(*a) * tensor([1.0, 1.0, -1.0]), "wrong sign", 0.0),
     Mistake(lambda p, x, v, f: _translation(p, x, v, 4.0), "", 3 / 4),
 ]

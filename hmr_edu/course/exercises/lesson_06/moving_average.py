@@ -62,5 +62,6 @@ def _warm(step, decay):
 MISTAKES = [
     Mistake(_averaged(lambda n, d: d), "keep less", 2 / 4),
     Mistake(_averaged(lambda n, d: 1 - _warm(n, d)), "kept of the average", 2 / 4),
+    Mistake(_averaged(lambda n, d: (1 + n) / (10 + n)), "", 3 / 4, name="min forgotten"),
     Mistake(_attached, "detach", 3 / 4),
 ]
