@@ -85,3 +85,38 @@ class Discriminator(nn.Module):
         _, pose, betas = split_theta(theta)
         joints = pose[:, 3:].unflatten(1, (NUM_JOINTS, 3))
         return self(axis_angle_to_matrix(joints), betas)
+
+
+def lsgan_encoder_loss(
+    outputs: Float[Tensor, "samples critics"],
+    critic_weights: Float[Tensor, " critics"] | None = None,
+) -> Float[Tensor, ""]:
+    """Ask the critics to call the predictions real: mean over samples of sum (D - 1)^2.
+
+    `outputs` may hold the fakes of every step below each other; 6.25 when 25 critics all say 0.5.
+    `critic_weights` mutes critics, such as those of joints the real poses never move.
+    """
+    return _critic_sum((outputs - 1).square(), critic_weights)
+
+
+def lsgan_discriminator_loss(
+    real: Float[Tensor, "reals critics"],
+    fake: Float[Tensor, "fakes critics"],
+    critic_weights: Float[Tensor, " critics"] | None = None,
+) -> Float[Tensor, ""]:
+    """Teach the critics real = 1 and fake = 0 (least squares, paper section 3.3).
+
+    Sums over critics, means over the batches, which may differ in size; 12.5 when 25 critics
+    all say 0.5. The caller detaches the fakes.
+    """
+    return _critic_sum((real - 1).square(), critic_weights) + _critic_sum(
+        fake.square(), critic_weights
+    )
+
+
+def _critic_sum(
+    errors: Float[Tensor, "samples critics"], critic_weights: Float[Tensor, " critics"] | None
+) -> Float[Tensor, ""]:
+    if critic_weights is not None:
+        errors = errors * critic_weights
+    return errors.sum() / max(len(errors), 1)

@@ -22,7 +22,7 @@ from hmr_edu.encoder.resnet import Encoder, Features
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
 from hmr_edu.io.quantisation import pack, unpack
-from hmr_edu.regressor import Step, ThetaRegressor
+from hmr_edu.regressor import RegressionStep, ThetaRegressor
 
 # Options of which a network may have more than the weights it starts from.
 WIDTHS = ("width", "hidden")
@@ -52,10 +52,12 @@ class Prediction(NamedTuple):
         return self.theta[:, 75:]
 
 
-def bodies(steps: list[Step], body: SMPL, vertices: bool) -> list[Prediction]:
-    """Return what follows from the regression steps: their bodies, in front of their cameras."""
-    # All the steps' bodies in one batch: the layer is cheaper by the dozen.
-    all_steps = Step.join(steps)
+def predict_bodies(
+    steps: list[RegressionStep], body: SMPL, vertices: bool = True
+) -> list[Prediction]:
+    """Return the bodies of regression steps, and their keypoints in front of their cameras."""
+    # All the steps' bodies in one batch: the layer is cheaper that way.
+    all_steps = RegressionStep.join(steps)
     # Under autocast the network is in half precision; half a millimetre is not enough here.
     with torch.autocast(all_steps.betas.device.type, enabled=False):
         output = body(all_steps.betas.float(), all_steps.rotations.float(), vertices)
@@ -75,11 +77,17 @@ def bodies(steps: list[Step], body: SMPL, vertices: bool) -> list[Prediction]:
     ]
 
 
-class HMR(nn.Module):
-    """Encoder, iterative regressor, body and camera in a row.
+def body_of_theta(
+    theta: Float[Tensor, "batch 85"], body: SMPL, vertices: bool = True
+) -> Prediction:
+    """Return all that follows from a theta; `vertices=False` leaves the meshes out."""
+    return predict_bodies([RegressionStep.from_theta(theta)], body, vertices)[0]
 
-    The defaults are the paper's network; the options are explained in `hmr_edu.encoder.resnet` and
-    `hmr_edu.regressor`. The body is not a trained weight: it is named, and loaded by name.
+
+class HMR(nn.Module):
+    """The whole network: encoder, iterative regressor, body and camera.
+
+    The body is not a trained weight: it is named, and loaded by name.
     """
 
     def __init__(
@@ -99,6 +107,29 @@ class HMR(nn.Module):
         learn_mean: bool = False,
         mean_theta: Float[Tensor, "85"] | None = None,
     ) -> None:
+        """Build a network; the defaults are the paper's.
+
+        Raises ValueError on an unknown name, FileNotFoundError or DataError on a body file that
+        is missing or cannot be used.
+
+        Args:
+            encoder: the backbone: "resnet18" or "resnet50".
+            body: "lite", "full", or the path of a body file.
+            image_size: pixels along each side of a picture.
+            width: channels of the backbone's first stage; 64 is torchvision's.
+            stem: the backbone's first layers: "imagenet" (stride 4), or "small" for small
+                pictures, which keeps more of the resolution.
+            pooling: "average" is the paper's head. "spatial" reads keypoint heat-maps, depths
+                and body parts, and learns without ImageNet weights.
+            iterations: regression steps.
+            share_weights: one regressor for all steps, as in the paper, or one for each.
+            representation: what the regressor adds up: "axis_angle" (72 numbers of pose) or "6d"
+                (144). Theta out is always the 85 numbers.
+            hidden: units in each of the regressor's two hidden layers.
+            dropout: share of the hidden units that training leaves out.
+            learn_mean: train the theta that the steps begin from, instead of keeping it.
+            mean_theta: the theta that the steps begin from; `hmr_edu.theta.mean_theta` if None.
+        """
         super().__init__()
         # All that is needed to build the same network again; it travels with the weights.
         self.options = {
@@ -137,19 +168,21 @@ class HMR(nn.Module):
         vertices: bool = True,
         return_features: bool = False,
     ) -> list[Prediction] | tuple[list[Prediction], Features]:
-        """The bodies of every regression step, first to last; the last is the answer.
+        """Predict the bodies of every regression step, first to last; the last is the answer.
 
-        images: RGB in [0, 1], `image_size` pixels a side. `vertices=False` leaves the meshes
-        out and evaluates only what the keypoints need. `return_features` adds what the
-        encoder saw (auxiliary losses want it).
+        Args:
+            images: RGB in [0, 1], `image_size` pixels along each side.
+            vertices: False leaves the meshes out and computes only what the keypoints need.
+            return_features: also return the encoder's output, for auxiliary losses.
         """
         features = self.encoder(images)
-        predictions = bodies(self.regressor.iterate(features.vector), self.body, vertices)
+        steps = self.regressor.iterate(features.vector)
+        predictions = predict_bodies(steps, self.body, vertices)
         return (predictions, features) if return_features else predictions
 
     def detail(self, theta: Float[Tensor, "batch 85"]) -> Prediction:
-        """All that follows from a theta: (theta, vertices, keypoints2d, keypoints3d, rotations)."""
-        return bodies([Step.from_theta(theta)], self.body, vertices=True)[0]
+        """Return all that follows from a theta, for this network's body."""
+        return body_of_theta(theta, self.body)
 
     def save(self, path: str | Path, precision: str = "float32") -> None:
         """Write weights and options to one safetensors file; see `quantisation` for precision."""

@@ -70,6 +70,8 @@ COCOPLUS = (
     "left_ear",
     "right_ear",
 )
+# Right and left hip in COCO+ and LSP.
+HIPS = (COCOPLUS.index("right_hip"), COCOPLUS.index("left_hip"))
 LSP = COCOPLUS[:14]
 COCO17 = (
     "nose",
@@ -226,3 +228,17 @@ def flip_keypoints(
         raise ValueError(f"{points.shape[-2]} points given for a set of {len(names)} joints")
     flipped = points[..., flip_permutation(names), :]
     return torch.cat((-flipped[..., :1], flipped[..., 1:]), dim=-1)
+
+
+def align_root(
+    points: Float[Tensor, "*batch N D"], hips: tuple[int, int] = HIPS
+) -> Float[Tensor, "*batch N D"]:
+    """Move the middle of the two hips to the origin.
+
+    Raises ValueError when there are too few points to have those hips.
+    """
+    if max(hips) >= points.shape[-2]:
+        raise ValueError(
+            f"{points.shape[-2]} points have no hips at {hips}: name this set's own, or hips=None"
+        )
+    return points - points[..., hips, :].mean(-2, keepdim=True)

@@ -1,17 +1,20 @@
-"""What a prediction is asked to do (paper, equations 3 to 5), one plain function a term.
+"""The loss terms of the paper (equations 3 to 5) and a few more: one plain function each.
 
-Each term is a mean over what the batch has labels for. Flags say what that is; whatever stands in
-the place of a missing label, NaN included, reaches neither value nor gradient, and a term without
-any label is 0 (dividing by such a count is how russoale/hmr2.0#8 got NaN). Terms carry no weights:
-those belong to the training configuration.
+Each term is a mean over the labels that a batch has. Flags mark missing labels. A value in their
+place, NaN included, reaches neither the loss nor its gradient. A term without any label is 0
+(dividing by such a count is how russoale/hmr2.0#8 got NaN).
 
-A term speaks of one regression step; `step_weights` and `per_step` put the steps together.
+A function measures one regression step; `step_weights` and `per_step` join the steps. `TERMS`, at
+the end of this file, is the registry: training, its options, tests and docs read it. A new loss
+term is a function and an entry there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Integer
@@ -19,8 +22,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from hmr_edu.encoder.heads import cell_centres
-
-RIGHT_HIP, LEFT_HIP = 2, 3  # in LSP and in COCO+
+from hmr_edu.keypoints import HIPS, align_root
 
 
 def keypoints2d_loss(
@@ -51,10 +53,10 @@ def keypoints3d_loss(
     """
     known = labelled[:, None].expand(pred.shape[:2])
     if visibility is not None:
-        hips = visibility[:, RIGHT_HIP] & visibility[:, LEFT_HIP]
+        hips = visibility[:, list(HIPS)].all(dim=1)
         known = known & visibility & hips[:, None]
     known = known[..., None].expand_as(pred)
-    difference = from_mid_hip(pred) - from_mid_hip(_known(target, known))
+    difference = align_root(pred) - align_root(_known(target, known))
     if norm == "l1":
         return _weighted_mean(difference.abs(), known)
     if norm == "mse":
@@ -136,7 +138,7 @@ def depth_loss(
     `target` holds keypoints in the camera frame (z away from the camera), LSP or COCO+ order.
     """
     known = labelled[:, None].expand_as(pred)
-    depth = from_mid_hip(_known(target, known[..., None]))[..., 2]
+    depth = align_root(_known(target, known[..., None]))[..., 2]
     return _weighted_mean((pred - depth).abs(), known)
 
 
@@ -157,33 +159,6 @@ def parts_loss(
     known = labelled[:, None, None] & (target >= 0)
     return _weighted_mean(
         cross_entropy(logits, torch.where(known, target, 0), reduction="none"), known
-    )
-
-
-def lsgan_encoder_loss(
-    outputs: Float[Tensor, "samples critics"],
-    critic_weights: Float[Tensor, " critics"] | None = None,
-) -> Float[Tensor, ""]:
-    """Ask the critics to call the predictions real: mean over samples of sum (D - 1)^2.
-
-    `outputs` may hold the fakes of every step below each other; 6.25 when 25 critics all say 0.5.
-    `critic_weights` mutes critics, such as those of joints the real poses never move.
-    """
-    return _critic_sum((outputs - 1).square(), critic_weights)
-
-
-def lsgan_discriminator_loss(
-    real: Float[Tensor, "reals critics"],
-    fake: Float[Tensor, "fakes critics"],
-    critic_weights: Float[Tensor, " critics"] | None = None,
-) -> Float[Tensor, ""]:
-    """Teach the critics real = 1 and fake = 0 (least squares, paper section 3.3).
-
-    Sums over critics, means over the batches, which may differ in size; 12.5 when 25 critics
-    all say 0.5. The caller detaches the fakes.
-    """
-    return _critic_sum((real - 1).square(), critic_weights) + _critic_sum(
-        fake.square(), critic_weights
     )
 
 
@@ -224,11 +199,6 @@ def per_step(
     ).sum()
 
 
-def from_mid_hip(points: Float[Tensor, "batch points 3"]) -> Float[Tensor, "batch points 3"]:
-    """Move keypoints in LSP or COCO+ order so that the middle of the hips is the origin."""
-    return points - (points[:, RIGHT_HIP] + points[:, LEFT_HIP])[:, None] / 2
-
-
 def _known(
     target: Float[Tensor, "*shape"], mask: Bool[Tensor, "*#shape"]
 ) -> Float[Tensor, "*shape"]:
@@ -253,9 +223,81 @@ def _log_gaussian(
     return (-0.5 * (offset * cells / (2 * sigma)).square()).log_softmax(-1)
 
 
-def _critic_sum(
-    errors: Float[Tensor, "samples critics"], critic_weights: Float[Tensor, " critics"] | None
-) -> Float[Tensor, ""]:
-    if critic_weights is not None:
-        errors = errors * critic_weights
-    return errors.sum() / max(len(errors), 1)
+@dataclass(frozen=True)
+class LossTerm:
+    """One supervised term of the training objective.
+
+    Args:
+        compute: function of (answer, batch, config) that returns the loss. The answer is a
+            regression step's `hmr_edu.hmr.Prediction`, or the encoder's `Features` where
+            `per_step` is False. The batch is a `hmr_edu.data.batch.Batch`. The config is the
+            `hmr_edu.training.config.LossConfig`, for terms that have options.
+        weight: the default weight. 0 leaves a term out, and its computation.
+        help: what the term measures, in which unit; shown by `hmr-edu train --help`.
+        per_step: whether every regression step has this term, or the encoder alone.
+        needs: an attribute of the answer without which the term is left out; "vertices" makes
+            training compute the meshes.
+    """
+
+    compute: Callable[[Any, Any, Any], Float[Tensor, ""]]
+    weight: float
+    help: str
+    per_step: bool = True
+    needs: str | None = None
+
+
+def _theta_losses(p: Any, batch: Any) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    return theta_loss(p.rotations, p.betas, batch.rotations, batch.betas, batch.has_theta)
+
+
+TERMS: dict[str, LossTerm] = {
+    "keypoints2d": LossTerm(
+        lambda p, batch, c: keypoints2d_loss(p.keypoints2d, batch.keypoints2d, batch.visible),
+        60.0,
+        "L1 of the visible projected keypoints, in half-crops.",
+    ),
+    "keypoints3d": LossTerm(
+        lambda p, batch, c: keypoints3d_loss(
+            p.keypoints3d, batch.keypoints3d, batch.has_3d, norm=c.norm
+        ),
+        60.0,
+        "Distance of the 3D keypoints from the middle of the hips, in metres; see `norm`.",
+    ),
+    "pose": LossTerm(
+        lambda p, batch, c: _theta_losses(p, batch)[0],
+        60.0,
+        "Squared error of the joints' rotation matrices.",
+    ),
+    "betas": LossTerm(
+        lambda p, batch, c: _theta_losses(p, batch)[1],
+        0.06,
+        "Squared error of the shape coefficients.",
+    ),
+    "mesh": LossTerm(
+        lambda p, batch, c: mesh_loss(p.vertices, batch.vertices, batch.has_theta),
+        0.0,
+        "L1 of the vertices, in metres.",
+        needs="vertices",
+    ),
+    "heatmaps": LossTerm(
+        lambda f, batch, c: heatmap_loss(f.heatmaps, batch.keypoints2d, batch.visible),
+        0.0,
+        'Keypoint heat-maps of the spatial head (pooling "spatial" only, as the next two).',
+        per_step=False,
+        needs="heatmaps",
+    ),
+    "depths": LossTerm(
+        lambda f, batch, c: depth_loss(f.depths, batch.keypoints3d, batch.has_3d),
+        0.0,
+        "Keypoint depths behind the pelvis from the spatial head, in metres.",
+        per_step=False,
+        needs="depths",
+    ),
+    "parts": LossTerm(
+        lambda f, batch, c: parts_loss(f.parts, batch.parts, batch.has_parts),
+        0.0,
+        "Body part at each place of the spatial head's map.",
+        per_step=False,
+        needs="parts",
+    ),
+}

@@ -15,30 +15,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hmr_edu.keypoints import COCOPLUS
+from hmr_edu.keypoints import COCOPLUS, HIPS, align_root
 
-# Right and left hip in COCO+ and LSP.
-HIPS = (COCOPLUS.index("right_hip"), COCOPLUS.index("left_hip"))
 HEAD = (COCOPLUS.index("head_top"), COCOPLUS.index("neck"))
 TORSO = (COCOPLUS.index("left_shoulder"), COCOPLUS.index("right_hip"))
 # Horizontal part of a direction 15 degrees from the vertical.
 STEEP = math.sin(math.radians(15))
 
 Hips = tuple[int, int] | None
-
-
-def align_root(
-    points: Float[Tensor, "*batch N D"], hips: tuple[int, int] = HIPS
-) -> Float[Tensor, "*batch N D"]:
-    """Move the middle of the two hips to the origin.
-
-    Raises ValueError when there are too few points to have those hips.
-    """
-    if max(hips) >= points.shape[-2]:
-        raise ValueError(
-            f"{points.shape[-2]} points have no hips at {hips}: name this set's own, or hips=None"
-        )
-    return points - points[..., hips, :].mean(-2, keepdim=True)
 
 
 def per_joint_error(

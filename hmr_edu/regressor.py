@@ -27,7 +27,7 @@ ROTATION_SIZE = {"axis_angle": 3, "6d": 6}  # numbers a joint takes in the state
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class RegressionStep:
     """One step's body. Losses go through `rotations`; `theta` is for reading.
 
     With a 6D state theta needs the logarithm of the rotations, whose gradient is bad near pi,
@@ -40,13 +40,13 @@ class Step:
     pose: Float[Tensor, "batch 72"] | None = None
 
     @classmethod
-    def from_theta(cls, theta: Float[Tensor, "batch 85"]) -> Step:
+    def from_theta(cls, theta: Float[Tensor, "batch 85"]) -> RegressionStep:
         """Take theta apart and turn its pose into matrices."""
         camera, pose, betas = split_theta(theta)
         return cls(camera, axis_angle_to_matrix(pose.unflatten(1, (NUM_JOINTS, 3))), betas, pose)
 
     @classmethod
-    def join(cls, steps: Sequence[Step]) -> Step:
+    def join(cls, steps: Sequence[RegressionStep]) -> RegressionStep:
         """Put the bodies of several steps into one batch."""
         camera, rotations, betas = (
             torch.cat([getattr(step, name) for step in steps])
@@ -122,7 +122,7 @@ class ThetaRegressor(nn.Module):
 
     def iterate(
         self, features: Float[Tensor, "batch features"], iterations: int | None = None
-    ) -> list[Step]:
+    ) -> list[RegressionStep]:
         """Return every step with its rotation matrices, which is what to train on.
 
         `iterations` takes more or fewer steps than the regressor was built for. Raises ValueError
@@ -151,13 +151,13 @@ class ThetaRegressor(nn.Module):
             steps.append(self.read(state))
         return steps
 
-    def read(self, state: Float[Tensor, "batch state"]) -> Step:
+    def read(self, state: Float[Tensor, "batch state"]) -> RegressionStep:
         """Say what body a state is: camera, rotations in this representation, betas."""
         if self.representation == "axis_angle":
-            return Step.from_theta(state)
+            return RegressionStep.from_theta(state)
         camera, columns, betas = state.split((3, self.pose_size, 10), dim=1)
         rotations = rotation_6d_to_matrix(columns.unflatten(1, (NUM_JOINTS, 6)))
-        return Step(camera, rotations, betas)
+        return RegressionStep(camera, rotations, betas)
 
 
 def _perceptron(features: int, state: int, hidden: int, dropout: float) -> nn.Sequential:

@@ -231,8 +231,8 @@ def step_shares(
                 data=dataclasses.replace(config.data, batch_size=batch),
             )
         )
-    scene = trainer.people.scene(0)
-    people = trainer.people.photograph(scene, device)
+    scene = trainer.source.prepare(0)
+    people = trainer.source.finish(scene, device)
     backbone = trainer.network().encoder.backbone
     images = people.images.contiguous(memory_format=torch.channels_last)
     # The critics learn on every n-th step only.
@@ -258,9 +258,9 @@ def step_shares(
             "backbone": backbone_ms,
             "head, regressor, body, losses, critics": max(0.0, whole - backbone_ms - optimisers),
             OPTIMISERS: optimisers,
-            "pose and rasterise": milliseconds(lambda: trainer.people.scene(0), seconds),
+            "pose and rasterise": milliseconds(lambda: trainer.source.prepare(0), seconds),
             "dress and photograph": milliseconds(
-                lambda: trainer.people.photograph(scene, device), seconds
+                lambda: trainer.source.finish(scene, device), seconds
             ),
         },
     )

@@ -1,8 +1,8 @@
-"""What a training step is given: pictures, and for each what is known about it."""
+"""The input of a training step: pictures, and for each the labels that are known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
@@ -10,40 +10,41 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-M = TypeVar("M", bound="TensorDataclass")
+T = TypeVar("T", bound="TensorDataclass")
 
 
 class TensorDataclass:
-    """A dataclass whose tensors, and theirs in turn, go from one memory to another together."""
+    """A dataclass whose tensors, and those of its fields, move between devices together."""
 
-    def to(self: M, device: torch.device | str) -> M:
-        """The same values on another device. From pinned memory nothing waits for the copy."""
-        # Only on the way there: numbers that come back are read at once.
+    def to(self: T, device: torch.device | str) -> T:
+        """Return the same values on another device. From pinned memory no copy blocks."""
+        # Only on the way to a GPU: values that come back are read at once.
         ahead = torch.device(device).type != "cpu"
-        return self._each(lambda tensor: tensor.to(device, non_blocking=ahead))
+        return self._map(lambda tensor: tensor.to(device, non_blocking=ahead))
 
-    def pin_memory(self: M) -> M:
-        """The same values where a GPU fetches them by itself; PyTorch's `DataLoader` asks for it.
+    def pin_memory(self: T) -> T:
+        """Return the same values in memory that a GPU fetches by itself; `DataLoader` calls this.
 
         Raises RuntimeError where there is no GPU.
         """
-        return self._each(Tensor.pin_memory)
+        return self._map(Tensor.pin_memory)
 
-    def _each(self: M, function: Callable[[Tensor], Tensor]) -> M:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {k: function(v) for k, v in values.items() if isinstance(v, Tensor)}
-        inside = {k: v._each(function) for k, v in values.items() if isinstance(v, TensorDataclass)}
-        return replace(self, **moved, **inside)
+    def _map(self: T, function: Callable[[Tensor], Tensor]) -> T:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore
+        tensors = {k: function(v) for k, v in values.items() if isinstance(v, Tensor)}
+        nested = {k: v._map(function) for k, v in values.items() if isinstance(v, TensorDataclass)}
+        return replace(self, **tensors, **nested)  # type: ignore
 
 
 @dataclass
 class Batch(TensorDataclass):
-    """Pictures with labels. A sample whose flag is False has no such label: its values are junk.
+    """Pictures with labels. A flag that is False marks a missing label: its values mean nothing.
 
-    images in [0, 1], RGB; keypoints2d in crop coordinates [-1, 1]; visible 1 where a keypoint
-    is in the picture and not behind an occluder; keypoints3d and rotations in the camera frame,
-    metres; camera is the weak-perspective camera that explains the keypoints best.
-    parts: body part of each pixel, 0 background, 1 + joint otherwise.
+    `images` are RGB in [0, 1]. `keypoints2d` are in crop coordinates [-1, 1]; `visible` is 1 where
+    a keypoint is in the picture and not behind an occluder, or where it is annotated.
+    `keypoints3d` (metres) and `rotations` are in the camera frame. `camera` is the weak-perspective
+    camera that explains the keypoints best. `parts` is the body part of each pixel: 0 for the
+    background, 1 + joint otherwise.
     """
 
     images: Float[Tensor, "batch 3 H W"]
@@ -61,14 +62,54 @@ class Batch(TensorDataclass):
     def __len__(self) -> int:
         return len(self.images)
 
+    @classmethod
+    def of_2d(
+        cls,
+        images: Float[Tensor, "batch 3 H W"],
+        keypoints2d: Float[Tensor, "batch 19 2"],
+        visible: Float[Tensor, "batch 19"],
+    ) -> Batch:
+        """Make a batch of pictures that have 2D keypoints and no other label."""
+        n, device = len(images), images.device
+        unknown = torch.zeros(n, dtype=torch.bool, device=device)
+        return cls(
+            images=images,
+            keypoints2d=keypoints2d,
+            visible=visible,
+            keypoints3d=torch.zeros(n, 19, 3, device=device),
+            rotations=torch.eye(3, device=device).expand(n, 24, 3, 3),
+            betas=torch.zeros(n, 10, device=device),
+            camera=torch.zeros(n, 3, device=device),
+            parts=torch.zeros(n, *images.shape[2:], dtype=torch.uint8, device=device),
+            has_3d=unknown,
+            has_theta=unknown,
+            has_parts=unknown,
+        )
+
+    @staticmethod
+    def join(batches: Sequence[Batch]) -> Batch:
+        """Put several batches of one picture size into one."""
+        names = [field.name for field in fields(Batch)]
+        return Batch(**{k: torch.cat([getattr(batch, k) for batch in batches]) for k in names})
+
     def first(self, n: int) -> Batch:
-        """The first `n` samples."""
-        return Batch(**{f.name: getattr(self, f.name)[:n] for f in fields(self)})
+        """Return the first `n` samples."""
+        return self.rows(slice(n))
+
+    def rows(self, rows: Tensor | slice) -> Batch:
+        """Return some of the samples."""
+        return self._map(lambda tensor: tensor[rows])
 
     def without_labels(self, *, theta: bool, keypoints3d: bool, parts: bool) -> Batch:
-        """The same pictures with some kinds of label withheld, as if nobody had made them."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        for flag, hide in (("has_theta", theta), ("has_3d", keypoints3d), ("has_parts", parts)):
-            if hide:
-                values[flag] = torch.zeros_like(values[flag])
-        return Batch(**values)
+        """Return the same pictures with some kinds of label hidden, as if they were unknown."""
+        hidden = {"has_theta": theta, "has_3d": keypoints3d, "has_parts": parts}
+        return replace(
+            self, **{k: torch.zeros_like(getattr(self, k)) for k, hide in hidden.items() if hide}
+        )
+
+
+@dataclass
+class MeshBatch(Batch):
+    """A batch with the meshes of its labelled bodies, for the loss terms that need them."""
+
+    vertices: Float[Tensor, "batch V 3"]

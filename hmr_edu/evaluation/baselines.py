@@ -15,13 +15,11 @@ from torch import Tensor
 
 from hmr_edu import metrics
 from hmr_edu.body import SMPL
-from hmr_edu.camera import weak_perspective
 from hmr_edu.data.poses.real_poses import RealPoses
 from hmr_edu.evaluation.scores import Truth, score, score_joints
-from hmr_edu.hmr import Prediction
+from hmr_edu.hmr import body_of_theta
 from hmr_edu.keypoints import LSP
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from hmr_edu.theta import split_theta
 
 # The geometric median stops when no joint moves by more than this, in metres.
 TOLERANCE = 1e-7
@@ -45,7 +43,12 @@ def score_baselines(
     """
 
     def scored(theta: Tensor) -> dict[str, Any]:
-        return score(bodies(theta.expand(len(truth.betas), -1), body), truth, body, real_poses)
+        return score(
+            body_of_theta(theta.expand(len(truth.betas), -1), body, vertices=False),
+            truth,
+            body,
+            real_poses,
+        )
 
     rows = {
         "mean theta": scored(mean_theta),
@@ -59,14 +62,6 @@ def score_baselines(
     return rows
 
 
-def bodies(theta: Float[Tensor, "batch 85"], body: SMPL) -> Prediction:
-    """Return what follows from theta, without meshes."""
-    camera, pose, betas = split_theta(theta)
-    output = body(betas, pose, vertices=False)
-    keypoints2d = weak_perspective(output.keypoints, camera)
-    return Prediction(theta, None, keypoints2d, output.keypoints, output.rotations)
-
-
 def best_single_yaw(theta: Float[Tensor, " 85"], truth: Truth, body: SMPL) -> Float[Tensor, " 85"]:
     """Turn theta about the vertical by the whole number of degrees with the least MPJPE."""
     yaw = torch.arange(360) * (math.pi / 180)
@@ -74,7 +69,9 @@ def best_single_yaw(theta: Float[Tensor, " 85"], truth: Truth, body: SMPL) -> Fl
     root = axis_angle_to_matrix(turns) @ axis_angle_to_matrix(theta[3:6])
     turned = theta.repeat(360, 1)
     turned[:, 3:6] = matrix_to_axis_angle(root)
-    joints = metrics.align_root(bodies(turned, body).keypoints3d[:, : len(LSP)])
+    joints = metrics.align_root(
+        body_of_theta(turned, body, vertices=False).keypoints3d[:, : len(LSP)]
+    )
     target = metrics.align_root(truth.keypoints3d[:, : len(LSP)])
     # [joint, yaw, person]: every turn against everybody, without a copy for each.
     distance = torch.cdist(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from hmr_edu.data.poses.real_poses import RealPoses, load_real_poses
 from hmr_edu.evaluation.baselines import score_baselines
+from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.evaluation.scores import Truth, score, score_joints
 from hmr_edu.evaluation.test_sets import TestSet
 from hmr_edu.fitting.smplify import Refined
@@ -41,37 +41,18 @@ class Predictions(NamedTuple):
     truth: Truth
 
 
-@contextmanager
-def as_at_test_time(model: nn.Module) -> Iterator[None]:
-    """Evaluate a network inside: dropout off; afterwards every part is in the mode it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-@torch.no_grad()
 def predict(model: nn.Module, test_set: TestSet) -> Predictions:
-    """Run a network over a test set, as at test time: dropout off, full precision.
-
-    Results are on the CPU; the network is left in the mode it was in.
-    """
-    device = next(model.parameters()).device
-    steps: list[list[Prediction]] = []
+    """Run a network over a test set, as at test time; results are on the CPU."""
     truths: list[Truth] = []
-    with as_at_test_time(model):
+
+    def images() -> Iterator[Tensor]:
         # On a terminal only: a log file needs no bars.
         for batch in tqdm(test_set, desc=test_set.name, unit="batch", leave=False, disable=None):
-            predictions = model(batch.images.to(device), vertices=False)
-            steps.append([_on_cpu(prediction) for prediction in predictions])
             truths.append(Truth(*(getattr(batch, name) for name in Truth._fields)))
-    return Predictions(
-        [_join(step) for step in zip(*steps, strict=True)],
-        Truth(*(torch.cat(parts) for parts in zip(*truths, strict=True))),
-    )
+            yield batch.images
+
+    steps = predict_batches(model, images())
+    return Predictions(steps, Truth(*(torch.cat(parts) for parts in zip(*truths, strict=True))))
 
 
 def evaluate(
@@ -170,12 +151,3 @@ def _cell(value: float | None, key: str, factor: float) -> str:
 def _joint_errors(step: Prediction, truth: Truth) -> dict[str, float]:
     joints = score_joints(step.keypoints3d, truth)
     return {key: joints[key] for key in ("mpjpe", "pa_mpjpe")}
-
-
-def _on_cpu(prediction: Prediction) -> Prediction:
-    return Prediction(*(None if part is None else part.float().cpu() for part in prediction))
-
-
-def _join(batches: Iterable[Prediction]) -> Prediction:
-    columns = zip(*batches, strict=True)
-    return Prediction(*(None if parts[0] is None else torch.cat(parts) for parts in columns))

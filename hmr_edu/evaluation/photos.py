@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hmr_edu import metrics
-from hmr_edu.crop import PADDING, crop_image
+from hmr_edu.crop import PADDING
 from hmr_edu.data.photos.annotations import AnnotatedPerson
+from hmr_edu.data.photos.crops import crop_person
 from hmr_edu.data.photos.pictures import read_photo
-from hmr_edu.evaluation.baselines import bodies
-from hmr_edu.evaluation.held_out import as_at_test_time, starting_theta
+from hmr_edu.evaluation.held_out import starting_theta
+from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.fitting.smplify import Refined
-from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
 
 NEAR = 0.2  # of the box's longer side
@@ -43,40 +44,27 @@ def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people
     for row, person in enumerate(people):
         rows.setdefault(person.path, []).append(row)
     # One picture at a time: a few hundred would fill the memory.
-    for path, there in tqdm(rows.items(), "reading", unit="picture", leave=False, disable=None):
+    for path, in_picture in tqdm(
+        rows.items(), "reading", unit="picture", leave=False, disable=None
+    ):
         photo = read_photo(path)
-        for row in there:
-            try:
-                crop = crop_image(photo, people[row].crop, size)
-            except ValueError as error:
-                raise DataError(f"{path}: {error}") from None
-            images[row] = torch.from_numpy(crop).permute(2, 0, 1) / 255
+        for row in in_picture:
+            images[row] = crop_person(photo, people[row], size) / 255
     return images
 
 
-@torch.no_grad()
 def predict_photos(
     model: nn.Module, images: Float[Tensor, "people 3 size size"], vertices: bool = False
 ) -> list[Prediction]:
-    """Return the bodies of every step, for all crops, as at test time; on the CPU.
+    """Return the bodies of every step for all crops, as at test time; on the CPU.
 
     Raises DataError on answers that are NaN or infinite.
     """
-    device = next(model.parameters()).device
-    parts = tqdm(images.split(BATCH), "looking", unit="batch", leave=False, disable=None)
-    with as_at_test_time(model):
-        batches = [model(batch.to(device), vertices=vertices) for batch in parts]
-    if not all(batch[-1].theta.isfinite().all() for batch in batches):
+    batches = tqdm(images.split(BATCH), "predicting", unit="batch", leave=False, disable=None)
+    steps = predict_batches(model, batches, vertices)
+    if not steps[-1].theta.isfinite().all():
         raise DataError("the network's answer is not finite: its weights are damaged")
-    return [
-        Prediction(
-            *(
-                None if parts[0] is None else torch.cat([part.cpu() for part in parts])
-                for parts in zip(*step, strict=True)
-            )
-        )
-        for step in zip(*batches, strict=True)
-    ]
+    return steps
 
 
 def evaluate_photos(
@@ -94,7 +82,7 @@ def evaluate_photos(
     images = crops(people, model.image_size)
     marked = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
     visible = torch.stack([person.visible for person in people])
-    mean = bodies(starting_theta(model)[None], model.body).keypoints2d
+    mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False).keypoints2d
     hidden = marked.masked_fill(visible[..., None] == 0, torch.nan)
     constant = hidden.nanmedian(0).values.nan_to_num()[None]
     record: dict[str, Any] = {

@@ -20,7 +20,8 @@ from hmr_edu.body import SMPL
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.poses.mocap import Mocap, find_mocap, load_mocap
 from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.data.synthetic.people import PoseSource, SyntheticConfig, SyntheticPeople
+from hmr_edu.data.source import BatchSource
+from hmr_edu.data.synthetic.people import Scene, SyntheticConfig, SyntheticPeople
 from hmr_edu.io.errors import DataError
 
 TEST_SETS = ("test-prior", "test-mocap")
@@ -47,44 +48,47 @@ class InOrder:
         return self.poses[index]
 
 
+class PeopleInOrder(SyntheticPeople):
+    """Synthetic people whose poses come in order: batch k holds poses k * BATCH and on."""
+
+    poses: InOrder
+
+    def prepare(self, index: int) -> Scene:
+        """Prepare batch `index`, whatever was prepared before."""
+        self.poses.position = index * self.batch_size
+        return super().prepare(index)
+
+
 class TestSet:
     """A fixed list of labelled pictures, in batches; `for batch in test_set` as often as wanted.
 
     Nothing is kept in memory: a picture is drawn again, the same to the bit, whenever it is asked
-    for. `name` is the set's key in records, `source` says in words where the poses come from.
+    for.
+
+    Args:
+        name: the set's key in records.
+        batches: where the pictures come from.
+        body: the body of the people in the pictures.
+        source: says in words where the poses come from.
+        images: how many pictures there are.
     """
 
     __test__ = False  # not a test, whatever pytest thinks of the name
 
     def __init__(
-        self,
-        name: str,
-        body: SMPL,
-        config: SyntheticConfig,
-        poses: PoseSource,
-        source: str,
-        images: int,
+        self, name: str, batches: BatchSource, body: SMPL, source: str, images: int
     ) -> None:
-        self.name, self.source, self.images = name, source, images
-        seed = _seed(name)
-        # The banks of clothes and scenes are painted anew too. (Torch's seeds are signed.)
-        appearance = replace(config.appearance, seed=seed >> 1)
-        config = replace(config, batch_size=BATCH, appearance=appearance)
-        self.people = SyntheticPeople(body, poses, config, seed)
-
-    @property
-    def body(self) -> SMPL:
-        """The body that the people of the pictures have."""
-        return self.people.body
+        self.name, self.batches, self.body = name, batches, body
+        self.source, self.images = source, images
 
     @property
     def image_size(self) -> int:
-        """Pixels a side."""
-        return self.people.config.image_size
+        """Pixels along each side."""
+        return self.batches.image_size
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return -(-self.images // BATCH)
+        return -(-self.images // self.batches.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         return (self[index] for index in range(len(self)))
@@ -93,9 +97,8 @@ class TestSet:
         """Draw batch number `index`, on the CPU: every device is tested on the same pictures."""
         if not 0 <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} batches, there is no number {index}")
-        if isinstance(self.people.poses, InOrder):
-            self.people.poses.position = index * BATCH
-        return self.people[index].first(self.images - index * BATCH)
+        batch = self.batches.finish(self.batches.prepare(index))
+        return batch.first(self.images - index * self.batches.batch_size)
 
 
 def test_set(
@@ -114,15 +117,21 @@ def test_set(
     """
     if images < 1:
         raise DataError(f"{name}: a test set needs at least 1 image, not {images}")
+    seed = _seed(name)
+    # The banks of clothes and scenes are painted anew too. (Torch's seeds are signed.)
+    appearance = replace(config.appearance, seed=seed >> 1)
+    config = replace(config, batch_size=BATCH, appearance=appearance)
     if name == "test-prior":
-        return TestSet(name, body, config, load_pose_prior(), "the shipped pose prior", images)
+        people = SyntheticPeople(body, load_pose_prior(), config, seed)
+        return TestSet(name, people, body, "the shipped pose prior", images)
     path = _mocap_path(name)
     mocap = load_mocap(path)
     if images > len(mocap):
         raise DataError(f"{path}: has {len(mocap)} poses, ask for at most as many, not {images}")
-    poses = InOrder(mocap.poses[spread(mocap, images, _seed(name))])
+    poses = InOrder(mocap.poses[spread(mocap, images, seed)])
     source = f"{path.name}, {images:,} of {len(mocap):,} poses"
-    return TestSet(name if name in TEST_SETS else path.stem, body, config, poses, source, images)
+    people = PeopleInOrder(body, poses, config, seed)
+    return TestSet(name if name in TEST_SETS else path.stem, people, body, source, images)
 
 
 test_set.__test__ = False  # nor is this one
@@ -164,7 +173,7 @@ def _mocap_path(name: str) -> Path:
     path = find_mocap(TEST_MOCAP)
     if path is None:
         raise DataError(
-            f"test-mocap needs {TEST_MOCAP} in the folder $HMR_EDU_MOCAP or in "
-            "../shared/mocap beside the checkout; or name a mocap file of your own instead"
+            f"test-mocap needs {TEST_MOCAP} in the folder $HMR_EDU_MOCAP; or name a mocap file "
+            "of your own instead"
         )
     return path

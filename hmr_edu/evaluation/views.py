@@ -18,12 +18,11 @@ from torch import Tensor
 from hmr_edu import metrics
 from hmr_edu.crop import PADDING
 from hmr_edu.data.photos.annotations import AnnotatedPerson
-from hmr_edu.evaluation.baselines import bodies
 from hmr_edu.evaluation.held_out import starting_theta
 from hmr_edu.evaluation.photos import crops, predict_photos, shuffled_baseline
 from hmr_edu.evaluation.triangulation import View, triangulate
 from hmr_edu.fitting.smplify import Refined
-from hmr_edu.hmr import HMR
+from hmr_edu.hmr import HMR, body_of_theta
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import LSP
 
@@ -99,7 +98,7 @@ def evaluate_views(
     measured, misses = measure(recording, cameras)
     model = next(iter(models.values()))
     images = crops([m.person for m in measured], model.image_size)
-    mean = bodies(starting_theta(model)[None], model.body).keypoints3d
+    mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False).keypoints3d
     record: dict[str, Any] = {
         "about": {
             "pictures": len(measured),

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hmr_edu.discriminator import NUM_BETAS, NUM_JOINTS, Discriminator
-from hmr_edu.training.objective import UNMEASURED_JOINTS, critic_weights
+from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 
 CriticKind = Literal["factorized", "joints", "full pose", "one big"]
 
@@ -52,9 +52,9 @@ def build_critics(
     critics = Discriminator(hidden=hidden)
     if not relu:
         critics.joint_features[1] = critics.joint_features[3] = nn.Identity()
-    heard = critic_weights()
+    counts = critic_weights()
     if kind == "joints":
-        heard[NUM_JOINTS] = 0
+        counts[NUM_JOINTS] = 0
     if kind == "full pose":
-        heard[:NUM_JOINTS] = 0
-    return critics, heard * total / heard.sum()
+        counts[:NUM_JOINTS] = 0
+    return critics, counts * total / counts.sum()

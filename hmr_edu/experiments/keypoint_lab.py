@@ -6,13 +6,12 @@ keypoints; regression, body, losses and adversary are the package's. A training 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from hmr_edu.body import load_body
@@ -21,13 +20,13 @@ from hmr_edu.encoder.heads import Features
 from hmr_edu.experiments.cameras import CameraKind, apply_camera
 from hmr_edu.experiments.critics import CriticKind, build_critics
 from hmr_edu.experiments.people import People, draw_people, mean_person
-from hmr_edu.hmr import Prediction, bodies
-from hmr_edu.losses import lsgan_discriminator_loss, lsgan_encoder_loss
+from hmr_edu.hmr import Prediction, predict_bodies
 from hmr_edu.regressor import ThetaRegressor
 from hmr_edu.rotations import axis_angle_to_matrix
+from hmr_edu.training.adversarial import Adversary, adversarial_step
 from hmr_edu.training.config import LossConfig, OptimizerConfig
 from hmr_edu.training.muon import Muon, hidden_matrices
-from hmr_edu.training.objective import fakes, supervised_losses
+from hmr_edu.training.objective import needs_vertices, supervised_losses
 from hmr_edu.training.optimizers import learning_rate
 
 TRAIN_SEED, REAL_SEED = 0, 1
@@ -42,7 +41,7 @@ class LiftConfig:
     people: int = 8_000
     batch_size: int = 32
     seed: int = 0
-    # How far off a found keypoint is: standard deviation in half-crops.
+    # How far off a detected keypoint is: standard deviation in half-crops.
     noise: float = 0.02
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
     iterations: int = 3
@@ -95,7 +94,7 @@ class Lifter(nn.Module):
         self.body = load_body("lite")
 
     def _raw(self, people: People) -> Float[Tensor, "people features"]:
-        raw = people.found.flatten(1)
+        raw = people.detected.flatten(1)
         known_lens = self.camera == "perspective"
         return torch.cat((raw, 1 / people.focal[:, None]), dim=1) if known_lens else raw
 
@@ -104,12 +103,12 @@ class Lifter(nn.Module):
     ) -> list[Prediction]:
         """Return the bodies of every step, first to last."""
         features = (self._raw(people) - self.mean) / self.spread
-        steps = bodies(self.regressor.iterate(features, iterations), self.body, vertices)
+        steps = predict_bodies(self.regressor.iterate(features, iterations), self.body, vertices)
         return [apply_camera(self.camera, step, people.box, people.focal) for step in steps]
 
 
 def real_bodies(count: int) -> tuple[Tensor, Tensor]:
-    """Return what the critics know of mankind: rotations [count, 23, 3, 3] and betas."""
+    """Draw bodies of motion capture for the critics: rotations [count, 23, 3, 3] and betas."""
     g = torch.Generator().manual_seed(REAL_SEED)
     pose = load_pose_prior().sample(count, g)
     rotations = axis_angle_to_matrix(pose[:, 3:].unflatten(1, (23, 3)))
@@ -121,47 +120,44 @@ def train_lifter(config: LiftConfig) -> Lifter:
     people = draw_people(config.people, TRAIN_SEED, config.inverse_focal, config.noise)
     torch.manual_seed(config.seed)
     lifter = Lifter(config, people)
-    critics, heard = build_critics(config.critics, config.critic_hidden, config.critic_relu)
+    discriminator, counts = build_critics(config.critics, config.critic_hidden, config.critic_relu)
     real_rotations, real_betas = real_bodies(config.real_bodies)
     optimizers = _optimizers(lifter.regressor, config.optimizer)
     critic_optimizer = torch.optim.Adam(
-        critics.parameters(), config.optimizer.critic_learning_rate, fused=True
+        discriminator.parameters(), config.optimizer.critic_learning_rate, fused=True
     )
-    adversary = config.loss.adversary > 0 and config.mode != "2d-only"
-    weights = asdict(config.loss)
+    adversary = None
+    if config.loss.adversary > 0 and config.mode != "2d-only":
+        adversary = Adversary(discriminator, critic_optimizer, counts)
     g = torch.Generator().manual_seed(config.seed)
     steps = config.images // config.batch_size
+
+    def draw_real_bodies() -> tuple[Tensor, Tensor]:
+        rows = torch.randint(len(real_betas), (config.batch_size,), generator=g)
+        return real_rotations[rows], real_betas[rows]
+
     for step in tqdm(range(steps), unit="step", leave=False, disable=None):
         batch = people[torch.randint(len(people), (config.batch_size,), generator=g)]
         labels = batch.labels
         if config.mode != "paired":
             labels = labels.without_labels(theta=True, keypoints3d=True, parts=True)
-        predictions = lifter(batch, vertices=config.loss.mesh > 0)
+        predictions = lifter(batch, vertices=needs_vertices(config.loss))
         losses = supervised_losses(
-            predictions, Features(batch.found.flatten(1)), labels, config.loss, lifter.body
+            predictions, Features(batch.detected.flatten(1)), labels, config.loss, lifter.body
         )
-        if adversary:
-            critics.requires_grad_(False)
-            losses["adversary"] = lsgan_encoder_loss(critics(*fakes(predictions)), heard)
         for optimizer in optimizers:
-            optimizer.zero_grad()
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config.optimizer, step, step / steps)
-        sum(weights[name] * loss for name, loss in losses.items()).backward()
-        clip_grad_norm_(lifter.parameters(), config.optimizer.clip)
-        for optimizer in optimizers:
-            optimizer.step()
-
-        if adversary and step % config.optimizer.critic_every == 0:
-            critics.requires_grad_(True)
-            rows = torch.randint(len(real_betas), (config.batch_size,), generator=g)
-            fake = [part.detach() for part in fakes(predictions)]
-            loss = lsgan_discriminator_loss(
-                critics(real_rotations[rows], real_betas[rows]), critics(*fake), heard
-            )
-            critic_optimizer.zero_grad()
-            loss.backward()
-            critic_optimizer.step()
+        adversarial_step(
+            lifter,
+            optimizers,
+            predictions,
+            losses,
+            config.loss.weights,
+            adversary=adversary,
+            real_bodies=draw_real_bodies if step % config.optimizer.critic_every == 0 else None,
+            clip=config.optimizer.clip,
+        )
     return lifter.eval()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -11,13 +10,12 @@ from torch import Tensor
 
 from hmr_edu.body import SMPL
 from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.data.poses.real_poses import RealPoses
+from hmr_edu.data.poses.real_poses import prior_poses
 from hmr_edu.evaluation.scores import Truth, score, score_joints
 from hmr_edu.hmr import Prediction
 from hmr_edu.rotations import matrix_to_axis_angle
-from hmr_edu.training.objective import UNMEASURED_JOINTS
+from hmr_edu.training.adversarial import UNMEASURED_JOINTS
 
-BANK, BANK_SEED = 10_000, 20180618
 KEPT = (
     "mpjpe",
     "pa_mpjpe",
@@ -28,13 +26,6 @@ KEPT = (
     "betas",
 )
 MEASURED = [k for k in range(23) if k + 1 not in UNMEASURED_JOINTS]
-
-
-@lru_cache(maxsize=1)
-def real_poses() -> RealPoses:
-    """Draws of the shipped prior, whatever mocap is at hand: the same bank for everybody."""
-    g = torch.Generator().manual_seed(BANK_SEED)
-    return RealPoses(load_pose_prior().sample(BANK, g), "draws of the shipped pose prior")
 
 
 @torch.no_grad()
@@ -49,7 +40,7 @@ def measure(steps: list[Prediction], trained: int, truth: Truth, body: SMPL) -> 
     `scale`: mean error of the camera's scale, in %.
     """
     final = steps[trained - 1]
-    scores = score(final, truth, body, real_poses())
+    scores = score(final, truth, body, prior_poses())
     off = (final.keypoints2d - truth.keypoints2d).norm(dim=-1)
     values = {name: scores[name] for name in KEPT}
     values |= {
@@ -57,7 +48,7 @@ def measure(steps: list[Prediction], trained: int, truth: Truth, body: SMPL) -> 
         "scale": 100 * float((final.camera[:, 0] / truth.camera[:, 0] - 1).abs().mean()),
     } | _humanness(final.rotations)
     true = _humanness(truth.rotations) | {
-        "distance_to_real_pose": float(real_poses().distance(truth.rotations).mean())
+        "distance_to_real_pose": float(prior_poses().distance(truth.rotations).mean())
     }
     return {
         "final": _rounded(values),

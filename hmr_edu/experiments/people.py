@@ -12,7 +12,8 @@ from torch import Tensor
 from hmr_edu.body import load_body
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople, batch_seed
+from hmr_edu.data.source import batch_seed
+from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.experiments.cameras import box_of
 
 CHUNK = 250
@@ -26,23 +27,22 @@ class People:
     """What is known of people (pictures left out), and what a detector says of them."""
 
     labels: Batch
-    found: Float[Tensor, "people 19 2"]
+    detected: Float[Tensor, "people 19 2"]
     box: Float[Tensor, "people 4"]
     focal: Float[Tensor, " people"]
 
     def __len__(self) -> int:
-        return len(self.found)
+        return len(self.detected)
 
     def __getitem__(self, rows: Tensor | slice) -> People:
-        labels = {name: value[rows] for name, value in vars(self.labels).items()}
-        return People(Batch(**labels), self.found[rows], self.box[rows], self.focal[rows])
+        return People(self.labels.rows(rows), self.detected[rows], self.box[rows], self.focal[rows])
 
 
 @lru_cache(maxsize=6)
 def draw_people(count: int, seed: int, inverse_focal: tuple[float, float], noise: float) -> People:
     """Draw people from the shipped pose prior, with a camera each; `noise` in half-crops."""
     source = _source(seed, inverse_focal)
-    scenes = [source.scene(k) for k in range(-(-count // CHUNK))]
+    scenes = [source.prepare(k) for k in range(-(-count // CHUNK))]
 
     def all_of(name: str) -> Tensor:
         return torch.cat([getattr(scene, name) for scene in scenes])[:count]
@@ -59,11 +59,11 @@ def draw_people(count: int, seed: int, inverse_focal: tuple[float, float], noise
         **known,
     )
     g = torch.Generator().manual_seed(batch_seed(seed, 2**32))
-    found = labels.keypoints2d + noise * torch.randn(count, 19, 2, generator=g)
+    detected = labels.keypoints2d + noise * torch.randn(count, 19, 2, generator=g)
     box = box_of(labels.keypoints2d)
     side = (box[:, 2:] - box[:, :2]).repeat(1, 2)
     box = box + BOX_NOISE * side * torch.randn(count, 4, generator=g)
-    return People(labels, found, box, all_of("focal"))
+    return People(labels, detected, box, all_of("focal"))
 
 
 @lru_cache(maxsize=6)

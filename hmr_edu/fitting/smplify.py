@@ -30,7 +30,7 @@ from hmr_edu.data.poses.prior import PosePrior, load_pose_prior
 from hmr_edu.encoder.heads import cell_centres
 from hmr_edu.fitting.flip_test import run_flip_test
 from hmr_edu.hmr import HMR, Prediction
-from hmr_edu.losses import from_mid_hip
+from hmr_edu.keypoints import align_root
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.theta import join_theta, split_theta
 
@@ -155,7 +155,7 @@ def fit(
         moved = (R - start).square().sum((1, 2, 3)) / 2
         guessed = 0.0
         if depths is not None:
-            off = from_mid_hip(keypoints)[..., 2] - depths.detach()
+            off = align_root(keypoints)[..., 2] - depths.detach()
             guessed = _robust(off.square(), options.depth, DEPTH_OUTLIER).sum(1)
         return (
             evidence(weak_perspective(keypoints, camera))

@@ -1,14 +1,12 @@
-"""What the options of a run must be, said before any work begins."""
+"""Checks of a run's options before any work begins."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from hmr_edu import losses
-from hmr_edu.data.synthetic.appearance import LARGEST
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.config import TrainConfig
 
 # Options that a run cannot change when it goes on (it would not be the same run), but a folder may
@@ -18,15 +16,16 @@ KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos
 
 def check_options(config: TrainConfig) -> None:
     """Raise DataError naming the first option that no run can have."""
-    for name, value, allowed, words in _rules(config):
-        if not allowed(value):
-            shown = value if not isinstance(value, tuple) else " ".join(map(str, value))
-            raise DataError(f"--{name.replace('_', '-')} must be {words}, not {shown}")
+    try:
+        check_ranges(config)
+    except DataError as error:
+        option, *words = str(error).split(" ")
+        raise DataError(" ".join([f"--{option.replace('_', '-')}", *words])) from None
     try:
         losses.step_weights(config.loss.steps, config.model.iterations)
     except ValueError as error:
         raise DataError(f"--loss.steps: {error}") from None
-    if not any(value for _, value in _loss_weights(config)):
+    if not any(config.loss.weights.values()):
         raise DataError("every loss has the weight 0: there is nothing to learn")
 
 
@@ -53,49 +52,3 @@ def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
-
-
-def _loss_weights(config: TrainConfig) -> Iterator[tuple[str, float | int]]:
-    for name, value in vars(config.loss).items():
-        if name != "steps":
-            yield f"loss.{name}", value
-
-
-def _rules(c: TrainConfig) -> Iterator[tuple[str, Any, Callable[[Any], bool], str]]:
-    """Options, their values, what these must fulfil, and how to say it."""
-
-    def whole(low: int) -> tuple[Callable[[Any], bool], str]:
-        return lambda value: value >= low, f"{low} or more"
-
-    def not_negative(value: float | int) -> bool:
-        return math.isfinite(value) and value >= 0
-
-    for name in ("images", "processes", "checkpoint_every", "sample_every", "log_every"):
-        yield name, getattr(c, name), *whole(1)
-    for name in ("workers", "threads", "seed", "test_images"):
-        yield name, getattr(c, name), *whole(0)
-    if c.minutes is not None:
-        yield "minutes", c.minutes, lambda m: m > 0, "more than 0"
-    yield "model.iterations", c.model.iterations, *whole(1)
-    yield "model.width", c.model.width, *whole(1)
-    yield "model.hidden", c.model.hidden, *whole(1)
-    yield "model.dropout", c.model.dropout, lambda d: 0 <= d < 1, "at least 0 and below 1"
-    for name, value in _loss_weights(c):
-        yield name, value, not_negative, "a number, 0 or more"
-    o, d = c.optimizer, c.data
-    yield "optimizer.critic_every", o.critic_every, *whole(1)
-    above = (lambda rate: math.isfinite(rate) and rate > 0), "more than 0"
-    yield "optimizer.learning_rate", o.learning_rate, *above
-    # Critics or a regressor that do not learn are experiments.
-    names = ("critic_learning_rate", "regressor_scale", "weight_decay", "warmup", "clip")
-    for name in names:
-        yield f"optimizer.{name}", getattr(o, name), not_negative, "0 or more"
-    yield "data.batch_size", d.batch_size, *whole(1)
-    size = f"between 1 and {LARGEST}"
-    yield "data.image_size", d.image_size, lambda side: 1 <= side <= LARGEST, size
-    yield "data.fill", d.fill, lambda f: 0 < f[0] <= f[1], "two numbers above 0, the smaller first"
-    order = "two numbers, 0 or more, the smaller first"
-    yield "data.inverse_focal", d.inverse_focal, lambda f: 0 <= f[0] <= f[1], order
-    yield "data.cut", d.cut, lambda share: 0 <= share <= 1, "between 0 and 1"
-    for name in ("shift", "pitch", "roll", "betas"):
-        yield f"data.{name}", getattr(d, name), not_negative, "0 or more"

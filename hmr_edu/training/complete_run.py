@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hmr_edu.data.source import BatchSource
 from hmr_edu.evaluation.held_out import evaluate, table
 from hmr_edu.evaluation.test_sets import find_test_sets
 from hmr_edu.io.jsonfile import write_json
@@ -12,22 +13,23 @@ from hmr_edu.training.loop import Trainer
 from hmr_edu.training.setup import build_networks
 
 
-def run(config: TrainConfig) -> dict[str, Any] | None:
-    """Train, then evaluate before and after on the held-out sets; returns the record.
+def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any] | None:
+    """Train, then evaluate before and after on the held-out sets; return the record.
 
-    None on all processes but the first, and when `test_images` is 0.
+    `source` takes the place of the synthetic people to train on. The record is empty when
+    `test_images` is 0, and None on all processes but the first.
     """
-    trainer = Trainer(config)
+    trainer = Trainer(config, source)
     # Before hours of training: what it would be tested on may be missing or too small.
     sets = None
     if config.test_images:
-        sets = find_test_sets(trainer.people.body, config.data, config.test_images)
+        sets = find_test_sets(trainer.network().body, config.data, config.test_images)
     trainer.train()
     if not trainer.accelerator.is_main_process:
         return None
     if sets is None:
         return {}
-    untrained, _ = build_networks(config, trainer.people)
+    untrained, _ = build_networks(config, trainer.source)
     record = evaluate(
         {"before": untrained.to(trainer.accelerator.device), "after": trainer.network()}, sets
     )

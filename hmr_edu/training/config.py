@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
+from inspect import cleandoc
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import torch
 
 from hmr_edu.data.synthetic.appearance import LEVELS, AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig
+from hmr_edu.io.ranges import Count, NotNegative, Positive, Range
+from hmr_edu.losses import TERMS
 
 
 @dataclass
@@ -23,21 +26,21 @@ class ModelConfig:
     # The backbone.
     encoder: Literal["resnet18", "resnet50"] = "resnet50"
     # Channels of the first stage; 64 is torchvision's.
-    width: int = 64
+    width: Count = 64
     # "imagenet": a quarter of the resolution at once. "small", for small pictures, keeps more.
     stem: Literal["imagenet", "small"] = "imagenet"
     # "average": the paper's head. "spatial": keeps places; learns from scratch.
     pooling: Literal["average", "spatial"] = "average"
     # Regression steps.
-    iterations: int = 3
+    iterations: Count = 3
     # One regressor for all steps, as in the paper, or one for each.
     share_weights: bool = True
     # What the regressor adds up inside; theta out is always the 85 numbers.
     representation: Literal["axis_angle", "6d"] = "axis_angle"
     # Units in each of the regressor's two hidden layers.
-    hidden: int = 1024
+    hidden: Count = 1024
     # Share of the hidden units that are left out in training.
-    dropout: float = 0.5
+    dropout: Annotated[float, Range(0, 1, open_high=True)] = 0.5
     # Train the mean theta (the TensorFlow original does) instead of keeping it.
     learn_mean: bool = False
     # "lite", "full" or a body file.
@@ -45,56 +48,74 @@ class ModelConfig:
 
 
 @dataclass
-class LossConfig:
-    """Weight of each loss term; 0 leaves a term out (and its computation)."""
+class LossOptions:
+    """Weight of each loss term; 0 leaves a term out (and its computation).
 
-    # L1 of the visible projected keypoints, in half-crops.
-    keypoints2d: float = 60.0
-    # L1 of the 3D keypoints from the middle of the hips, in metres.
-    keypoints3d: float = 60.0
-    # Squared error of the joints' rotation matrices.
-    pose: float = 60.0
-    # Squared error of the shape coefficients.
-    betas: float = 0.06
-    # L1 of the vertices, in metres.
-    mesh: float = 0.0
-    # What the critics think of the bodies.
-    adversary: float = 1.0
-    # Where the spatial head sees the keypoints (this and the next two: pooling "spatial" only).
-    heatmaps: float = 0.0
-    # How far behind the pelvis the spatial head sees the keypoints.
-    depths: float = 0.0
-    # Which part of the body the spatial head sees at each place.
-    parts: float = 0.0
-    # Which regression steps are supervised: "all", "last", or a weight per step: 0.2 0.3 0.5.
+    Args:
+        adversary: What the discriminator says of the predicted bodies.
+        steps: Regression steps with supervised terms: "all", "last", or a weight for each step,
+            such as 0.2 0.3 0.5.
+        norm: Distance of 3D keypoints: "l1", or "mse" as in the paper.
+    """
+
+    adversary: NotNegative = 1.0
     steps: Literal["all", "last"] | tuple[float, ...] = "all"
+    norm: Literal["l1", "mse"] = "l1"
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of every supervised term and of "adversary"."""
+        return {name: getattr(self, name) for name in (*TERMS, "adversary")}
+
+
+def make_loss_config() -> Any:
+    """Make the dataclass of all options of the losses.
+
+    It is `LossOptions` and, for each term of the registry `hmr_edu.losses.TERMS`, an option of
+    the term's name, with the registry's default weight and help. 0 leaves a term out.
+    """
+    weights = [(name, NotNegative, field(default=term.weight)) for name, term in TERMS.items()]
+    helps = "\n".join(f"    {name}: {term.help}" for name, term in TERMS.items())
+    return make_dataclass(
+        "LossConfig",
+        weights,
+        bases=(LossOptions,),
+        namespace={
+            # The command line takes its help from here.
+            "__doc__": f"{cleandoc(LossOptions.__doc__ or '')}\n{helps}\n",
+            "__module__": __name__,
+        },
+    )
+
+
+LossConfig: Any = make_loss_config()
 
 
 @dataclass
 class OptimizerConfig:
     """How the network learns; the critics learn by Adam."""
 
-    # "muon": Muon for the weights of hidden layers, AdamW for the rest; learns from a
-    # quarter of the pictures, for a little more time each.
-    method: Literal["adamw", "muon"] = "adamw"
+    # "adam" is the paper's. "muon" is Muon for the weights of hidden layers and AdamW for the
+    # rest: it learns from a quarter of the pictures, for a little more time each.
+    method: Literal["adam", "adamw", "muon"] = "adamw"
     # The network's highest learning rate.
-    learning_rate: float = 1e-4
+    learning_rate: Positive = 1e-4
     # The critics' learning rate.
-    critic_learning_rate: float = 1e-4
+    critic_learning_rate: NotNegative = 1e-4
     # The regressor's learning rate in units of the network's. Its first layer sees hundreds of
     # positive features: at the backbone's rate most of its ReLUs die (96 % in one run at 2e-3),
     # and what is left can only say the mean pose.
-    regressor_scale: float = 1.0
+    regressor_scale: NotNegative = 1.0
     # Share of each weight that is taken off at a step, in units of the learning rate.
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     # Steps over which the learning rate rises to its value.
-    warmup: int = 100
+    warmup: Annotated[int, Range(0)] = 100
     # "cosine" falls to zero at the end, "constant" stays.
     schedule: Literal["cosine", "constant"] = "cosine"
     # Largest gradient norm; 0 for no limit.
-    clip: float = 10.0
+    clip: NotNegative = 10.0
     # The critics learn on every n-th step.
-    critic_every: int = 1
+    critic_every: Count = 1
 
 
 @dataclass
@@ -106,12 +127,12 @@ class TrainConfig:
     # Where runs' folders go.
     out: Path = Path("runs")
     # Of the weights, the pictures and their order: the same seed learns the same.
-    seed: int = 0
+    seed: Annotated[int, Range(0)] = 0
     # How many pictures to learn from.
-    images: int = 2_000_000
+    images: Count = 2_000_000
     # Stop after this many minutes if that is sooner: the schedule then follows the clock,
     # so two runs differ.
-    minutes: float | None = None
+    minutes: Annotated[float | None, Range(0, open_low=True)] = None
     # What is known of the training pictures: everything; 2D keypoints only, with the
     # adversary; 2D keypoints and nothing else.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
@@ -127,23 +148,23 @@ class TrainConfig:
     resume: bool = False
     # Processes that train together, each on its share of every batch: one for each GPU.
     # (On a CPU threads are quicker.)
-    processes: int = 1
+    processes: Count = 1
     # Processes that pose and rasterise; 0 does it in the training process.
-    workers: int = 0
+    workers: Annotated[int, Range(0)] = 0
     # CPU threads of each training process; 0 shares the cores among them.
-    threads: int = 0
+    threads: Annotated[int, Range(0)] = 0
     # "auto": a GPU where there is one.
     device: Literal["auto", "cpu", "cuda"] = "auto"
     # "auto": bf16 where the hardware has it.
     precision: Literal["auto", "no", "bf16"] = "auto"
     # Images between checkpoints.
-    checkpoint_every: int = 10_000
+    checkpoint_every: Count = 10_000
     # Images between pictures of progress.
-    sample_every: int = 50_000
+    sample_every: Count = 50_000
     # Steps between lines of the log.
-    log_every: int = 20
+    log_every: Count = 20
     # Pictures in each held-out test set; 0 skips the evaluation.
-    test_images: int = 1000
+    test_images: Annotated[int, Range(0)] = 1000
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: SyntheticConfig = field(default_factory=SyntheticConfig)
@@ -250,8 +271,33 @@ def gpu_preset() -> TrainConfig:
 
 
 def paper_preset() -> TrainConfig:
-    """The paper's own network and optimiser; give it ImageNet weights with `--backbone`."""
-    return TrainConfig(name="paper", workers=14)
+    """The paper's network, losses and optimiser; give it ImageNet weights with `--backbone`.
+
+    Weights of the terms, Adam and its rates are those of akanazawa/hmr: keypoints and theta on
+    the last step, the adversary on every step, squared errors in 3D.
+    """
+    return TrainConfig(
+        name="paper",
+        workers=14,
+        loss=LossConfig(
+            keypoints2d=60.0,
+            # 60 * 0.5 * MSE; the mean over 216 rotation entries and 10 betas is split into two.
+            keypoints3d=30.0,
+            pose=30.0 * 216 / 226,
+            betas=30.0 * 10 / 226,
+            adversary=1.0,
+            steps="last",
+            norm="mse",
+        ),
+        optimizer=OptimizerConfig(
+            method="adam",
+            learning_rate=1e-5,
+            critic_learning_rate=1e-4,
+            warmup=0,
+            schedule="constant",
+            clip=0.0,
+        ),
+    )
 
 
 PRESETS = {

@@ -24,31 +24,27 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from hmr_edu.body import load_body
-from hmr_edu.data.batch import Batch
-from hmr_edu.data.synthetic.people import Scene, SyntheticPeople, batch_seed
+from hmr_edu.data.batch import Batch, TensorDataclass
+from hmr_edu.data.source import HELD_OUT, BatchSource, PreparedBatches, batch_seed, showcase
+from hmr_edu.data.synthetic.people import SyntheticPeople
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json, write_json
 from hmr_edu.io.provenance import environment
 from hmr_edu.rotations import axis_angle_to_matrix
+from hmr_edu.training.adversarial import Adversary, adversarial_step, critic_weights
 from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
 from hmr_edu.training.checks import check_options, check_same_run
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.divergence import check_losses, check_weights
 from hmr_edu.training.log import Log
-from hmr_edu.training.objective import (
-    adversary_loss,
-    critic_loss,
-    critic_weights,
-    supervised_losses,
-)
+from hmr_edu.training.objective import needs_vertices, supervised_losses
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
 from hmr_edu.training.samples import save_samples
-from hmr_edu.training.setup import Scenes, build_networks, origin, pose_source, precision
+from hmr_edu.training.setup import build_networks, origin, pose_source, precision
 
 # People in the pictures of progress.
 SHOWCASE = 8
-SHOWCASE_BATCH = 2**32
 # Pictures from which the norms' means are measured anew before pictures and tests.
 NORM_PICTURES = 2048
 
@@ -56,7 +52,12 @@ NORM_PICTURES = 2048
 class Trainer:
     """One training run: its network, critics, data, and the folder it records itself in."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, source: BatchSource | None = None) -> None:
+        """Prepare a run.
+
+        `source` takes the place of the synthetic people that the options describe; its batch is
+        then one process's share of a step. Raises DataError on options that no run can have.
+        """
         check_options(config)
         self.config = config
         if config.threads:
@@ -81,68 +82,58 @@ class Trainer:
                 f"--data.batch-size {config.data.batch_size} cannot be shared evenly by "
                 f"{self.accelerator.num_processes} processes"
             )
-        self.people = SyntheticPeople(
+        self.source = source or SyntheticPeople(
             load_body(config.model.body),
             self.poses,
             dataclasses.replace(config.data, batch_size=share),
             seed=config.seed,
         )
-        model, critic = build_networks(config, self.people)
+        model, discriminator = build_networks(config, self.source)
         critic_optimizer = torch.optim.Adam(
-            critic.parameters(), config.optimizer.critic_learning_rate, fused=True
+            discriminator.parameters(), config.optimizer.critic_learning_rate, fused=True
         )
         prepare = self.accelerator.prepare
         with warnings.catch_warnings():
             # PyTorch renames this option; accelerate knows the old name only.
             warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
-            self.model, self.critic = prepare(model, critic)
+            self.model, discriminator = prepare(model, discriminator)
         dtype = torch.bfloat16 if mixed == "bf16" else torch.float32
         self.optimizers = [prepare(o) for o in build_optimizers(model, config.optimizer, dtype)]
-        self.critic_optimizer = prepare(critic_optimizer)
+        self.adversary = Adversary(discriminator, prepare(critic_optimizer))
         self.step, self.seconds = 0, 0.0
 
     # ------------------------------------------------------------------ one step
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One update of the network and, when it is their turn, of the critics."""
-        c, weights = self.config, dataclasses.asdict(self.config.loss)
+        """Update the network once and, when it is their turn, the critics."""
+        c = self.config
         if c.mode != "paired":  # a picture has its 2D keypoints only
             batch = batch.without_labels(theta=True, keypoints3d=True, parts=True)
         predictions, features = self.model(
-            batch.images, vertices=c.loss.mesh > 0, return_features=True
+            batch.images, vertices=needs_vertices(c.loss), return_features=True
         )
-        losses = supervised_losses(
-            predictions, features, batch, c.loss, self.accelerator.unwrap_model(self.model).body
-        )
-        adversary = c.loss.adversary > 0 and c.mode != "2d-only"
-        if adversary:
-            # The critics judge here and do not learn: no gradients for their weights, and no
-            # wrapper for several processes, which would wait for them.
-            self.critic.requires_grad_(False)
-            judges = self.accelerator.unwrap_model(self.critic)
-            losses["adversary"] = adversary_loss(judges, predictions)
+        losses = supervised_losses(predictions, features, batch, c.loss, self.network().body)
         rate = learning_rate(c.optimizer, self.step, self.progress)
         for optimizer in self.optimizers:
-            optimizer.zero_grad()
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["scale"]
-        self.accelerator.backward(sum(weights[name] * loss for name, loss in losses.items()))
-        if c.optimizer.clip:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), c.optimizer.clip)
-        for optimizer in self.optimizers:
-            optimizer.step()
-
-        if adversary and self.step % c.optimizer.critic_every == 0:
-            self.critic.requires_grad_(True)
-            losses["critics"] = critic_loss(self.critic, predictions, *self._real_bodies())
-            self.critic_optimizer.zero_grad()
-            self.accelerator.backward(losses["critics"])
-            self.critic_optimizer.step()
-        return {name: loss.detach() for name, loss in losses.items()}
+        has_adversary = c.loss.adversary > 0 and c.mode != "2d-only"
+        critics_learn = self.step % c.optimizer.critic_every == 0
+        return adversarial_step(
+            self.model,
+            self.optimizers,
+            predictions,
+            losses,
+            c.loss.weights,
+            adversary=self.adversary if has_adversary else None,
+            real_bodies=self._real_bodies if critics_learn else None,
+            clip=c.optimizer.clip,
+            engine=self.accelerator,
+        )
 
     def _real_bodies(self) -> tuple[Tensor, Tensor]:
-        """As many real bodies as there are pictures: mocap poses, betas of the population."""
-        n = self.people.config.batch_size
+        """Draw as many real bodies as there are pictures: mocap poses, the population's betas."""
+        n = self.source.batch_size
         seed = batch_seed(self.config.seed + 1, self._batch_index(self.step))
         g = torch.Generator().manual_seed(seed)
         poses = self.poses.sample(n, g).view(n, 24, 3)[:, 1:]
@@ -155,7 +146,12 @@ class Trainer:
     @property
     def images(self) -> int:
         """Pictures seen so far, over all processes."""
-        return self.step * self.config.data.batch_size
+        return self.step * self.step_images
+
+    @property
+    def step_images(self) -> int:
+        """Pictures of one step, over all processes."""
+        return self.source.batch_size * self.accelerator.num_processes
 
     def _batch_index(self, step: int) -> int:
         """Return the number of this process's batch: the processes take them in turn."""
@@ -186,15 +182,15 @@ class Trainer:
         )
         began, before = time.perf_counter(), self.seconds
         # The same few people all through the run, never trained on.
-        showcase = self.people[SHOWCASE_BATCH].first(SHOWCASE).to(self.accelerator.device)
+        few = showcase(self.source, SHOWCASE, self.accelerator.device)
         if main and self.step == 0:
-            save_samples(c.folder, 0, self.network(), showcase)
+            save_samples(c.folder, 0, self.network(), few)
         self.model.train()
-        scenes = self._scenes()
+        batches = self._batches()
         losses: dict[str, Tensor] = {}
         unread: list[tuple[int, str, Tensor]] = []
         while self.progress < 1:
-            new = self.train_step(self.people.photograph(next(scenes), self.accelerator.device))
+            new = self.train_step(self.source.finish(next(batches), self.accelerator.device))
             unread += [(self.step, name, loss) for name, loss in new.items()]
             # The critics' loss stays in the record between their turns.
             losses |= new
@@ -219,7 +215,7 @@ class Trainer:
                 )
             if main and (self._passed(c.sample_every) or self.progress >= 1):
                 self._recalibrate_batch_norm()
-                save_samples(c.folder, self.images, self.network(), showcase)
+                save_samples(c.folder, self.images, self.network(), few)
             if saves or self.progress >= 1:
                 self._save()
         bar.close()
@@ -228,15 +224,15 @@ class Trainer:
             self.network().save(c.folder / "model.safetensors")
 
     def _recalibrate_batch_norm(self) -> None:
-        """Measure what the batch norms take for the mean at test time, with today's weights.
+        """Measure the means and variances that batch norm uses at test time, with today's weights.
 
-        Their running means trail behind weights that move fast: in the middle of a run with Muon
-        the network in test mode is another one, far worse, than in training mode.
+        Its running means trail behind weights that move fast: in the middle of a run with Muon
+        the network in test mode is far worse than in training mode.
         """
-        count = -(-NORM_PICTURES // self.people.config.batch_size)
-        scenes = (self.people.scene(SHOWCASE_BATCH + 1 + k) for k in range(count))
-        photos = (self.people.photograph(s, self.accelerator.device).images for s in scenes)
-        update_bn(photos, self.network().encoder)
+        count = -(-NORM_PICTURES // self.source.batch_size)
+        prepared = (self.source.prepare(HELD_OUT + 1 + k) for k in range(count))
+        images = (self.source.finish(p, self.accelerator.device).images for p in prepared)
+        update_bn(images, self.network().encoder)
 
     def _agreed(self, seconds: float) -> float:
         """Return the first process's clock where the clock decides when to stop."""
@@ -247,12 +243,12 @@ class Trainer:
 
     def _passed(self, every: int) -> bool:
         """True when this step crossed a multiple of `every` images."""
-        return self.images // every != (self.images - self.config.data.batch_size) // every
+        return self.images // every != (self.images - self.step_images) // every
 
-    def _scenes(self) -> Iterator[Scene]:
-        """Geometry for this process, from here on."""
+    def _batches(self) -> Iterator[TensorDataclass]:
+        """Return the prepared batches of this process, from the next one on."""
         loader = DataLoader(
-            Scenes(self.people),
+            PreparedBatches(self.source),
             batch_size=None,
             sampler=range(self._batch_index(self.step), 2**31, self.accelerator.num_processes),
             num_workers=self.config.workers,
@@ -271,9 +267,9 @@ class Trainer:
     def _parts(self) -> dict[str, Any]:
         return {
             "model": self.network(),
-            "critic": self.accelerator.unwrap_model(self.critic),
+            "critic": self.accelerator.unwrap_model(self.adversary.discriminator),
             **{f"optimizer_{i}": optimizer for i, optimizer in enumerate(self.optimizers)},
-            "critic_optimizer": self.critic_optimizer,
+            "critic_optimizer": self.adversary.optimizer,
         }
 
     def _save(self) -> None:

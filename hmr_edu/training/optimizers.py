@@ -1,4 +1,4 @@
-"""Who moves which weights, and how far: the network's optimisers and their learning rate."""
+"""The network's optimisers, and their learning rate at each step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hmr_edu.training.muon import Muon, hidden_matrices
 def build_optimizers(
     model: HMR, config: OptimizerConfig, dtype: torch.dtype = torch.float32
 ) -> list[torch.optim.Optimizer]:
-    """AdamW for the network; or Muon for its hidden layers' weights and AdamW for the rest.
+    """Build Adam or AdamW for the network, or Muon for hidden weights and AdamW for the rest.
 
     `dtype` is what Muon computes in: bfloat16 where the hardware does. Every group has a "scale",
     its learning rate in units of the network's.
@@ -37,14 +37,15 @@ def build_optimizers(
         ]
 
     decay = config.weight_decay
-    rest = torch.optim.AdamW(groups(False), config.learning_rate, weight_decay=decay, fused=True)
+    adam = torch.optim.Adam if config.method == "adam" else torch.optim.AdamW
+    rest = adam(groups(False), config.learning_rate, weight_decay=decay, fused=True)
     if not matrices:
         return [rest]
     return [Muon(groups(True), config.learning_rate, weight_decay=decay, dtype=dtype), rest]
 
 
 def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:
-    """The network's learning rate at this step, with `progress` in [0, 1] of the run behind it."""
+    """Return the learning rate at a step; `progress` in [0, 1] is the share of the run done."""
     factor = min(1.0, (step + 1) / max(1, config.warmup))
     if config.schedule == "cosine":
         factor *= 0.5 * (1 + math.cos(math.pi * progress))

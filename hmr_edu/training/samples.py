@@ -1,4 +1,4 @@
-"""Pictures of progress as data: what the network says of the same few people as it learns."""
+"""Samples of a run: the network's answers for the same few people as it learns."""
 
 from __future__ import annotations
 
@@ -8,26 +8,24 @@ import numpy as np
 import torch
 
 from hmr_edu.data.batch import Batch
+from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.hmr import HMR
 from hmr_edu.io.files import atomic_write
 from hmr_edu.rotations import matrix_to_axis_angle
 from hmr_edu.theta import join_theta
 
 
-@torch.no_grad()
 def save_samples(folder: Path, images_seen: int, model: HMR, batch: Batch) -> None:
-    """Write the thetas of every step for the people of `batch` (on the network's device)."""
-    was_training = model.training
-    model.eval()
-    predictions = model(batch.images, vertices=False)
-    model.train(was_training)
-    pose = matrix_to_axis_angle(batch.rotations).flatten(1)
+    """Write the thetas of every step for the people of `batch`, and the ground truth if known."""
+    predictions = predict_batches(model, [batch.images])
     arrays = {
         "images": (batch.images.permute(0, 2, 3, 1) * 255).round().byte(),
-        "theta": torch.stack([p.theta.float() for p in predictions], dim=1),
-        "true_theta": join_theta(batch.camera, pose, batch.betas),
+        "theta": torch.stack([p.theta for p in predictions], dim=1),
         "true_keypoints2d": batch.keypoints2d,
     }
+    if batch.has_theta.all():
+        pose = matrix_to_axis_angle(batch.rotations).flatten(1)
+        arrays["true_theta"] = join_theta(batch.camera, pose, batch.betas)
     path = folder / "samples" / f"{images_seen:09d}.npz"
     with atomic_write(path) as temporary:
         np.savez_compressed(temporary, **{k: v.cpu().numpy() for k, v in arrays.items()})

@@ -1,4 +1,4 @@
-"""What a training run is made of: poses, scenes, networks, and the precision they compute in."""
+"""The parts of a training run: poses, networks, and the precision they compute in."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from hmr_edu.data.poses.bent_legs import BentLegs
 from hmr_edu.data.poses.mocap import find_mocap, load_mocap
 from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.data.synthetic.people import PoseSource, Scene, SyntheticPeople
+from hmr_edu.data.source import BatchSource
+from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.hmr import HMR, transfer, weights_path
 from hmr_edu.io.errors import DataError
@@ -61,25 +61,15 @@ def _source(name: str) -> PoseSource:
     return load_mocap(path if path.exists() else find_mocap(name) or path).both_ways()
 
 
-class Scenes(Dataset):
-    """Batches of geometry by number, for PyTorch's worker processes."""
-
-    def __init__(self, people: SyntheticPeople) -> None:
-        self.people = people
-
-    def __getitem__(self, index: int) -> Scene:
-        return self.people.scene(index)
-
-
-def build_networks(config: TrainConfig, people: SyntheticPeople) -> tuple[HMR, Discriminator]:
-    """Network and critics as they are before training; the same for the same seed.
+def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discriminator]:
+    """Build the network and the discriminator of a run; the same for the same seed.
 
     Raises what `ResNet.load` and `transfer` raise when the given weights cannot be used.
     """
     torch.manual_seed(config.seed)
     model = HMR(
-        image_size=config.data.image_size,
-        mean_theta=people.mean_theta(),
+        image_size=source.image_size,
+        mean_theta=source.mean_theta(),
         **dataclasses.asdict(config.model),
     )
     if config.backbone:

@@ -341,7 +341,7 @@ def test_photographs_that_cannot_be_used(body, gbuffer, tmp_path):
 def test_bad_options_are_named(body):
     with pytest.raises(ValueError, match=r"'pretty'.*full, clear, plain"):
         Appearance(body, "pretty")
-    with pytest.raises(ValueError, match=r"blur is a probability.*1\.5"):
+    with pytest.raises(ValueError, match=r"blur must be between 0 and 1, not 1\.5"):
         AppearanceConfig(blur=1.5)
     with pytest.raises(ValueError, match="noise_size"):
         AppearanceConfig(noise_size=float("nan"))

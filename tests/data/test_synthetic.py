@@ -9,8 +9,9 @@ import torch
 from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective
 from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LEVELS
-from hmr_edu.data.synthetic.people import NEAREST, SyntheticConfig, SyntheticPeople, batch_seed
+from hmr_edu.data.synthetic.people import NEAREST, SyntheticConfig, SyntheticPeople
 from hmr_edu.rotations import matrix_to_axis_angle
 
 BANKS = {"scenes": 4, "outfits": 4, "heads": 4}
@@ -91,7 +92,7 @@ def test_visible_means_inside_and_uncovered():
 def test_nobody_sticks_a_foot_into_the_lens():
     people = stream(inverse_focal=(0.5, 3.0), fill=(1.0, 1.0))
     for index in range(5):
-        scene = people.scene(index)
+        scene = people.prepare(index)
         # Skin may be a little nearer than the nearest keypoint.
         assert scene.pixels.depth.min() > NEAREST - 0.35
         assert scene.keypoints2d.isfinite().all()
@@ -99,7 +100,7 @@ def test_nobody_sticks_a_foot_into_the_lens():
 
 def test_every_yaw_is_seen_equally():
     people = stream(batch_size=64, pitch=0.0, roll=0.0)
-    forward = torch.cat([people.scene(i).rotations[:, 0, :, 2] for i in range(8)]).numpy()
+    forward = torch.cat([people.prepare(i).rotations[:, 0, :, 2] for i in range(8)]).numpy()
     yaw = np.degrees(np.arctan2(forward[:, 0], -forward[:, 2]))
     counts, _ = np.histogram(yaw, bins=8, range=(-180, 180))
     assert counts.min() > 0.6 * 64
@@ -136,12 +137,12 @@ def test_some_people_are_cut_off_and_the_labels_stay_true():
     assert (projected - cut.keypoints2d).abs().mean() < 0.2
     # Only as many as asked for.
     people = stream(cut=0.3, shift=0.0)
-    batches = [people.scene(k).keypoints2d for k in range(40)]
+    batches = [people.prepare(k).keypoints2d for k in range(40)]
     lost = torch.cat([b[:, ankles].abs().amax((1, 2)) > 1.05 for b in batches]).float().mean()
     assert 0.2 < lost < 0.4
     # Of those, 40 % keep their knees (and some whose knees are up do, too).
     people = stream(cut=1.0, shift=0.0)
-    knees = torch.cat([people.scene(k).keypoints2d[:, [1, 4]] for k in range(40)])
+    knees = torch.cat([people.prepare(k).keypoints2d[:, [1, 4]] for k in range(40)])
     assert 0.35 < (knees.abs().amax((1, 2)) < 1.05).float().mean() < 0.65
 
 

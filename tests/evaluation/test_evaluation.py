@@ -19,7 +19,7 @@ from hmr_edu.evaluation import baselines, scores
 from hmr_edu.evaluation.held_out import evaluate, predict, starting_theta, table
 from hmr_edu.evaluation.scores import Truth, score, score_joints
 from hmr_edu.evaluation.test_sets import TestSet
-from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import LSP
 from hmr_edu.rotations import axis_angle_to_matrix
@@ -44,7 +44,7 @@ def random_poses(n: int, seed: int) -> Tensor:
 
 def truth_of(theta: Tensor, body: SMPL) -> Truth:
     """What is true when people are exactly these thetas; everything is visible."""
-    p = baselines.bodies(theta, body)
+    p = body_of_theta(theta, body, vertices=False)
     visible = torch.ones(len(theta), 19)
     return Truth(p.keypoints2d, visible, p.keypoints3d, p.rotations, p.betas, p.camera)
 
@@ -69,7 +69,7 @@ def truth(theta: Tensor, body: SMPL) -> Truth:
 
 def moved(truth: Truth, theta: Tensor, body: SMPL, offset: Tensor) -> Prediction:
     """The truth, its keypoints moved."""
-    p = baselines.bodies(theta, body)
+    p = body_of_theta(theta, body, vertices=False)
     return p._replace(keypoints3d=p.keypoints3d + offset)
 
 
@@ -77,7 +77,7 @@ def moved(truth: Truth, theta: Tensor, body: SMPL, offset: Tensor) -> Prediction
 
 
 def test_the_truth_has_no_error(theta, truth, body, real_poses):
-    row = score(baselines.bodies(theta, body), truth, body, real_poses)
+    row = score(body_of_theta(theta, body, vertices=False), truth, body, real_poses)
     for name in ("mpjpe", "pa_mpjpe", "pve", "betas", "facing_median", "facing_wrong"):
         assert row[name] == pytest.approx(0, abs=0.02), name
     for name in ("pck", "auc", "pck2d"):
@@ -126,10 +126,10 @@ def test_facing(theta, truth, body, real_poses):
     about_y = torch.stack([torch.zeros(N), angle.deg2rad(), torch.zeros(N)], 1)
     upright = theta.clone()
     upright[:, 3:6] = torch.tensor([torch.pi, 0, 0])
-    rotations = baselines.bodies(upright, body).rotations
+    rotations = body_of_theta(upright, body, vertices=False).rotations
     turned = rotations.clone()
     turned[:, 0] = axis_angle_to_matrix(about_y) @ rotations[:, 0]
-    p = baselines.bodies(upright, body)._replace(rotations=turned)
+    p = body_of_theta(upright, body, vertices=False)._replace(rotations=turned)
     row = score(p, truth_of(upright, body), body, real_poses)
     assert row["facing_wrong"] == 0.25
     assert row["facing_median"] == pytest.approx(80, abs=0.1)
@@ -147,7 +147,7 @@ def test_leaning_people_are_scored_apart(theta, body, real_poses):
     roots = truth.rotations.clone()
     roots[:, 0] = axis_angle_to_matrix(about_z) @ upright
     truth = truth._replace(rotations=roots)
-    p = baselines.bodies(placed, body)
+    p = body_of_theta(placed, body, vertices=False)
     moved = p.keypoints3d.clone()
     moved[: N // 4, LSP.index("left_wrist"), 0] += 0.3
     row = score(p._replace(keypoints3d=moved), truth, body, real_poses)
@@ -162,7 +162,7 @@ def test_leaning_people_are_scored_apart(theta, body, real_poses):
 
 def test_pck2d_counts_what_is_visible(theta, truth, body, real_poses):
     """A tenth of the crop is 0.2: 0.19 is near, 0.21 is not; what is hidden does not count."""
-    p = baselines.bodies(theta, body)
+    p = body_of_theta(theta, body, vertices=False)
     keypoints2d = p.keypoints2d + torch.tensor([0.19, 0.0])
     keypoints2d[:, 0] += torch.tensor([0.02, 0.0])
     keypoints2d[:, 1] += 5
@@ -179,7 +179,7 @@ def test_vertex_error_by_hand(theta, truth, body, real_poses, monkeypatch):
     """PVE of other betas, against the vertices of both bodies; chunks do not show."""
     other = theta.clone()
     other[:, 75:] += 0.5
-    p = baselines.bodies(other, body)
+    p = body_of_theta(other, body, vertices=False)
     monkeypatch.setattr(scores, "CHUNK", 7)
     row = score(p, truth, body, real_poses)
     a, b = body(p.betas, p.rotations), body(truth.betas, truth.rotations)
@@ -191,7 +191,7 @@ def test_vertex_error_by_hand(theta, truth, body, real_poses, monkeypatch):
 
 
 def test_degenerate_predictions(theta, truth, body, real_poses):
-    p = baselines.bodies(theta, body)
+    p = body_of_theta(theta, body, vertices=False)
     heap = score(p._replace(keypoints3d=torch.zeros(N, 19, 3)), truth, body, real_poses)
     json.dumps(heap, allow_nan=False)
     broken = p.keypoints3d.clone()
@@ -359,7 +359,7 @@ class Knows(HMR):
         assert not self.training
         assert not torch.is_grad_enabled()
         index = (images[:, 0, 0, 0] * N).round().long()
-        return [baselines.bodies(theta[index], self.body) for theta in self.thetas]
+        return [body_of_theta(theta[index], self.body, vertices=False) for theta in self.thetas]
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from hmr_edu.body import SMPL, load_body
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.poses import real_poses
 from hmr_edu.data.poses.mocap import Mocap
+from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import AppearanceConfig
-from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople, batch_seed
+from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.evaluation import test_sets as testsets
 from hmr_edu.io.errors import DataError
 from hmr_edu.rotations import axis_angle_to_matrix
@@ -76,9 +77,9 @@ def test_other_pictures_than_in_training(body):
     """Not even with the same numbers of run, batch and size does training see a test picture."""
     test = testsets.test_set("test-prior", body, CONFIG, 50)
     config = replace(CONFIG, batch_size=50)
-    seen = SyntheticPeople(body, test.people.poses, config, seed=0)[0]
+    seen = SyntheticPeople(body, test.batches.poses, config, seed=0)[0]
     assert not torch.isclose(seen.betas, test[0].betas).any(1).all()
-    banks = test.people.config.appearance.seed
+    banks = test.batches.config.appearance.seed
     assert banks != CONFIG.appearance.seed
 
 
@@ -101,9 +102,9 @@ def test_mocap_poses_come_in_order_and_once(body, mocap_file):
     assert test.source == "mine.npz, 60 of 73 poses"
     list(test)  # the source's position must not matter
     shown = torch.cat([batch.rotations for batch in test])
-    expected = axis_angle_to_matrix(test.people.poses.poses.view(-1, 24, 3))
+    expected = axis_angle_to_matrix(test.batches.poses.poses.view(-1, 24, 3))
     torch.testing.assert_close(shown[:, 1:], expected[:, 1:])
-    assert len(torch.unique(test.people.poses.poses, dim=0)) == 60
+    assert len(torch.unique(test.batches.poses.poses, dim=0)) == 60
 
 
 def test_clips_are_shown_evenly():
@@ -121,7 +122,7 @@ def test_clips_are_shown_evenly():
 
 
 def test_what_cannot_be_made_is_said(body, mocap_file, no_mocap):
-    with pytest.raises(DataError, match=r"\$HMR_EDU_MOCAP or in \.\./shared/mocap"):
+    with pytest.raises(DataError, match=r"in the folder \$HMR_EDU_MOCAP"):
         testsets.test_set("test-mocap", body, CONFIG)
     with pytest.raises(DataError, match="no test set 'nothing': take test-prior, test-mocap"):
         testsets.test_set("nothing", body, CONFIG)
@@ -143,7 +144,7 @@ def test_hdm05_shows_every_clip(body):
     test = testsets.test_set("test-mocap", body, CONFIG, 1000)
     mocap = testsets.load_mocap(testsets.find_mocap("hdm05_poses.npz"))
     chosen = testsets.spread(mocap, 1000, testsets.SEEDS["test-mocap"])
-    assert torch.equal(test.people.poses.poses, mocap.poses[chosen])
+    assert torch.equal(test.batches.poses.poses, mocap.poses[chosen])
     counts = np.bincount(mocap.clips[chosen], minlength=len(mocap.clip_names))
     assert counts.min() >= 2
     assert counts.max() <= 4

@@ -33,9 +33,9 @@ from hmr_edu.experiments.people import draw_people
 from hmr_edu.experiments.results_table import TITLES, table, values
 from hmr_edu.experiments.runner import read_record, run_experiment
 from hmr_edu.experiments.verdicts import verdict
-from hmr_edu.hmr import bodies
+from hmr_edu.hmr import predict_bodies
 from hmr_edu.io.errors import DataError
-from hmr_edu.regressor import Step
+from hmr_edu.regressor import RegressionStep
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import mean_theta
 
@@ -114,7 +114,7 @@ def test_a_pinhole_of_known_focal_length_has_no_unavoidable_error():
     theta = mean_theta().repeat(3, 1)
     theta[:, 3:] += 0.1 * torch.randn(3, 82, generator=g)
     theta[:, :3] = weak_from_perspective(translation, focal)
-    step = bodies([Step.from_theta(theta)], load_body("lite"), vertices=False)[0]
+    step = predict_bodies([RegressionStep.from_theta(theta)], load_body("lite"), vertices=False)[0]
     true = perspective(step.keypoints3d, translation, focal)
     box = box_of(true)
     errors = [

@@ -8,7 +8,7 @@ import torch
 from scipy.special import rel_entr
 from scipy.stats import multivariate_normal
 
-from hmr_edu import losses
+from hmr_edu import discriminator, losses
 from hmr_edu.losses import per_step, step_weights
 
 B, N = 4, 19
@@ -258,31 +258,31 @@ def test_parts_of_sizes_that_do_not_divide():
 
 def test_lsgan_by_hand():
     chance = torch.full((6, 25), 0.5)
-    assert losses.lsgan_encoder_loss(chance).item() == pytest.approx(6.25)
-    assert losses.lsgan_discriminator_loss(chance[:2], chance).item() == pytest.approx(12.5)
-    assert losses.lsgan_encoder_loss(torch.ones(3, 25)).item() == 0
-    assert losses.lsgan_discriminator_loss(torch.ones(3, 25), torch.zeros(9, 25)).item() == 0
+    assert discriminator.lsgan_encoder_loss(chance).item() == pytest.approx(6.25)
+    assert discriminator.lsgan_discriminator_loss(chance[:2], chance).item() == pytest.approx(12.5)
+    assert discriminator.lsgan_encoder_loss(torch.ones(3, 25)).item() == 0
+    assert discriminator.lsgan_discriminator_loss(torch.ones(3, 25), torch.zeros(9, 25)).item() == 0
     outputs = torch.tensor([[1.0, 3.0], [0.0, 2.0]])
-    assert losses.lsgan_encoder_loss(outputs).item() == pytest.approx((0 + 4 + 1 + 1) / 2)
-    loss = losses.lsgan_discriminator_loss(outputs, outputs[:1])
+    assert discriminator.lsgan_encoder_loss(outputs).item() == pytest.approx((0 + 4 + 1 + 1) / 2)
+    loss = discriminator.lsgan_discriminator_loss(outputs, outputs[:1])
     assert loss.item() == pytest.approx(3 + (1 + 9) / 1)
-    assert losses.lsgan_encoder_loss(outputs[:0]).item() == 0
+    assert discriminator.lsgan_encoder_loss(outputs[:0]).item() == 0
 
 
 def test_lsgan_muted_critics():
     weights = torch.ones(25)
     weights[[10, 11, 13, 14, 22, 23]] = 0
     chance = torch.full((2, 25), 0.5)
-    assert losses.lsgan_encoder_loss(chance, weights).item() == pytest.approx(19 / 4)
+    assert discriminator.lsgan_encoder_loss(chance, weights).item() == pytest.approx(19 / 4)
     outputs = chance.clone().requires_grad_()
-    losses.lsgan_discriminator_loss(outputs, outputs * 2, weights).backward()
+    discriminator.lsgan_discriminator_loss(outputs, outputs * 2, weights).backward()
     assert torch.equal(outputs.grad[0].ne(0), weights.bool())
 
 
 def test_lsgan_gradients():
     fake, real = randn(3, 5).requires_grad_(), randn(2, 5, seed=1).requires_grad_()
-    assert torch.autograd.gradcheck(losses.lsgan_encoder_loss, (fake,))
-    assert torch.autograd.gradcheck(losses.lsgan_discriminator_loss, (real, fake))
+    assert torch.autograd.gradcheck(discriminator.lsgan_encoder_loss, (fake,))
+    assert torch.autograd.gradcheck(discriminator.lsgan_discriminator_loss, (real, fake))
 
 
 def test_step_weights():

@@ -9,10 +9,9 @@ from torch.nn.functional import mse_loss
 
 from hmr_edu.course.exercises import check_parameter_count, check_repair_step
 from hmr_edu.course.exercises.lesson_05 import parameter_count, worst_joint
-from hmr_edu.discriminator import Discriminator
-from hmr_edu.losses import lsgan_discriminator_loss, lsgan_encoder_loss
+from hmr_edu.discriminator import Discriminator, lsgan_discriminator_loss, lsgan_encoder_loss
 from hmr_edu.rotations import axis_angle_to_matrix
-from hmr_edu.training.objective import UNMEASURED_JOINTS, critic_weights
+from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "05_discriminator.ipynb"
 EXERCISES = (

@@ -11,8 +11,8 @@ from hmr_edu.body import load_body
 from hmr_edu.course.check import Check
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.losses import keypoints3d_loss
+from hmr_edu.training.adversarial import critic_weights
 from hmr_edu.training.config import OptimizerConfig
-from hmr_edu.training.objective import critic_weights
 from hmr_edu.training.optimizers import learning_rate
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "06_gan_training.ipynb"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.regressor import Step, ThetaRegressor
+from hmr_edu.regressor import RegressionStep, ThetaRegressor
 from hmr_edu.theta import mean_theta
 
 # Small ones for all that does not depend on size.
@@ -159,7 +159,7 @@ def test_gradients_at_the_mean_where_the_root_is_at_pi(representation):
 
 def test_step_from_theta():
     theta = mean_theta()[None].double()
-    step = Step.from_theta(theta)
+    step = RegressionStep.from_theta(theta)
     expected = torch.from_numpy(Rotation.from_euler("x", math.pi).as_matrix())
     torch.testing.assert_close(step.rotations[0, 0], expected, rtol=0, atol=1e-6)
     assert torch.equal(step.theta, theta)

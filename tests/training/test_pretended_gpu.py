@@ -44,7 +44,7 @@ def test_a_picture_is_the_same_on_every_device():
     expected = people()[0]
     scenes = people()
     with PretendedGPU():
-        batch = scenes.photograph(scenes.scene(0), "cuda")
+        batch = scenes.finish(scenes.prepare(0), "cuda")
         for field in dataclasses.fields(batch):
             value = getattr(batch, field.name)
             assert value.device == GPU, field.name
@@ -79,10 +79,10 @@ def test_nobody_waits_for_a_gpu_that_photographs():
     config = SyntheticConfig(image_size=64, batch_size=32, cut=0.5)
     people = SyntheticPeople(load_body("lite"), load_pose_prior(), config)
     with PretendedGPU() as gpu:
-        people.photograph(people.scene(0), "cuda")  # brings clothes and places there
+        people.finish(people.prepare(0), "cuda")  # brings clothes and places there
         gpu.waits.clear()
         for index in range(1, 4):
-            people.photograph(people.scene(index).pin_memory(), "cuda")
+            people.finish(people.prepare(index).pin_memory(), "cuda")
         assert gpu.waits == []
 
 
@@ -104,7 +104,7 @@ def test_nobody_waits_for_a_gpu_that_trains(tmp_path, monkeypatch):
     config.optimizer.clip = 0.0  # PyTorch sorts gradients by devices that C++ knows: no pretence
     with PretendedGPU() as gpu:
         trainer = Trainer(config)
-        batch = trainer.people.photograph(trainer.people.scene(0), "cuda")
+        batch = trainer.source.finish(trainer.source.prepare(0), "cuda")
         trainer.train_step(batch)
         gpu.waits.clear()
         trainer.train_step(batch)

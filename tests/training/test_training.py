@@ -19,6 +19,7 @@ from helpers.small_run import small
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.io.errors import DataError
+from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 from hmr_edu.training.complete_run import run
 from hmr_edu.training.config import (
     LossConfig,
@@ -30,7 +31,7 @@ from hmr_edu.training.config import (
 )
 from hmr_edu.training.divergence import NonFiniteLossError
 from hmr_edu.training.loop import Trainer
-from hmr_edu.training.objective import UNMEASURED_JOINTS, critic_weights, supervised_losses
+from hmr_edu.training.objective import supervised_losses
 from hmr_edu.training.setup import pose_source
 
 # Small in every way: a step takes hundredths of a second.
@@ -140,7 +141,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 def test_a_non_finite_loss_stops_with_step_term_and_checkpoint(tmp_path):
     trainer = Trainer(small(tmp_path))
-    photograph = trainer.people.photograph
+    photograph = trainer.source.finish
 
     def spoiled(scene, device="cpu"):
         batch = photograph(scene, device)
@@ -148,7 +149,7 @@ def test_a_non_finite_loss_stops_with_step_term_and_checkpoint(tmp_path):
             batch.keypoints3d = batch.keypoints3d * float("inf")
         return batch
 
-    trainer.people.photograph = spoiled
+    trainer.source.finish = spoiled
     with pytest.raises(NonFiniteLossError, match=r"'keypoints3d' .* step 3.*checkpoint\.pt"):
         trainer.train()
     state = torch.load(trainer.config.folder / "checkpoint.pt", weights_only=True)
@@ -165,7 +166,7 @@ def test_critics_ignore_what_mocap_does_not_measure():
 @pytest.mark.parametrize("mode", ["paired", "unpaired", "2d-only"])
 def test_a_mode_uses_only_what_it_knows(tmp_path, mode):
     trainer = Trainer(small(tmp_path, mode=mode))
-    batch = trainer.people[0]
+    batch = trainer.source[0]
     for name in ("keypoints3d", "rotations", "betas"):
         if mode != "paired":
             getattr(batch, name).fill_(float("nan"))
@@ -183,10 +184,11 @@ def test_the_discriminator_learns_on_its_turn_only(tmp_path):
     config.optimizer.critic_every = 2
     trainer = Trainer(config)
     for turn in (True, False, True):
-        before = [p.clone() for p in trainer.critic.parameters()]
-        losses = trainer.train_step(trainer.people[trainer.step])
+        before = [p.clone() for p in trainer.adversary.discriminator.parameters()]
+        losses = trainer.train_step(trainer.source[trainer.step])
         changed = any(
-            not torch.equal(a, b) for a, b in zip(before, trainer.critic.parameters(), strict=True)
+            not torch.equal(a, b)
+            for a, b in zip(before, trainer.adversary.discriminator.parameters(), strict=True)
         )
         assert changed == turn == ("critics" in losses)
         trainer.step += 1
@@ -194,7 +196,7 @@ def test_the_discriminator_learns_on_its_turn_only(tmp_path):
 
 def test_step_weights_reach_the_losses(tmp_path):
     trainer = Trainer(small(tmp_path))
-    batch = trainer.people[0]
+    batch = trainer.source[0]
     predictions, features = trainer.model(batch.images, vertices=False, return_features=True)
 
     def total(steps: str | tuple[float, ...]) -> dict[str, torch.Tensor]:
@@ -375,7 +377,7 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
     ("change", "words"),
     [
         ({"images": 0}, "--images must be 1 or more, not 0"),
-        ({"minutes": 0.0}, "--minutes must be more than 0"),
+        ({"minutes": 0.0}, "--minutes must be more than 0, not 0.0"),
         ({"log_every": 0}, "--log-every must be 1 or more"),
         ({"seed": -1}, "--seed must be 0 or more"),
         ({"workers": -1}, "--workers must be 0 or more"),
@@ -384,9 +386,12 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
         ({"model.iterations": 2}, r"--loss.steps: 2 steps need 2 weights, got 3"),
         ({"optimizer.critic_every": 0}, "--optimizer.critic-every must be 1 or more"),
         ({"optimizer.learning_rate": float("nan")}, "--optimizer.learning-rate must be more than"),
-        ({"loss.pose": -1.0}, "--loss.pose must be a number, 0 or more"),
+        ({"loss.pose": -1.0}, "--loss.pose must be 0 or more, not -1.0"),
         ({"data.image_size": 2000}, "--data.image-size must be between 1 and 1024, not 2000"),
-        ({"data.fill": (0.0, 0.0)}, "--data.fill must be two numbers above 0.*not 0.0 0.0"),
+        (
+            {"data.fill": (0.0, 0.0)},
+            "--data.fill must be two numbers, each more than 0.*not 0.0 0.0",
+        ),
         ({"data.inverse_focal": (0.4, 0.1)}, "--data.inverse-focal must be two numbers"),
         ({"data.batch_size": 0}, "--data.batch-size must be 1 or more"),
     ],

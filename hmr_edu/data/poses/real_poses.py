@@ -6,6 +6,8 @@ joint allows. Joint errors hardly show them; the distance to recorded poses does
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -51,15 +53,21 @@ class RealPoses:
         return torch.cat(nearest)
 
 
+@lru_cache(maxsize=1)
+def prior_poses() -> RealPoses:
+    """Return draws of the shipped prior: the same bank on every machine."""
+    poses = load_pose_prior().sample(DRAWS, torch.Generator().manual_seed(SEED))
+    return RealPoses(poses, f"{DRAWS:,} draws of the shipped pose prior")
+
+
 def load_real_poses() -> RealPoses:
     """Load the CMU poses and their mirror images; where there are none, draw from the prior.
 
-    The prior is broader than what it was fitted to, so the two give different numbers: compare
-    like with like, `source` tells.
+    The prior is broader than the poses it was fitted to, so the two give different numbers.
+    Compare only distances with the same `source`.
     """
     path = find_mocap("cmu_poses.npz")
     if path is None:
-        poses = load_pose_prior().sample(DRAWS, torch.Generator().manual_seed(SEED))
-        return RealPoses(poses, f"{DRAWS:,} draws of the shipped pose prior")
+        return prior_poses()
     poses = load_mocap(path).both_ways().poses
     return RealPoses(poses, f"{path.name} and its mirror image, {len(poses):,} poses")

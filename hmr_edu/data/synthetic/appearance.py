@@ -8,7 +8,7 @@ others as they were.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -26,6 +26,7 @@ from hmr_edu.data.synthetic.wardrobe.faces import LONG_HAIRED as LONG_HAIRED_HEA
 from hmr_edu.data.synthetic.wardrobe.faces import head_chart, paint_heads
 from hmr_edu.data.synthetic.wardrobe.palette import palettes
 from hmr_edu.data.synthetic.wardrobe.rest_landmarks import RestBody, RestLandmarks
+from hmr_edu.io.ranges import NotNegative, Probability, Range, check_ranges
 from hmr_edu.keypoints import SMPL_JOINTS
 
 HEAD_PART = 1 + SMPL_JOINTS.index("head")
@@ -48,58 +49,46 @@ class AppearanceConfig:
     # An even wall and light instead of places and weather.
     studio: bool = False
     # Backgrounds painted at the start.
-    scenes: int = 160
+    scenes: Annotated[int, Range(4)] = 160
     # Clothes painted at the start.
-    outfits: int = 64
+    outfits: Annotated[int, Range(4)] = 64
     # Faces and hair painted at the start.
-    heads: int = 48
+    heads: Annotated[int, Range(4)] = 48
     # A folder of photographs to cut backgrounds from.
     photos: str | None = None
     # Share of the backgrounds that photographs give, where there are some.
-    photo_share: float = 0.8
+    photo_share: Probability = 0.8
     # Share of the backgrounds that pieces of others are hung into.
-    clutter: float = 0.0
+    clutter: Probability = 0.0
     # Share of people who throw a shadow on what is behind them.
-    cast_shadow: float = 0.5
+    cast_shadow: Probability = 0.5
     # Share of pictures with somebody smaller behind the person.
-    bystander: float = 0.25
+    bystander: Probability = 0.25
     # Share of pictures with somebody larger, half out of the picture, before the person.
-    passer_by: float = 0.05
+    passer_by: Probability = 0.05
     # Share of pictures with a thing before the person.
-    occluder: float = 0.25
+    occluder: Probability = 0.25
     # How large such things are.
-    occluder_size: float = 1.0
+    occluder_size: NotNegative = 1.0
     # How far exposure, contrast, white balance and saturation stray.
-    colour: float = 1.0
+    colour: NotNegative = 1.0
     # Share of pictures without colours.
-    grey: float = 0.03
+    grey: Probability = 0.03
     # Share of pictures out of focus or shaken.
-    blur: float = 0.4
+    blur: Probability = 0.4
     # How far such pictures are blurred.
-    blur_size: float = 1.0
+    blur_size: NotNegative = 1.0
     # Share of pictures with a sensor's noise.
-    noise: float = 0.7
+    noise: Probability = 0.7
     # How strong the noise is.
-    noise_size: float = 1.0
+    noise_size: NotNegative = 1.0
     # Share of pictures with the blocks of compression.
-    compression: float = 0.15
+    compression: Probability = 0.15
     # Of what is painted at the start, not of the pictures.
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in (
-            *("photo_share", "clutter", "cast_shadow", "bystander", "passer_by", "occluder"),
-            *("grey", "blur", "noise", "compression"),
-        ):
-            if not 0 <= getattr(self, name) <= 1:
-                value = getattr(self, name)
-                raise ValueError(f"{name} is a probability, between 0 and 1, not {value}")
-        for name in ("occluder_size", "colour", "blur_size", "noise_size"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is a strength, 0 or more, not {getattr(self, name)}")
-        for name in ("scenes", "outfits", "heads"):
-            if getattr(self, name) < 4:
-                raise ValueError(f"{name} must be at least 4, not {getattr(self, name)}")
+        check_ranges(self)
 
 
 # What a picture is for: training; training with nothing in the way and a perfect camera; lessons.

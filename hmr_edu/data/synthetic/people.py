@@ -1,8 +1,8 @@
 """Synthetic people: bodies from a pose source, seen by a camera, dressed and photographed.
 
-Geometry once, appearance many times: `scene` poses and rasterises on the CPU (in worker
-processes where there are some), `photograph` shades on the training device. Everything about
-batch `index` follows from (seed, index) alone, so a run can be cut, resumed or shared among
+Geometry once, appearance many times: `prepare` poses and rasterises on the CPU (in worker
+processes where there are some), `finish` dresses and shades on the training device. Everything
+about batch `index` follows from (seed, index) alone, so a run can be cut, resumed or shared among
 workers and ranks without changing a pixel.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,7 +22,9 @@ from hmr_edu.camera import fit_weak_perspective, perspective
 from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
-from hmr_edu.data.synthetic.appearance import Appearance, AppearanceConfig
+from hmr_edu.data.source import batch_seed
+from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.io.ranges import Count, NotNegative, Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
 # What a picture that cuts people off shows, as box detectors give it: all of a person above the
@@ -50,23 +52,23 @@ class SyntheticConfig:
     """How the synthetic people are seen."""
 
     # Pixels along each side of a picture.
-    image_size: int = 224
+    image_size: Annotated[int, Range(1, LARGEST)] = 224
     # Pictures in a batch.
-    batch_size: int = 64
+    batch_size: Count = 64
     # Share of the crop's side that the person's larger extent fills.
-    fill: tuple[float, float] = (0.7, 1.0)
+    fill: Annotated[tuple[float, float], Range(0, open_low=True, ordered=True)] = (0.7, 1.0)
     # Shift of the person's centre, in half-crops.
-    shift: float = 0.1
+    shift: NotNegative = 0.1
     # Share of people of whom the crop shows the upper part only.
-    cut: float = 0.0
+    cut: Probability = 0.0
     # Camera pitch, standard deviation in degrees.
-    pitch: float = 10.0
+    pitch: NotNegative = 10.0
     # Camera roll, standard deviation in degrees.
-    roll: float = 5.0
+    roll: NotNegative = 5.0
     # 1 / focal length in half-crops: 0 is weak perspective, 0.5 a wide angle from near by.
-    inverse_focal: tuple[float, float] = (0.02, 0.4)
+    inverse_focal: Annotated[tuple[float, float], Range(0, ordered=True)] = (0.02, 0.4)
     # Standard deviation of the shape coefficients.
-    betas: float = 1.0
+    betas: NotNegative = 1.0
     # How they look.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
@@ -85,11 +87,6 @@ class Scene(TensorDataclass):
     focal: Float[Tensor, " batch"]
 
 
-def batch_seed(seed: int, index: int) -> int:
-    """A well-mixed 63-bit seed for one batch of one stream."""
-    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0] >> 1)
-
-
 class SyntheticPeople:
     """An endless stream of labelled pictures; `people[index]` is batch number `index`."""
 
@@ -104,11 +101,21 @@ class SyntheticPeople:
         )
         self.appearance = Appearance(body, config.appearance)
 
+    @property
+    def batch_size(self) -> int:
+        """Pictures in a batch."""
+        return self.config.batch_size
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along each side of a picture."""
+        return self.config.image_size
+
     def __getitem__(self, index: int) -> Batch:
-        return self.photograph(self.scene(index))
+        return self.finish(self.prepare(index))
 
     @torch.no_grad()
-    def scene(self, index: int) -> Scene:
+    def prepare(self, index: int) -> Scene:
         """Draw, pose, place and rasterise batch number `index`. CPU."""
         c, n = self.config, self.config.batch_size
         seed = batch_seed(self.seed, index)
@@ -135,7 +142,7 @@ class SyntheticPeople:
         )
 
     @torch.no_grad()
-    def photograph(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
+    def finish(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
         """Dress, light and photograph a scene on `device`."""
         # Drawn on the CPU whatever the device: the same picture everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
@@ -166,7 +173,7 @@ class SyntheticPeople:
         n = batches * self.config.batch_size
         R = nearest_rotation(axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3)).mean(0))
         R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
-        camera = torch.cat([self.scene(2**31 + k).camera for k in range(batches)]).mean(0)
+        camera = torch.cat([self.prepare(2**31 + k).camera for k in range(batches)]).mean(0)
         return torch.cat([camera, matrix_to_axis_angle(R).flatten(), torch.zeros(10)])
 
     def _viewpoints(self, g: torch.Generator) -> Float[Tensor, "batch 3 3"]:

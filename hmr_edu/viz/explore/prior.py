@@ -14,7 +14,7 @@ from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix
-from hmr_edu.training.objective import critic_weights
+from hmr_edu.training.adversarial import critic_weights
 from hmr_edu.viz.explore.front import Explorer, button, heat, move
 from hmr_edu.viz.explore.joints import JointPicker, facing_camera
 from hmr_edu.viz.explore.view_state import MeshViewState

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hmr_edu.evaluation.held_out import as_at_test_time
+from hmr_edu.evaluation.predict import evaluation_mode
 from hmr_edu.evaluation.test_sets import TestSet
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR
@@ -24,7 +24,7 @@ def result_sheet(
     The picture, the recovered body over it, that body from the side, the true one from the side.
     """
     batch = test_set[0].first(people)
-    with as_at_test_time(model):
+    with evaluation_mode(model):
         prediction = model(batch.images)[-1]
     truth = model.body(batch.betas, batch.rotations).vertices.numpy()
     faces = model.body.faces.numpy()
