@@ -24,8 +24,8 @@ from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
-from hmr_edu.training.config import PRESETS
 from hmr_edu.training.loop import Trainer
+from hmr_edu.training.presets import PRESETS
 
 
 @dataclass

@@ -9,7 +9,8 @@ import tyro
 
 def command(args: Sequence[str]) -> None:
     """Train HMR: `hmr-edu train cpu` or `hmr-edu train gpu`, then any option."""
-    from hmr_edu.training.config import PRESETS, TrainConfig
+    from hmr_edu.training.config import TrainConfig
+    from hmr_edu.training.presets import PRESETS
 
     presets = {name: (make.__doc__, make()) for name, make in PRESETS.items()}
     config: TrainConfig = tyro.extras.overridable_config_cli(

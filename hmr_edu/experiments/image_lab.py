@@ -11,8 +11,9 @@ from hmr_edu.evaluation.held_out import predict
 from hmr_edu.evaluation.scores import Truth
 from hmr_edu.evaluation.test_sets import test_set
 from hmr_edu.hmr import HMR, Prediction
-from hmr_edu.training.config import TrainConfig, cpu_preset
+from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.loop import Trainer
+from hmr_edu.training.presets import cpu_preset
 
 
 def picture_config() -> TrainConfig:

@@ -6,10 +6,11 @@ from .adversarial import (
     fakes,
 )
 from .complete_run import run
-from .config import PRESETS, LossConfig, ModelConfig, OptimizerConfig, TrainConfig, cpu_preset
+from .config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 from .loop import Trainer
 from .objective import supervised_losses
 from .optimizers import build_optimizers, learning_rate
+from .presets import PRESETS, cpu_preset
 from .setup import build_networks, pose_source
 
 __all__ = [

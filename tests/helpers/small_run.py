@@ -3,7 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from hmr_edu.training.config import TrainConfig, cpu_preset
+from hmr_edu.training.config import TrainConfig
+from hmr_edu.training.presets import cpu_preset
 
 SMALL = {"scenes": 4, "outfits": 4, "heads": 4}
 

@@ -16,7 +16,8 @@ from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.losses import TERMS, LossTerm
 from hmr_edu.training import LossConfig, Trainer
 from hmr_edu.training.complete_run import run
-from hmr_edu.training.config import PRESETS, make_loss_config
+from hmr_edu.training.config import make_loss_config
+from hmr_edu.training.presets import PRESETS
 
 
 def test_options_and_registry_have_the_same_terms():

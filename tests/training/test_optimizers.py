@@ -10,9 +10,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hmr_edu.hmr import HMR
-from hmr_edu.training.config import OptimizerConfig, cpu_preset
+from hmr_edu.training.config import OptimizerConfig
 from hmr_edu.training.muon import Muon, orthogonalise
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
+from hmr_edu.training.presets import cpu_preset
 
 VIEWS = ("permute", "unbind", "view", "transpose", "diagonal", "select", "unsqueeze", "detach")
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6))

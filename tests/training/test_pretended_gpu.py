@@ -11,8 +11,8 @@ from hmr_edu.body import load_body
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.training.complete_run import run
-from hmr_edu.training.config import cpu_preset
 from hmr_edu.training.loop import Trainer
+from hmr_edu.training.presets import cpu_preset
 
 
 @pytest.mark.parametrize(

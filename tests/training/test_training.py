@@ -21,17 +21,11 @@ from hmr_edu.hmr import load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 from hmr_edu.training.complete_run import run
-from hmr_edu.training.config import (
-    LossConfig,
-    ModelConfig,
-    TrainConfig,
-    cpu_preset,
-    gpu_preset,
-    paper_preset,
-)
+from hmr_edu.training.config import LossConfig, ModelConfig, TrainConfig
 from hmr_edu.training.divergence import NonFiniteLossError
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.objective import supervised_losses
+from hmr_edu.training.presets import cpu_preset, gpu_preset, paper_preset
 from hmr_edu.training.setup import pose_source
 
 # Small in every way: a step takes hundredths of a second.
