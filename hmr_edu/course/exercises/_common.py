@@ -29,6 +29,11 @@ def draw(generator: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=DOUBLE)
 
 
+def uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    """Draw numbers between 0 and 1 from a generator, float64."""
+    return torch.rand(shape, generator=generator, dtype=DOUBLE)
+
+
 def random_rotations(seed: int, number: int, spread: float) -> Tensor:
     """Draw rotations [number, 3, 3] by SciPy; `spread` scales their vectors, in radians."""
     vectors = spread * normal(seed, number, 3).numpy()

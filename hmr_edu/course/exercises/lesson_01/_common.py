@@ -8,7 +8,7 @@ from torch.autograd.functional import jacobian
 from torch.nn.functional import normalize
 
 from hmr_edu.course.check import Check, inputs
-from hmr_edu.course.exercises._common import DOUBLE, normal
+from hmr_edu.course.exercises._common import DOUBLE, normal, uniform
 
 # [e_x]x, [e_y]x, [e_z]x
 GENERATORS = torch.tensor(
@@ -29,7 +29,7 @@ def axes(n: int, seed: int) -> Tensor:
 
 def angles(n: int, seed: int) -> Tensor:
     """Draw angles from 0.3 to 2.8 rad, far from what is awkward, float64 [n]."""
-    return 0.3 + 2.5 * torch.rand(n, generator=inputs(seed), dtype=DOUBLE)
+    return 0.3 + 2.5 * uniform(inputs(seed), n)
 
 
 def hat(v: Tensor) -> Tensor:

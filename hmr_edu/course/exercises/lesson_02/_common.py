@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import inputs
-from hmr_edu.course.exercises._common import DOUBLE
+from hmr_edu.course.exercises._common import DOUBLE, normal
 
 TOLERANCE = 1e-5
 # A small tree that forks; it is not SMPL's.
@@ -17,7 +16,7 @@ FORK = (-1, 0, 0, 1, 2, 2, 4)
 
 def any_rotations(batch: int, joints: int, seed: int) -> Tensor:
     """Draw rotations by the exponential of skew matrices: independent of our Rodrigues."""
-    A = torch.randn(batch, joints, 3, 3, generator=inputs(seed), dtype=DOUBLE)
+    A = normal(seed, batch, joints, 3, 3)
     return torch.linalg.matrix_exp(A - A.mT).float()
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
-from hmr_edu.course.exercises._common import DOUBLE, normal, tensor
+from hmr_edu.course.exercises._common import normal, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
@@ -63,7 +63,7 @@ def _four(check: Check, *arrays: Tensor) -> tuple[Tensor, ...]:
 
 def _sparse_body() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Make forty vertices of which about half are used by some of five keypoints."""
-    used = torch.rand(5, 40, generator=inputs(112), dtype=DOUBLE) < 0.12
+    used = uniform(inputs(112), 5, 40) < 0.12
     K = torch.where(used, normal(109, 5, 40), 0.0)
     return K, normal(110, 40, 3), normal(111, 40, 3, 10), normal(112, 40, 4).softmax(1)
 

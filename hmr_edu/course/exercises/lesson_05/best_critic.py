@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Check, Report, compare, inputs
-from hmr_edu.course.exercises._common import DOUBLE
+from hmr_edu.course.exercises._common import DOUBLE, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
@@ -18,8 +18,8 @@ def check_best_critic(function: Callable[..., Tensor]) -> Report:
     """Check `best_critic(p_real [N], p_fake [N]) -> [N]`: the score that costs least."""
     check = Check("best_critic", function)
     g = inputs(1)
-    p = torch.rand(40, generator=g, dtype=DOUBLE) + 0.05
-    q = torch.rand(40, generator=g, dtype=DOUBLE) + 0.05
+    p = uniform(g, 40) + 0.05
+    q = uniform(g, 40) + 0.05
     with check.part("the worked example: 3 to 1"):
         three, one = torch.tensor([3.0]), torch.tensor([1.0])
         compare(check.call(three, one), torch.tensor([0.75]), 1e-6, _ratios(three, one))

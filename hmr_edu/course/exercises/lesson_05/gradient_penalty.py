@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Check, Report, compare, inputs, require
-from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
+from hmr_edu.course.exercises._common import DOUBLE, draw, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 6
@@ -20,7 +20,7 @@ def check_gradient_penalty(function: Callable[..., Any]) -> Report:
     check = Check("gradient_penalty", function)
     g = inputs(21)
     real, fake = (draw(g, 5, 3) for _ in range(2))
-    mix = torch.rand(5, 1, generator=g, dtype=DOUBLE)
+    mix = uniform(g, 5, 1)
     slope = tensor([3.0, 4.0, 0.0])
     between = mix * real + (1 - mix) * fake
     with check.part("a linear critic of slope 5: (5 - 1)^2"):

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Check, Report, compare, inputs
-from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
-from hmr_edu.course.exercises.lesson_08._common import uniform
+from hmr_edu.course.exercises._common import DOUBLE, draw, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2

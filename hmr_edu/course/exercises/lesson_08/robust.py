@@ -8,8 +8,7 @@ from typing import Any
 import torch
 
 from hmr_edu.course.check import Check, Report, compare, inputs
-from hmr_edu.course.exercises._common import tensor
-from hmr_edu.course.exercises.lesson_08._common import uniform
+from hmr_edu.course.exercises._common import tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
