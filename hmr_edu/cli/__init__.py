@@ -26,7 +26,7 @@ COMMANDS = {
     "body": ("body:command", "Build the free body, or measure a body file."),
     "mocap": ("mocap:command", "Fit the pose prior to motion capture, or report on it."),
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),
-    "course": ("course:command", "Run lessons; release, grade and export problem sets."),
+    "course": ("course:command", "Run lessons, add exercises; release and grade problem sets."),
     "ship": ("ship:command", "Turn a finished run into shipped weights."),
 }
 

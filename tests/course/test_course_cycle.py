@@ -33,8 +33,8 @@ HOSTILE = {
     "hog": ("    return torch.zeros(10**11)", "allocate memory"),
     "gigabyte": ("    print('x' * 10**9)\n    return v", "skew"),
     "reader": (
-        "    import inspect\n    from hmr_edu.course import checks\n"
-        "    raise ValueError(inspect.getsource(checks.check_skew))",
+        "    import inspect\n    from hmr_edu.course import exercises\n"
+        "    raise ValueError(inspect.getsource(exercises.check_skew))",
         "it calls",
     ),
     "importer": ("    return hat_of_the_package(v)", "it calls hmr_edu.rotations"),

@@ -70,9 +70,7 @@ def test_no_file_grows_beyond_one_concept():
         p.relative_to(ROOT): len(p.read_text().splitlines())
         for p in (ROOT / "hmr_edu").rglob("*.py")
     }
-    # The checks of one lesson stay together: half a dozen functions that share no code.
-    limit = {path: 450 if "checks" in path.parts else 320 for path in lengths}
-    assert not {str(path): n for path, n in lengths.items() if n > limit[path]}
+    assert not {str(path): n for path, n in lengths.items() if n > 320}
 
 
 def test_no_machine_paths_and_no_poses():
