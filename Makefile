@@ -13,6 +13,7 @@ train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 test: setup browser  ## every test that this machine can run
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
+	$(BIN)/ty check --quiet
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval --nbval-current-env tests notebooks
 
 quick: setup  ## the tests that take seconds
@@ -30,9 +31,10 @@ lab: setup  ## open the notebooks
 docs: setup  ## build the documentation site: docs/_build/html/index.html
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
 
-lint: setup  ## format and check the code
+lint: setup  ## format the code, check its style and its types
 	$(BIN)/ruff format .
 	$(BIN)/ruff check .
+	$(BIN)/ty check
 
 setup: $(READY)
 

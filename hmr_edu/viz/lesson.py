@@ -20,7 +20,7 @@ from hmr_edu.viz.palette import BLACK, CYCLE, GREY
 
 PLOTLY = "application/vnd.plotly.v1+json"
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": GREY,
     "axes.grid": True,
     "axes.labelcolor": BLACK,

@@ -29,7 +29,7 @@ USES: dict[str, tuple[str, ...]] = {
 
 def grade(check: Callable[..., Report], function: Callable[..., Any], points: float | int) -> float:
     """Check a function, print the report and return the points: each part counts the same."""
-    report = check(guarded(function, USES.get(check.__name__, ())))
+    report = check(guarded(function, USES.get(getattr(check, "__name__", ""), ())))
     # Of a graded cell, nbgrader's "Validate" shows what went to standard error and nothing else.
     validating = os.environ.get("NBGRADER_EXECUTION") == "validate"
     print(report, file=sys.stderr if validating and not report.passed else sys.stdout)
