@@ -17,6 +17,7 @@ train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 test: setup browser  ## every test that this machine can run
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
+	$(BIN)/ty check --quiet
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval --nbval-current-env --nbval-kernel-startup-timeout 600 --doctest-modules tests notebooks hmr_edu
 
 quick: setup  ## the tests that take seconds
@@ -38,9 +39,10 @@ wheel: setup  ## build the wheel: dist/hmr_edu-*.whl
 	rm -rf build  # where setuptools keeps modules that have since gone
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
-lint: setup  ## format and check the code
+lint: setup  ## format the code, check its style and its types
 	$(BIN)/ruff format .
 	$(BIN)/ruff check .
+	$(BIN)/ty check
 
 setup: $(READY)
 

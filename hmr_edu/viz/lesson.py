@@ -36,7 +36,7 @@ Rotations = (
     | Float[Tensor, "23 3 3"]
 )
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": GREY,
     "axes.grid": True,
     "axes.labelcolor": BLACK,

@@ -107,7 +107,7 @@ def draw_keypoints(
     shown = np.isfinite(points).all(1) & (np.abs(points) < 100 * zoom * size.max()).all(1)
     if visible is not None:
         shown &= visible
-    layer = Image.new("RGBA", tuple(int(n) for n in size * zoom))
+    layer = Image.new("RGBA", (breadth * zoom, height * zoom))
     pen = ImageDraw.Draw(layer)
     # White below colour: visible on any background.
     for casing in (True, False):

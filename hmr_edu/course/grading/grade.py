@@ -23,7 +23,7 @@ from hmr_edu.course.grading.slices import needed
 
 def grade(check: Callable[..., Report], function: Callable[..., Any], points: float | int) -> float:
     """Check a function, print the report and return the points: each part counts the same."""
-    report = check(guarded(function, find(check.__name__).uses))
+    report = check(guarded(function, find(getattr(check, "__name__", "")).uses))
     # Of a graded cell, nbgrader's "Validate" shows what went to standard error and nothing else.
     validating = os.environ.get("NBGRADER_EXECUTION") == "validate"
     print(report, file=sys.stderr if validating and not report.passed else sys.stdout)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
@@ -61,7 +61,7 @@ def guarded(function: Callable[..., Any], uses: Collection[str] = ()) -> Callabl
 
 
 @contextmanager
-def watched(uses: Collection[str] = ()) -> Iterator[None]:
+def watched(uses: Collection[str] = ()) -> Generator[None]:
     """Refuse, inside, what `guarded` refuses."""
     verdicts: dict[CodeType, str] = {}
     refused: list[str] = []

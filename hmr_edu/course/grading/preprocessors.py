@@ -33,7 +33,7 @@ class OpenExercises(nbgrader.NbGraderPreprocessor):
     """Solutions become stubs: the stub of the documentation, except that it raises."""
 
     def preprocess_cell(
-        self, cell: NotebookNode, resources: Any, cell_index: int
+        self, cell: NotebookNode, resources: Any, index: int
     ) -> tuple[NotebookNode, Any]:
         """Open one exercise."""
         if cell.cell_type == "code":

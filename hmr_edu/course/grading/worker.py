@@ -100,8 +100,8 @@ def _leave_nothing(child: int, alone: bool) -> None:
         else:
             os.killpg(child, signal.SIGKILL)
     with suppress(ChildProcessError):
-        while os.wait():
-            pass
+        while True:
+            os.wait()
     for left in Path(SCRATCH).iterdir() if alone else ():
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
