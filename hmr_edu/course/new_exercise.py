@@ -29,7 +29,7 @@ EXERCISE = '''\
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hmr_edu.course.check import Check, Report, compare
@@ -141,14 +141,14 @@ def _check_name(name: str) -> None:
         raise DataError(f"{name}: name the learner's function; its check is {CHECK} and that name")
 
 
-def _with_cells(path: Path, words: dict[str, object]) -> NotebookNode:
+def _with_cells(path: Path, words: Mapping[str, object]) -> NotebookNode:
     """Return the notebook with the import of the check, a card and a tagged cell."""
     notebook, name = nbformat.read(path, as_version=4), str(words["name"])
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if any(name in _defined(cell.source) for cell in code):
         raise DataError(f"{path} defines {name} already: choose another name")
     _import_check(code, CHECK + name)
-    about = {"grade": False, "grade_id": name, "locked": False}
+    about: dict[str, object] = {"grade": False, "grade_id": name, "locked": False}
     about |= {"schema_version": 3, "solution": True, "task": False}
     card, cell = (Template(template).substitute(words) for template in (CARD, CELL))
     notebook.cells += [

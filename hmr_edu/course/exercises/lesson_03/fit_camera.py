@@ -67,7 +67,8 @@ def check_fit_camera(function: Callable[..., Any]) -> Report:
             "stay in torch from beginning to end: no numpy, no .detach(), no .item()",
         )
         result.sum().backward()
-        require(bool(leaf.grad.isfinite().all()), "a gradient is NaN or infinite")
+        finite = leaf.grad is not None and bool(leaf.grad.isfinite().all())
+        require(finite, "a gradient is NaN or infinite")
     return check.report()
 
 

@@ -41,18 +41,25 @@ def check_shuffled_baseline(function: Callable[..., Any]) -> Report:
         scores = [score(torch.cat([found[k:], found[:k]])) for k in range(7)]
         mean_answer = score((found.sum(0, keepdim=True) - found) / 6)
         mistakes = {
-            "leave out the shift by 0: that gives everybody their own answer": sum(scores) / 7,
+            "leave out the shift by 0: that gives everybody their own answer": torch.stack(
+                scores
+            ).sum()
+            / 7,
             "one shift is chance; take them all": scores[1],
             "one shift is chance: take them all": scores[-1],
-            "shift people (dim 0), not keypoints": sum(score(found.roll(k, 1)) for k in range(1, 7))
+            "shift people (dim 0), not keypoints": torch.stack(
+                [score(found.roll(k, 1)) for k in range(1, 7)]
+            ).sum()
             / 6,
-            "people and keypoints keep together: roll along dim 0": sum(
-                score(found.roll(k)) for k in range(1, 7)
-            )
+            "people and keypoints keep together: roll along dim 0": torch.stack(
+                [score(found.roll(k)) for k in range(1, 7)]
+            ).sum()
             / 6,
             "the mean of the scores, not the score of the mean": mean_answer,
         }
-        compare(_number(check.call(score, found)), sum(scores[1:]) / 6, 1e-9, mistakes)
+        compare(
+            _number(check.call(score, found)), torch.stack(scores[1:]).sum() / 6, 1e-9, mistakes
+        )
 
     with check.part("two people change places"):
         compare(_number(check.call(first, found[:2])), found[1, 0, 0], 1e-9)
