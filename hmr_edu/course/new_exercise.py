@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from string import Template
