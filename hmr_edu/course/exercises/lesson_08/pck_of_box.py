@@ -17,7 +17,7 @@ POINTS = 2
 
 
 def check_pck_of_box(function: Callable[..., Any]) -> Report:
-    """Check `pck_of_box(found, marked [N, K, 2], visible [N, K], boxes [N, 4], share) -> []`."""
+    """Check `pck_of_box(predicted, annotated, visible, boxes, share) -> []`."""
     check = Check("pck_of_box", function)
     g = inputs(0)
 
@@ -51,14 +51,14 @@ def check_pck_of_box(function: Callable[..., Any]) -> Report:
         }
         compare(check.call(found, marked, seen, boxes, 0.2), _mean(near, seen), 1e-9, mistakes)
 
-    with check.part("what is not marked does not count"):
+    with check.part("what is not annotated does not count"):
         some = (uniform(g, 6, 9) > 0.5).double()
         some[:, 0], some[0] = 1.0, 0.0
         some[0, 0] = 1.0
         junk = torch.where(some[..., None] > 0, marked, found)
         near = _near(found, junk, boxes, 0.2)
         mistakes = {
-            "divide by the number of MARKED keypoints of each person": (near * some).mean(),
+            "divide by the number of ANNOTATED keypoints of each person": (near * some).mean(),
             "a share for each person first, then the mean over people": (near * some).sum()
             / some.sum(),
             "you did not use `visible`": near.mean(),
@@ -119,6 +119,6 @@ MISTAKES = [
     ),
     Mistake(lambda *a: _pck(*a, pool=True), "a share for each person first", 3 / 4),
     Mistake(_blind_pck, "did not use `visible`", 3 / 4),
-    Mistake(_divided_by_all, "MARKED keypoints", 3 / 4),
+    Mistake(_divided_by_all, "ANNOTATED keypoints", 3 / 4),
     Mistake(lambda f, m, v, b, share=0.2: _pck(f, m, v, b), "use the argument `share`", 3 / 4),
 ]
