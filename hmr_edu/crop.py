@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import overload
 
 import numpy as np
 import torch
@@ -15,6 +16,14 @@ from hmr_edu.camera import CropBox
 PADDING = 1.2
 
 
+@overload
+def crop_image(
+    image: UInt8[np.ndarray, "H W 3"], box: CropBox, size: int
+) -> UInt8[np.ndarray, "size size 3"]: ...
+@overload
+def crop_image(
+    image: Float[Tensor, "3 H W"], box: CropBox, size: int
+) -> Float[Tensor, "3 size size"]: ...
 def crop_image(
     image: UInt8[np.ndarray, "H W 3"] | Float[Tensor, "3 H W"], box: CropBox, size: int
 ) -> UInt8[np.ndarray, "size size 3"] | Float[Tensor, "3 size size"]:

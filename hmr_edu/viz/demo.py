@@ -25,6 +25,7 @@ from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz.export import write_glb, write_obj
 from hmr_edu.viz.orbit import write_html
 from hmr_edu.viz.pictures import overlay, prediction_strip, save_picture
+from hmr_edu.viz.shading import mesh_of
 
 LARGEST = 1600  # pixels of an overlay's longer side
 TILE = 256  # pixels of a tile in the steps
@@ -57,8 +58,9 @@ def run_demo(
     faces, last = model.body.faces, steps[-1]
 
     reduced, reduced_crop = _reduce(photo, crop)
-    drawn = overlay(reduced, last.vertices[0], faces, last.camera[0], box=reduced_crop)
-    bodies = [(step.vertices[0], step.camera[0]) for step in steps]
+    mesh = mesh_of(last)[0]
+    drawn = overlay(reduced, mesh, faces, last.camera[0], box=reduced_crop)
+    bodies = [(mesh_of(step)[0], step.camera[0]) for step in steps]
     strip = prediction_strip(
         crop_image(photo, crop, TILE), bodies, faces, TILE, refined=isinstance(model, Refined)
     )
@@ -74,11 +76,11 @@ def run_demo(
     }
     save_picture(paths["overlay"], drawn)
     save_picture(paths["steps"], strip)
-    write_obj(paths["obj"], last.vertices[0], faces)
-    write_glb(paths["glb"], last.vertices[0], faces)
-    write_html(paths["html"], last.vertices[0], faces, drawn, Path(image_path).name)
+    write_obj(paths["obj"], mesh, faces)
+    write_glb(paths["glb"], mesh, faces)
+    write_html(paths["html"], mesh, faces, drawn, Path(image_path).name)
     height, width = photo.shape[:2]
-    record = {"picture": Path(image_path).name, "size": [width, height]}
+    record: dict[str, Any] = {"picture": Path(image_path).name, "size": [width, height]}
     record |= {"box": None if box is None else [float(edge) for edge in box]}
     record |= {"weights": weights, "network": model.options}
     record |= {"refined": isinstance(model, Refined)}

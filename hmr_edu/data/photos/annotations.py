@@ -1,7 +1,7 @@
 """Annotated people in photographs: a box and 2D keypoints for each person.
 
 Two formats can be read. COCO's `person_keypoints_*.json`, and a format that is quick to write by
-hand:
+hand::
 
     {"beach.jpg": [{"box": [x0, y0, x1, y1], "keypoints": {"left_knee": [x, y], ...}}], ...}
 
