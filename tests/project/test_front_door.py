@@ -263,7 +263,7 @@ def test_pre_commit_runs_tools_of_this_environment():
     config = yaml.safe_load(read(".pre-commit-config.yaml"))
     assert [repository["repo"] for repository in config["repos"]] == ["local"]
     hooks = {hook["id"]: hook for hook in config["repos"][0]["hooks"]}
-    assert hooks.keys() == {"ruff-check", "ruff-format", "lessons"}
+    assert hooks.keys() == {"ruff-check", "ruff-format", "types", "lessons"}
     for hook in hooks.values():
         assert hook["language"] == "system"
         for word in shlex.split(hook["entry"]):
