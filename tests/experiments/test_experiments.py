@@ -171,7 +171,7 @@ def quick(monkeypatch):
     """Trainings that take no time: the numbers follow from variant and seed."""
     ran = []
 
-    def fake(experiment, variant, seed, images):
+    def fake(experiment, variant, seed, images, real):
         ran.append((variant, seed))
         value = 10.0 * len(variant) + seed
         final = dict.fromkeys(TITLES, value)
@@ -193,10 +193,10 @@ def test_only_what_is_missing_is_trained(tmp_path, quick):
 def test_a_training_that_fails_leaves_the_others(tmp_path, quick, monkeypatch):
     working = runner.run_variant
 
-    def failing_once(experiment, variant, seed, images):
+    def failing_once(experiment, variant, seed, images, real):
         if (variant, seed) == ("no ReLU", 1):
             raise KeyboardInterrupt
-        return working(experiment, variant, seed, images)
+        return working(experiment, variant, seed, images, real)
 
     monkeypatch.setattr(runner, "run_variant", failing_once)
     with pytest.raises(KeyboardInterrupt):
