@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
 Config = TypeVar("Config")
@@ -51,14 +51,21 @@ def changed(config: Config, changes: dict[str, Any]) -> Config:
     """
     result = copy.deepcopy(config)
     for path, value in changes.items():
-        *parents, last = path.split(".")
-        part: Any = result
-        for name in parents:
-            part = getattr(part, name, None)
-        if not is_dataclass(part) or last not in {f.name for f in fields(part)}:
-            raise ValueError(f"{type(config).__name__} has no option {path!r}")
-        setattr(part, last, value)
+        try:
+            result = _replaced(result, path.split("."), value)
+        except LookupError:
+            raise ValueError(f"{type(config).__name__} has no option {path!r}") from None
     return result
+
+
+def _replaced(config: Any, path: list[str], value: Any) -> Any:
+    """Return `config` with one field replaced; some of the options are frozen."""
+    name, *inner = path
+    if not is_dataclass(config) or name not in {f.name for f in fields(config)}:
+        raise LookupError(name)
+    if inner:
+        value = _replaced(getattr(config, name), inner, value)
+    return replace(config, **{name: value})  # ty: ignore[invalid-argument-type]
 
 
 def differences(config: Config, other: Config) -> dict[str, Any]:
