@@ -65,7 +65,7 @@ def _replaced(config: Any, path: list[str], value: Any) -> Any:
         raise LookupError(name)
     if inner:
         value = _replaced(getattr(config, name), inner, value)
-    return replace(config, **{name: value})  # ty: ignore[invalid-argument-type]
+    return replace(config, **{name: value})
 
 
 def differences(config: Config, other: Config) -> dict[str, Any]:
