@@ -19,8 +19,13 @@ extensions = [
     "sphinx.ext.mathjax",
     # Our own, in docs/_ext.
     "lesson_pages",
+    "lesson_links",
+    "paper_map",
     "module_pages",
-    "readable_docstrings",
+    "docstrings",
+    "citations",
+    "rooms",
+    "loss_terms",
     "offline_mathjax",
     "plotly_figures",
     "explorer_films",
@@ -40,15 +45,23 @@ nb_code_prompt_hide = "Hide the solution"
 # API pages come from the docstrings; signatures as they are written in the source.
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
+default_role = "code_or_link"  # what single backticks mean in docstrings
 add_module_names = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 toc_object_entries_show_parents = "hide"
 
+# One bibliography, in sections.
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "house"
+bibtex_reference_style = "author_year"
+bibtex_cite_id = "{key}-{bibliography_count}"
+
 html_theme = "sphinx_book_theme"
 html_title = "hmr_edu"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

@@ -1,6 +1,6 @@
 """hmr_edu: build Human Mesh Recovery from nothing, notebook by notebook.
 
-`import hmr_edu` loads nothing else; a public name is loaded when it is first used:
+`import hmr_edu` loads nothing else; a public name is loaded when it is first used::
 
     from hmr_edu import HMR, SMPL, load_body, load_pretrained
 

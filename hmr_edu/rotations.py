@@ -19,6 +19,8 @@ SMALL_SQUARED = 1e-4
 def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Turn axis-angle vectors [..., 3] (radians) into rotation matrices: Rodrigues' formula.
 
+    The formula::
+
         R = I + A K + B K^2,    A = sin(t) / t,    B = 2 sin(t/2)^2 / t^2
 
     Value, gradient and Hessian are right at every v, zero included. SMPL code usually divides by

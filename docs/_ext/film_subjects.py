@@ -4,15 +4,19 @@ from functools import cache
 
 import numpy as np
 import torch
+from front_page import people, thetas
 
+from hmr_edu.crop import crop_image
+from hmr_edu.data import read_photo
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.discriminator import Discriminator, lsgan_discriminator_loss
 from hmr_edu.evaluation.test_sets import test_set
+from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from hmr_edu.training.objective import critic_weights
+from hmr_edu.training.adversarial import critic_weights
 from hmr_edu.viz import explore
 from hmr_edu.viz.explore.explorer import Explorer
 
@@ -39,6 +43,13 @@ def explore_iterations() -> Explorer:
     model, people = _person()
     pixels = (people.images[PERSON].permute(1, 2, 0) * 255).round().byte().numpy()
     return explore.explore_iterations(np.ascontiguousarray(pixels), *_thetas(), model.body)
+
+
+def photograph_steps() -> Explorer:
+    """The steps over a shipped photograph, and the fit to the heat-maps as the last of them."""
+    model, person = Refined(load_pretrained("resnet18")), people()["cameraman.jpg"]
+    pixels = crop_image(read_photo(person.path), person.crop, 300)
+    return explore.explore_iterations(pixels, thetas(model, person), body=model.body)
 
 
 def compare_bodies() -> Explorer:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from lesson_links import in_the_package
 from plotly_figures import draw
 from sphinx.application import Sphinx
 
@@ -27,7 +28,8 @@ def prepare(app: Sphinx) -> None:
     wanted = {"cards.txt": table(lessons)}
     for lesson in lessons:
         notebook = json.loads(lesson.read_text(encoding="utf-8"))
-        wanted[lesson.name] = json.dumps(page(notebook), ensure_ascii=False)
+        mentions = in_the_package(lesson.name[:2], source)
+        wanted[lesson.name] = json.dumps(page(notebook, mentions), ensure_ascii=False)
     for old in pages.iterdir():
         if old.name not in wanted:
             old.unlink()
@@ -38,15 +40,23 @@ def prepare(app: Sphinx) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def page(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Return the notebook as a page: links turned, solutions folded, figures that can be turned."""
-    cells = []
+def page(notebook: dict[str, Any], mentions: dict[str, str]) -> dict[str, Any]:
+    """Return the notebook as a page: links turned, solutions folded, figures that can be turned.
+
+    `mentions` are lines to put at the end of the sections with these numbers.
+    """
+    cells: list[dict[str, Any]] = []
+    section = ""
     for cell in notebook["cells"]:
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             for link, turned in LINKS.items():
                 text = text.replace(link, turned)
             cell["source"] = text
+            headings = re.findall(r"^## (?:(\d+)\. )?", text, re.MULTILINE)
+            if headings:
+                cells += mention(section, mentions.pop(section, ""))
+                section = headings[-1]
         tags = cell.setdefault("metadata", {}).setdefault("tags", [])
         if "exercise" in tags and has_solution(text):
             cells.append(stub(cell, text))
@@ -56,6 +66,12 @@ def page(notebook: dict[str, Any]) -> dict[str, Any]:
     # A notebook that was never opened does not say that it is Python.
     python = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
     return {**notebook, "cells": cells, "metadata": {**notebook["metadata"], **python}}
+
+
+def mention(section: str, text: str) -> list[dict[str, Any]]:
+    """Return a cell that holds a line about the package, or nothing."""
+    cell = {"cell_type": "markdown", "id": f"in-the-package-{section}", "metadata": {}}
+    return [{**cell, "source": text}] if text else []
 
 
 def stub(cell: dict[str, Any], text: str) -> dict[str, Any]:

@@ -51,8 +51,9 @@ def markup(figure: dict[str, Any], number: int, alt: str) -> str:
 
 
 def framed(drawn: str, alt: str) -> str:
-    """Say in words what a drawing shows."""
-    return f'<div role="figure" aria-label="{escape(alt, quote=True)}">{drawn}</div>'
+    """Say in words what a drawing shows; where it is too wide, it scrolls."""
+    label = escape(alt, quote=True)
+    return f'<div role="figure" aria-label="{label}" class="drawing">{drawn}</div>'
 
 
 def write(app: Sphinx, error: Exception | None) -> None:

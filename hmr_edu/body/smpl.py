@@ -139,12 +139,12 @@ class SMPL(nn.Module):
 
     @property
     def shapedirs(self) -> Float[Tensor, "V 3 10"]:
-        """Shape blend shapes S: metres per unit of beta."""
+        """Shape blend shapes S, metres per unit of beta."""
         return self._blend[:10].permute(2, 1, 0)
 
     @property
     def posedirs(self) -> Float[Tensor, "V 3 207"]:
-        """Pose blend shapes P: metres per entry of vec(R - I)."""
+        """Pose blend shapes P, metres per entry of vec(R - I)."""
         return self._blend[10:].permute(2, 1, 0)
 
     @property

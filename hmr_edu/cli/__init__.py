@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 # This must happen before PyTorch starts its threads. An idle thread then waits for a moment and
@@ -26,7 +27,7 @@ COMMANDS = {
     "body": ("body:command", "Build the free body, or measure a body file."),
     "mocap": ("mocap:command", "Fit the pose prior to motion capture, or report on it."),
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),
-    "course": ("course:command", "Run lessons; release, grade and export problem sets."),
+    "course": ("course:command", "Run lessons, add exercises; release and grade problem sets."),
     "ship": ("ship:command", "Turn a finished run into shipped weights."),
 }
 
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0 when it is done, 2 when the user's input cannot be used."""
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help"):
-        print(usage())
+        with suppress(BrokenPipeError):  # `hmr-edu --help | head`
+            print(usage(), flush=True)
         return 0
     if name not in COMMANDS:
         print(f"hmr-edu: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)

@@ -106,10 +106,12 @@ def _where(error: Exception) -> str:
 class Check:
     """Collects the parts of one check.
 
-    check = Check("rodrigues", function)
-    with check.part("the zero vector turns nothing"):
-        compare(check.call(torch.zeros(3)), torch.eye(3), 1e-6)
-    return check.report()
+    An example::
+
+        check = Check("rodrigues", function)
+        with check.part("the zero vector turns nothing"):
+            compare(check.call(torch.zeros(3)), torch.eye(3), 1e-6)
+        return check.report()
     """
 
     name: str

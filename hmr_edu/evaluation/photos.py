@@ -1,8 +1,8 @@
-"""Evaluation on photographs with marked keypoints, beside predictors that do not look at them.
+"""Evaluation on annotated photographs, beside predictors that do not look at them.
 
 A 2D score says little by itself: people stand upright in the middle of their boxes, so a constant
-is often right. A network sees something where it beats the mean pose, the middle of the marks of
-these very pictures, and its own answers given to the wrong pictures.
+is often right. A network must beat three baselines: the mean theta, the median of these very
+annotations, and its own answers given to the wrong pictures.
 """
 
 from __future__ import annotations
@@ -70,20 +70,20 @@ def predict_photos(
 def evaluate_photos(
     models: Mapping[str, HMR | Refined], people: Sequence[AnnotatedPerson]
 ) -> dict[str, Any]:
-    """Score networks and baselines on marked people: {"about": ..., name: scores}.
+    """Score networks and baselines on annotated people: {"about": ..., name: scores}.
 
-    Scores are `pck`, the share of a person's marked keypoints within a fifth of the box's longer
+    Scores are `pck`, the share of a person's annotated keypoints within a fifth of the box's longer
     side, mean over people, and `distance`, in shares of that side. Baselines: `mean theta`, from
-    which the first network starts; `middle of the marks`, the median of the marked keypoints,
+    which the first network starts; `median baseline`, the median of the annotated keypoints,
     a constant that knows the answers; and for each network its answers given to the other
     pictures (None with a single person). Raises DataError as `crops` and `predict_photos`.
     """
     model = next(iter(models.values()))
     images = crops(people, model.image_size)
-    marked = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
+    annotated = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
     visible = torch.stack([person.visible for person in people])
     mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False).keypoints2d
-    hidden = marked.masked_fill(visible[..., None] == 0, torch.nan)
+    hidden = annotated.masked_fill(visible[..., None] == 0, torch.nan)
     constant = hidden.nanmedian(0).values.nan_to_num()[None]
     record: dict[str, Any] = {
         "about": {
@@ -91,15 +91,17 @@ def evaluate_photos(
             "pictures": len({person.path for person in people}),
             "keypoints": int(visible.sum()),
         },
-        "mean theta": _score(mean, marked, visible),
-        "middle of the marks": _score(constant, marked, visible),
+        "mean theta": _score(mean, annotated, visible),
+        "median baseline": _score(constant, annotated, visible),
     }
     for name, network in models.items():
-        found = predict_photos(network, images)[-1].keypoints2d
+        keypoints2d = predict_photos(network, images)[-1].keypoints2d
         record[f"{name}, shuffled"] = shuffled_baseline(
-            found, range(len(people)), lambda f, rows: _score(f, marked[rows], visible[rows])
+            keypoints2d,
+            range(len(people)),
+            lambda answers, rows: _score(answers, annotated[rows], visible[rows]),
         )
-        record[name] = _score(found, marked, visible)
+        record[name] = _score(keypoints2d, annotated, visible)
     return record
 
 
@@ -116,10 +118,10 @@ def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     return f"{head}\n{text_table(lines)}"
 
 
-def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float]:
-    found = found.expand_as(marked)
-    distance = ((found - marked).norm(dim=-1) * visible).sum(1) / visible.sum(1)
-    pck = metrics.pck2d(found, marked, NEAR * BOX, visible)
+def _score(pred: Tensor, target: Tensor, visible: Tensor) -> dict[str, float]:
+    pred = pred.expand_as(target)
+    distance = ((pred - target).norm(dim=-1) * visible).sum(1) / visible.sum(1)
+    pck = metrics.pck2d(pred, target, NEAR * BOX, visible)
     return {"pck": float(pck.mean()), "distance": float(distance.mean()) / BOX}
 
 

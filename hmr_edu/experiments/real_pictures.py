@@ -45,7 +45,8 @@ def measure_on_real_pictures(model: HMR, real: RealPictures) -> dict[str, float]
     """Measure a network on real pictures, in 2D and, on calibrated views, in 3D.
 
     `photos_pck`, `views_pck`: share of keypoints within a fifth of the person's box.
-    `views_pa_mpjpe`: millimetres. `views_facing_wrong`: share of bodies that face the wrong way.
+    `views_pa_mpjpe`: millimetres. `views_facing_flipped`: share of bodies whose hips are
+    left where right is.
     """
     values = {}
     for name, people in (("photos", real.photos), ("views", real.views)):
@@ -55,5 +56,5 @@ def measure_on_real_pictures(model: HMR, real: RealPictures) -> dict[str, float]
         recording = group_by_moment(real.views, real.cameras)
         scores = evaluate_views({"network": model}, recording, real.cameras)["network"]
         values["views_pa_mpjpe"] = scores["pa_mpjpe"]
-        values["views_facing_wrong"] = scores["turned"]
+        values["views_facing_flipped"] = scores["facing_flipped"]
     return values

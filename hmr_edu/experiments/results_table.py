@@ -31,7 +31,7 @@ TITLES = {
     "photos_pck": ("photos PCK", "", 3),
     "views_pck": ("views PCK", "", 3),
     "views_pa_mpjpe": ("views PA", "mm", 1),
-    "views_facing_wrong": ("views facing wrong", "", 3),
+    "views_facing_flipped": ("views facing flipped", "", 3),
 }
 REAL_MEASURES = tuple(name for name in TITLES if name.startswith(("photos_", "views_")))
 

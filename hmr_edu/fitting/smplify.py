@@ -2,7 +2,7 @@
 
 SMPLify (Bogo et al., ECCV 2016) fits a body to keypoints from nothing; here, as in SPIN, the fit
 starts from a network's answer and stays near it, because 2D says nothing of depth and the network
-does. The energy is minus the log of a posterior:
+does. The energy is minus the log of a posterior::
 
     E(theta) = evidence(x(theta)) + w_pose (-log p(pose)) + w_shape |beta|^2 / 2
                + sum_j angle(R_j, R_j of the start)^2 / (2 stay^2)

@@ -57,7 +57,7 @@ def atomic_write(path: str | Path) -> Generator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        with temporary.open("rb") as written:
+        with temporary.open("rb+") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         temporary.replace(path)
     finally:

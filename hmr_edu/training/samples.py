@@ -22,6 +22,7 @@ def save_samples(folder: Path, images_seen: int, model: HMR, batch: Batch) -> No
         "images": (batch.images.permute(0, 2, 3, 1) * 255).round().byte(),
         "theta": torch.stack([p.theta for p in predictions], dim=1),
         "true_keypoints2d": batch.keypoints2d,
+        "visible": batch.visible > 0,
     }
     if batch.has_theta.all():
         pose = matrix_to_axis_angle(batch.rotations).flatten(1)

@@ -13,7 +13,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from hmr_edu.camera import CropBox
-from hmr_edu.crop import PADDING, crop_image
+from hmr_edu.crop import crop_image
+from hmr_edu.data.photos.crops import person_crop
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction
@@ -52,7 +53,7 @@ def run_demo(
     """
     check_folder(Path(out_dir))
     photo = read_photo(image_path)
-    crop = _crop_box(photo, box)
+    crop = person_crop(photo, box)
     steps = _predict(model, crop_image(photo, crop, model.image_size))
     faces, last = model.body.faces, steps[-1]
 
@@ -85,26 +86,6 @@ def run_demo(
     record |= {"refined": isinstance(model, Refined)}
     write_json(paths["theta"], record | _numbers(steps, crop, width, height))
     return paths
-
-
-def _crop_box(
-    photo: UInt8[np.ndarray, "height width 3"], box: Sequence[float | int] | None
-) -> CropBox:
-    """Return the square that the network is shown. Raises DataError on an unusable box."""
-    height, width = photo.shape[:2]
-    if box is None:
-        return CropBox.around_box(0, 0, width, height)
-    if len(box) != 4 or not all(map(math.isfinite, box)):
-        raise DataError(f"a box is four finite numbers x0 y0 x1 y1, got {list(box)}")
-    x0, y0, x1, y1 = map(float, box)
-    if not (x0 < x1 and y0 < y1):
-        raise DataError(f"a box needs x0 < x1 and y0 < y1, got {x0:g} {y0:g} {x1:g} {y1:g}")
-    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-        raise DataError(
-            f"the box {x0:g} {y0:g} {x1:g} {y1:g} lies outside the picture, "
-            f"which is {width} x {height} pixels"
-        )
-    return CropBox.around_box(x0, y0, x1, y1, padding=PADDING)
 
 
 def _predict(model: HMR | Refined, crop: UInt8[np.ndarray, "size size 3"]) -> list[Prediction]:

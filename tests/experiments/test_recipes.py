@@ -6,10 +6,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from helpers.commands import failing
 from PIL import Image
 
 from hmr_edu.cli import main
+from hmr_edu.data.photos.calibration import read_cameras
 from hmr_edu.data.synthetic.appearance import LEVELS
 from hmr_edu.experiments import runner
 from hmr_edu.experiments.claims import catalogue
@@ -17,6 +19,9 @@ from hmr_edu.experiments.claims.catalogue import EXPERIMENTS
 from hmr_edu.experiments.design import changed
 from hmr_edu.experiments.laboratories import base_config, run_variant
 from hmr_edu.experiments.preset_lab import preset_test_data
+from hmr_edu.experiments.real_pictures import measure_on_real_pictures, read_real_pictures
+from hmr_edu.hmr import load_pretrained
+from hmr_edu.keypoints import LSP
 from hmr_edu.training.presets import cpu_long_preset, cpu_preset
 
 
@@ -63,6 +68,36 @@ def test_real_pictures_need_a_laboratory_with_pictures(tmp_path, capsys):
     assert "camera trains on no pictures" in failing(capsys, "experiment", "camera", *options)
     # A missing file is named before any training.
     assert "keypoints.json" in failing(capsys, "experiment", "recipe-parts", *options)
+
+
+def test_real_views_are_measured_as_by_their_commands(tmp_path):
+    g = torch.Generator().manual_seed(0)
+    joints = 0.5 * torch.randn(len(LSP), 3, generator=g)
+    K = [[300.0, 0.0, 120.0], [0.0, 300.0, 120.0], [0.0, 0.0, 1.0]]
+    turns = {"front": np.eye(3).tolist(), "side": [[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]}
+    cameras = {name: {"K": K, "R": R, "t": [0.0, 0.0, 5.0]} for name, R in turns.items()}
+    (tmp_path / "cameras.json").write_text(json.dumps(cameras))
+    marked = {}
+    for name, view in read_cameras(tmp_path / "cameras.json").items():
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.full((240, 240, 3), 90, np.uint8)).save(tmp_path / name / "1.png")
+        keypoints = dict(zip(LSP, view.pixels(joints).tolist(), strict=True))
+        marked[f"{name}/1.png"] = [{"keypoints": keypoints}]
+    paths = [str(tmp_path / name) for name in ("keypoints.json", "cameras.json", "out.json")]
+    (tmp_path / "keypoints.json").write_text(json.dumps(marked))
+
+    def written(*command):
+        assert main([*command, "--weights", "resnet18", "--out", paths[2]]) == 0
+        return json.loads((tmp_path / "out.json").read_text())["network"]
+
+    views = written("evaluate-views", *paths[:2])
+    assert measure_on_real_pictures(
+        load_pretrained("resnet18"), read_real_pictures(None, tmp_path)
+    ) == {
+        "views_pck": written("evaluate-photos", paths[0])["pck"],
+        "views_pa_mpjpe": views["pa_mpjpe"],
+        "views_facing_flipped": views["facing_flipped"],
+    }
 
 
 @pytest.mark.slow

@@ -65,13 +65,13 @@ class RestoreCells(nbgrader.NbGraderPreprocessor):
 
 
 def _restored(wanted: Any, points: float | int | None) -> NotebookNode:
-    marks = {"grade_id": wanted.name, "locked": wanted.locked, "checksum": wanted.checksum}
-    marks |= {"grade": points is not None, "solution": points is None, "task": False}
-    marks |= {"schema_version": 3, "cell_type": "code"}
+    about = {"grade_id": wanted.name, "locked": wanted.locked, "checksum": wanted.checksum}
+    about |= {"grade": points is not None, "solution": points is None, "task": False}
+    about |= {"schema_version": 3, "cell_type": "code"}
     if points is not None:
-        marks["points"] = points
+        about["points"] = points
     source = wanted.source if points is not None else "# This cell was missing."
-    return new_code_cell(source, metadata={"nbgrader": marks})
+    return new_code_cell(source, metadata={"nbgrader": about})
 
 
 class GradeInSandbox(nbgrader.NbGraderPreprocessor):

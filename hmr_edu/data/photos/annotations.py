@@ -1,6 +1,6 @@
 """People that somebody marked in photographs: a box and 2D keypoints each.
 
-Two formats are read. COCO's `person_keypoints_*.json`, and one that is quick to write by hand:
+Two formats are read. COCO's `person_keypoints_*.json`, and one that is quick to write by hand::
 
     {"beach.jpg": [{"box": [x0, y0, x1, y1], "keypoints": {"left_knee": [x, y], ...}}], ...}
 

@@ -1,7 +1,7 @@
 """Calibrated cameras around one person: which pictures show the same moment.
 
 Pictures are called `CAMERA/MOMENT.jpg`, as most recorders write them: `left/0001.jpg` and
-`right/0001.jpg` are one moment. The calibration is a JSON file, lengths in metres:
+`right/0001.jpg` are one moment. The calibration is a JSON file, lengths in metres::
 
     {"left": {"K": [[f, 0, x], [0, f, y], [0, 0, 1]], "R": [[...], ...], "t": [x, y, z]}, ...}
 

@@ -12,7 +12,7 @@ EXPERIMENTS = (
     Experiment(
         "recipe-parts",
         "Every part of the preset `cpu` makes bodies more right.",
-        "the preset, and a page of the docs: Shipped weights",
+        "the preset; docs, Shipped weights",
         "cpu",
         {
             "complete": {},
@@ -22,7 +22,7 @@ EXPERIMENTS = (
             },
             "constant learning rate": {"optimizer.schedule": "constant"},
             "no dense labels": NO_DENSE_LABELS,
-            "no dense labels, average head": {"model.pooling": "average", **NO_DENSE_LABELS},
+            "no dense labels, average pooling": {"model.pooling": "average", **NO_DENSE_LABELS},
             "axis-angle inside": {"model.representation": "axis_angle"},
             "shared weights": {"model.share_weights": True},
             "all steps alike": {"loss.steps": "all"},
@@ -33,9 +33,9 @@ EXPERIMENTS = (
             Forecast("A learning rate that falls helps", "complete", "constant learning rate"),
             Forecast("Dense labels help", "complete", "no dense labels"),
             Forecast(
-                "Without dense labels, a head that keeps places helps",
+                "Without dense labels, the spatial head helps",
                 "no dense labels",
-                "no dense labels, average head",
+                "no dense labels, average pooling",
             ),
             Forecast("6D helps", "complete", "axis-angle inside"),
             Forecast("Own weights help", "complete", "shared weights"),
@@ -56,7 +56,7 @@ EXPERIMENTS = (
         "recipe-pictures",
         "Everything that the training pictures of the shipped weights show makes bodies more "
         "right.",
-        "the weights' card, and a page of the docs: Shipped weights",
+        "the card of the weights; docs, Shipped weights",
         "cpu-long",
         {
             "complete": {},
