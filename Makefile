@@ -17,7 +17,7 @@ train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 test: setup browser  ## every test that this machine can run
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
-	$(BIN)/ty check --quiet
+	$(BIN)/ty check --output-format concise
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval --nbval-current-env --nbval-kernel-startup-timeout 600 --doctest-modules tests notebooks hmr_edu
 
 quick: setup  ## the tests that take seconds
