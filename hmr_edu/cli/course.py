@@ -13,7 +13,7 @@ EXERCISES = Path("hmr_edu/course/exercises")
 
 
 def execute(notebooks: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
-    """Run notebooks from top to bottom and write them back, ready to be committed.
+    """Run notebooks from top to bottom and save them with their outputs, ready to commit.
 
     Args:
         notebooks: the .ipynb files.
@@ -63,7 +63,7 @@ def release(
     """Make problem sets: the learners' copies, the instructor's, and a zip to hand out.
 
     Args:
-        sets: ps1, ps2, ...; all when left out.
+        sets: ps1, ps2, ...; all by default.
         course: the course folder, made when it does not exist.
         lessons: the folder of the solved lessons.
     """
@@ -103,7 +103,7 @@ def feedback(
     """Write a page for every graded notebook: points, what was wrong, hints.
 
     Args:
-        sets: ps1, ps2, ...; all when left out.
+        sets: ps1, ps2, ...; all by default.
         course: the course folder.
     """
     print(_classroom().feedback(course, sets))

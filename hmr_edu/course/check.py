@@ -95,7 +95,7 @@ class Report:
 
 
 def _where(error: Exception) -> str:
-    """The last line of the learner's own that was running; never one of the package."""
+    """Return the learner's own line that was running last; never one of the package."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.line and not LIBRARY.search(frame.filename.replace("\\", "/")):
             return f"line {frame.lineno}: {frame.line}"

@@ -1,8 +1,8 @@
 """3D evaluation on a real person in several calibrated views.
 
 Keypoints that are annotated in two or more pictures of a moment are triangulated
-(`hmr_edu.evaluation.triangulation`): these points are the ground truth. Each picture alone goes to
-the network, whose answer is compared with the points in that camera's frame.
+(`hmr_edu.evaluation.triangulation`): these points are the ground truth. The network gets each
+picture alone, and its prediction is compared with the points in the frame of that camera.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from hmr_edu.io.tables import number_cell, text_table
 from hmr_edu.keypoints import LSP
 
 MM = 1000
-# Annotations of one joint that disagree by more than this share of the person's size are slips.
+# Annotations of one joint that disagree by more than this share of the person's size are wrong.
 FAR = 0.1
 # Fewer points than this leave a similarity transform too much freedom.
 ENOUGH = 6
 
 
 class Measured(NamedTuple):
-    """Where a picture's joints were: LSP's 14, in its camera's frame, metres; NaN if unknown."""
+    """The true joints of a picture: LSP's 14, in its camera's frame, metres; NaN if unknown."""
 
     person: AnnotatedPerson
     joints: Float[Tensor, "14 3"]
@@ -42,7 +42,7 @@ class Measured(NamedTuple):
 
 
 class ReprojectionError(NamedTuple):
-    """How many pixels the annotations of a joint lie from its triangulated point, on average."""
+    """Mean distance in pixels between the annotations of a joint and its triangulated point."""
 
     pixels: float
     joint: str
@@ -54,9 +54,9 @@ def triangulate_recording(
 ) -> tuple[list[Measured], list[ReprojectionError]]:
     """Triangulate the joints of every moment; also return their reprojection errors.
 
-    A joint whose error exceeds a tenth of the person's size is taken for a slip, and not known.
-    Moments without the hips and four other joints are left out. Raises DataError when none is
-    left.
+    A joint whose error exceeds a tenth of the person's size is treated as a mistake, and is
+    unknown. Moments without the hips and four other joints are left out. Raises DataError when no
+    moment is left.
     """
     measured, errors = [], []
     for moment, views in recording.items():
@@ -92,11 +92,11 @@ def evaluate_views(
 ) -> dict[str, Any]:
     """Score networks on a calibrated recording: {"about": ..., name: scores}.
 
-    Scores are `mpjpe` and `pa_mpjpe`, millimetres over the joints that are known, hips aligned,
-    and `facing_flipped`, the share of pictures whose body has its hips more than 90 degrees off.
-    Beside the networks `mean theta`, from which the first one starts, and each network's answers
-    given to pictures of other moments (None with a single moment). Raises what
-    `triangulate_recording` and `crops` raise.
+    Scores: `mpjpe` and `pa_mpjpe`, in millimetres, over the known joints, hips aligned;
+    `facing_flipped`, the share of pictures where the line of the hips is more than 90 degrees off.
+    Baselines: `mean theta`, from which the first network starts, and for each network its
+    predictions for pictures of other moments (None with a single moment). Raises as
+    `triangulate_recording` and `crops`.
     """
     measured, errors = triangulate_recording(recording, cameras)
     model = next(iter(models.values()))
@@ -114,7 +114,7 @@ def evaluate_views(
     }
     for name, network in models.items():
         keypoints3d = predict_photos(network, images)[-1].keypoints3d
-        # Of one moment all views have one pose: an answer for another view is no wrong answer.
+        # All views of one moment show one pose, so a prediction for another view is not wrong.
         record[f"{name}, shuffled"] = shuffled_baseline(
             keypoints3d,
             [m.person.path.stem for m in measured],
@@ -125,7 +125,7 @@ def evaluate_views(
 
 
 def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay a recording's evaluation out as text."""
+    """Format the evaluation of a recording as text."""
     about = record["about"]
     head = [
         f"{about['pictures']} pictures, {about['moments']} moments, {about['cameras']} cameras; "

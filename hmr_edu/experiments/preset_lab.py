@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from hmr_edu.data.poses.mocap import find_mocap
 from hmr_edu.data.poses.real_poses import prior_poses
-from hmr_edu.data.synthetic.appearance import LEVELS
+from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.evaluation.held_out import predict
 from hmr_edu.evaluation.scores import score
@@ -30,7 +30,7 @@ def preset_config(preset: str) -> TrainConfig:
 
 def preset_test_data(preset: str, image_size: int) -> SyntheticConfig:
     """Return the options of the test pictures, which are those of `hmr-edu evaluate`."""
-    return SyntheticConfig(image_size=image_size, appearance=LEVELS[TEST_LEVELS[preset]])
+    return SyntheticConfig(image_size=image_size, appearance=APPEARANCES[TEST_LEVELS[preset]])
 
 
 def measure_on_mocap(model: HMR, data: SyntheticConfig, people: int) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A real person in four calibrated videos, ready for `hmr-edu evaluate-views`.
+"""Prepare a real person in four calibrated videos for `hmr-edu evaluate-views`.
 
 The recording is the single-person demonstration in the wheel of Pose2Sim 0.10.49 (BSD-3-Clause; D.
 Pagnon and others). It is not part of this repository: fetch it (`pip download --no-deps
@@ -9,7 +9,7 @@ pose2sim==0.10.49`) and run
     hmr-edu evaluate-views views/keypoints.json views/cameras.json --refine
 
 `keypoints.json`, beside this file, is ours: 14 joints at 5 moments, annotated by eye in three of
-the four cameras each. ffmpeg cuts the pictures out.
+the four cameras each. ffmpeg extracts the pictures.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SUBPIXELS, MILLIMETRES = 64, 1000
 
 
 def main() -> None:
-    """Read the command line, unpack, cut, write."""
+    """Read the command line, unpack the wheel, extract the pictures, write the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheel", type=Path, help="pose2sim-0.10.49-py3-none-any.whl")
     parser.add_argument("out", type=Path, help="folder to write")
@@ -73,10 +73,11 @@ def read_qca(path: Path) -> dict[str, dict[str, list]]:
     """Read Qualisys' calibration as {camera: {K, R, t}}.
 
     The lens distortion is left out. At the annotations it is 0.7 pixels on average and 2.7 at most,
-    while annotations of one joint miss each other by ten.
+    while annotations of one joint differ by ten.
     """
     cameras = {}
-    # Qualisys looks along -z with y up, and says where the camera is; we look along +z, y down.
+    # A Qualisys camera looks along -z with y up, ours along +z with y down. Qualisys gives the
+    # position of the camera.
     turned = np.diag([1.0, -1.0, -1.0])
     for camera in ElementTree.parse(path).getroot().iter("camera"):
         place, lens = camera.find("transform").attrib, camera.find("intrinsic").attrib

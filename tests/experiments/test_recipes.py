@@ -12,7 +12,7 @@ from PIL import Image
 
 from hmr_edu.cli import main
 from hmr_edu.data.photos.calibration import read_cameras
-from hmr_edu.data.synthetic.appearance import LEVELS
+from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.experiments import runner
 from hmr_edu.experiments.claims import catalogue
 from hmr_edu.experiments.claims.catalogue import EXPERIMENTS
@@ -44,9 +44,9 @@ def test_the_complete_recipes_are_the_presets_with_fewer_pictures():
 
 
 def test_recipes_are_tested_on_the_pictures_of_the_command_evaluate():
-    assert preset_test_data("cpu", 64).appearance == LEVELS["plain"]
+    assert preset_test_data("cpu", 64).appearance == APPEARANCES["plain"]
     data = preset_test_data("cpu-long", 96)
-    assert (data.appearance, data.image_size) == (LEVELS["full"], 96)
+    assert (data.appearance, data.image_size) == (APPEARANCES["full"], 96)
     # Not those of the training, whose cameras tilt more.
     assert (data.pitch, data.roll, data.cut) == (10.0, 5.0, 0.0)
 

@@ -176,12 +176,13 @@ def test_the_citation_has_the_keys_of_its_format():
     assert paper["type"] == "conference-paper"
     assert paper["year"] == 2018
     # As the bibliography of the documentation has it.
-    known = read("docs/references.md")
-    assert paper["title"] in known
-    for author in paper["authors"]:
-        assert author.keys() == {"family-names", "given-names"}
-        assert author["family-names"] in known
-    assert paper["identifiers"][0]["value"] in known
+    entry = read("docs/references.bib").split("@inproceedings{kanazawa2018,")[1].split("\n}")[0]
+    known = dict(re.findall(r"(\w+) = \{(.*?)\}", entry))
+    people = [f"{a['family-names']}, {a['given-names']}" for a in paper["authors"]]
+    assert known["author"].split(" and ") == people
+    assert known["title"] == paper["title"]
+    assert known["year"] == str(paper["year"])
+    assert paper["identifiers"][0]["value"] == f"arXiv:{known['eprint']}"
     assert re.fullmatch(r"10\.\d{4}/[\w.]+", paper["doi"])
 
 
@@ -262,7 +263,7 @@ def test_pre_commit_runs_tools_of_this_environment():
     config = yaml.safe_load(read(".pre-commit-config.yaml"))
     assert [repository["repo"] for repository in config["repos"]] == ["local"]
     hooks = {hook["id"]: hook for hook in config["repos"][0]["hooks"]}
-    assert hooks.keys() == {"ruff-check", "ruff-format", "lessons"}
+    assert hooks.keys() == {"ruff-check", "ruff-format", "types", "lessons"}
     for hook in hooks.values():
         assert hook["language"] == "system"
         for word in shlex.split(hook["entry"]):

@@ -129,7 +129,7 @@ def graded_call(source: str) -> tuple[str, str]:
 
 @cache
 def sandbox() -> Sandbox:
-    """The sandbox of this process; it ends with the process."""
+    """Return the sandbox of this process; it ends with the process."""
     return Sandbox()
 
 

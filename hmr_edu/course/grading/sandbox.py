@@ -58,7 +58,7 @@ def works(kind: str) -> bool:
 
 @cache
 def best_kind() -> str:
-    """The strongest isolation that works on this machine."""
+    """Return the strongest isolation that works on this machine."""
     return next(kind for kind in KINDS if works(kind))
 
 
