@@ -22,6 +22,7 @@ from hmr_edu.experiments.preset_lab import preset_test_data
 from hmr_edu.experiments.real_pictures import measure_on_real_pictures, read_real_pictures
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.keypoints import LSP
+from hmr_edu.training import loop
 from hmr_edu.training.presets import cpu_long_preset, cpu_preset
 
 
@@ -52,7 +53,7 @@ def test_recipes_are_tested_on_the_pictures_of_the_command_evaluate():
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Two variants of each recipe, tested on 40 people."""
+    """Two variants of each recipe, tested on 40 people; few pictures for the batch norm."""
     for name, variants in {
         "recipe-parts": ("complete", "shared weights"),
         "recipe-pictures": ("complete", "no clutter"),
@@ -60,6 +61,7 @@ def tiny(monkeypatch):
         chosen = {variant: EXPERIMENTS[name].variants[variant] for variant in variants}
         smaller = dataclasses.replace(EXPERIMENTS[name], variants=chosen)
         monkeypatch.setitem(catalogue.EXPERIMENTS, name, smaller)
+    monkeypatch.setattr(loop, "NORM_PICTURES", 64)
     monkeypatch.setattr(runner, "run_variant", functools.partial(run_variant, people=40))
 
 
