@@ -196,7 +196,7 @@ def test_links_and_anchors_lead_somewhere(site):
             known = pages[target].ids if target in pages else set()
             if not target.exists() or (anchor and target in pages and unquote(anchor) not in known):
                 broken.append(f"{page.relative_to(site)}: {link}")
-    assert not broken
+    assert not broken, "\n".join(broken)
 
 
 @pytest.mark.slow
@@ -256,4 +256,4 @@ def test_every_page_in_a_browser_without_a_network(site, browser):
                     faults.append(f"{name}: {ink} is not {scheme}")
         tab.close()
     context.close()
-    assert not faults
+    assert not faults, "\n".join(faults)
