@@ -4,8 +4,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Recorded poses, where a clone has them beside it; anybody else sets HMR_EDU_MOCAP.
+ifneq ($(wildcard ../shared/mocap),)
+export HMR_EDU_MOCAP ?= $(abspath ../shared/mocap)
+endif
 
-.PHONY: train test quick lessons tour lab docs setup lint browser
+.PHONY: train test quick lessons tour lab docs wheel setup lint browser
 
 train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 	$(BIN)/hmr-edu train cpu --resume
@@ -13,7 +17,8 @@ train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
 test: setup browser  ## every test that this machine can run
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval --nbval-current-env tests notebooks
+	$(BIN)/ty check --output-format concise
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval --nbval-current-env --nbval-kernel-startup-timeout 600 --doctest-modules tests notebooks hmr_edu
 
 quick: setup  ## the tests that take seconds
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
@@ -30,9 +35,14 @@ lab: setup  ## open the notebooks
 docs: setup  ## build the documentation site: docs/_build/html/index.html
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
 
-lint: setup  ## format and check the code
+wheel: setup  ## build the wheel: dist/hmr_edu-*.whl
+	rm -rf build  # where setuptools keeps modules that have since gone
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+lint: setup  ## format the code, check its style and its types
 	$(BIN)/ruff format .
 	$(BIN)/ruff check .
+	$(BIN)/ty check
 
 setup: $(READY)
 

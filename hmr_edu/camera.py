@@ -1,8 +1,8 @@
-"""Cameras: weak and full perspective, what divides them, and the way from a crop to its picture.
+"""Cameras: weak perspective, full perspective, their difference, and crops of a picture.
 
-Points are in the camera frame, metres: x right, y down, z away from the camera. Image points are
-in crop coordinates: [-1, 1] over the square crop, x right, y down. One half-crop is 1 in these
-units, and focal lengths are given in them too.
+Points are in the camera frame, in metres: x right, y down, z away from the camera. Image points are
+in crop coordinates: [-1, 1] over the square crop, x right, y down. The unit is half the side of the
+crop, "half-crop"; focal lengths have the same unit.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def perspective(
 def translation_from_weak(
     camera: Float[Tensor, "*batch 3"], focal: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 3"]:
-    """Return where a pinhole of this focal length sees what a weak camera (s, tx, ty) sees.
+    """Return the translation for a pinhole that sees what a weak camera (s, tx, ty) sees.
 
-    (tx, ty, f / s): points at the body's own depth, Z = 0, land in the same place. Raises
+    It is (tx, ty, f / s): points at the body's own depth, Z = 0, land in the same place. Raises
     ValueError when a scale is not positive. Source: SPIN, whose f / (res / 2) is our f.
     """
     scale, xy = camera[..., :1], camera[..., 1:]
@@ -62,7 +62,7 @@ def translation_from_weak(
 def weak_from_perspective(
     translation: Float[Tensor, "*batch 3"], focal: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 3"]:
-    """Return the weak camera (f / tz, tx, ty); undoes `translation_from_weak`.
+    """Return the weak camera (f / tz, tx, ty); the inverse of `translation_from_weak`.
 
     Raises ValueError when a body's origin is not in front of the pinhole.
     """
@@ -79,14 +79,14 @@ def fit_weak_perspective(
 ) -> Float[Tensor, "*batch 3"]:
     """Return the camera (s, tx, ty) that best explains keypoints2d, in closed form.
 
-    Minimises sum_i v_i |s (X_i + t) - x_i|^2 with v the visibility (all ones by default): a
-    straight line through centred points. Raises ValueError where no camera exists: fewer than two
-    different visible points, or keypoints so unlike the points that the best scale is not positive.
+    It minimises sum_i v_i |s (X_i + t) - x_i|^2, where v is the visibility (all ones by default):
+    linear regression on centred points. Raises ValueError where no camera exists: with fewer than
+    two different visible points, or when the best scale is not positive.
     """
     v = torch.ones_like(points3d[..., 0]) if visibility is None else visibility.to(points3d.dtype)
     # A hidden keypoint's coordinates may be anything, NaN included; zero times NaN is NaN.
-    seen = (v > 0)[..., None]
-    X, x = points3d[..., :2].where(seen, 0.0), keypoints2d.where(seen, 0.0)
+    visible = (v > 0)[..., None]
+    X, x = points3d[..., :2].where(visible, 0.0), keypoints2d.where(visible, 0.0)
     v = v[..., None]
     total = v.sum(-2).clamp_min(torch.finfo(v.dtype).tiny)
     X_mean, x_mean = (v * X).sum(-2) / total, (v * x).sum(-2) / total
@@ -109,14 +109,18 @@ def weak_perspective_error(
     distances: Float[Tensor, " D"],
     focal: int | float | Float[Tensor, " D"],
 ) -> Float[Tensor, " D"]:
-    """Return what weak perspective costs when points [N, 3] are photographed from each distance.
+    """Return the error of weak perspective for points photographed from several distances.
 
-    The points' origin is put on the optical axis at each distance (metres) and seen by a pinhole;
-    the result is the mean distance, in half-crops, between that image and the best that any weak
-    camera can do: HMR's unavoidable error. `focal` is in half-crops: a number for a fixed lens, or
-    `scale * distances` for a crop that follows the person, as HMR's crops do. Divided by the scale
-    (focal / distance) the error is in metres at the body. Raises ValueError when a point would lie
-    behind the camera.
+    The origin of the points is put on the optical axis at each distance (metres) and seen by a
+    pinhole. The result is the mean distance, in half-crops, between that image and the image of the
+    best weak camera: the error that HMR cannot avoid. Divided by the scale (focal / distance) it is
+    in metres at the body. Raises ValueError when a point would lie behind the camera.
+
+    Args:
+        points: the body, in metres.
+        distances: from the camera to the origin of the points, in metres.
+        focal: in half-crops: one number for a fixed lens, or `scale * distances` for a crop that
+            follows the person, as HMR's crops do.
     """
     focal = torch.as_tensor(focal, dtype=distances.dtype, device=distances.device)
     translation = torch.nn.functional.pad(distances[:, None], (2, 0))
@@ -130,9 +134,9 @@ def weak_perspective_error(
 class CropBox:
     """A square cut out of a picture: centre and side, in pixels of the picture.
 
-    Pixels are counted from 0 at their centres, so the picture's left edge is at x = -0.5. The box
-    may be fractional and may reach beyond the picture. Raises ValueError unless the side is
-    positive and all is finite.
+    Pixels are counted from 0 at their centres, so the left edge of the picture is at x = -0.5. The
+    box may be fractional and may reach beyond the picture. Raises ValueError unless the side is
+    positive and all numbers are finite.
     """
 
     x: int | float
@@ -152,10 +156,17 @@ class CropBox:
         y1: int | float,
         padding: int | float = 1.0,
     ) -> CropBox:
-        """Return the square around a rectangle, `padding` times its longer side.
+        """Return the square around a rectangle.
 
-        The rectangle runs between pixel edges: (0, 0, W, H) is the whole picture. Raises
-        ValueError unless x0 < x1 and y0 < y1.
+        The rectangle is given by pixel edges: (0, 0, W, H) is the whole picture. Raises ValueError
+        unless x0 < x1 and y0 < y1.
+
+        Args:
+            x0: left edge.
+            y0: upper edge.
+            x1: right edge.
+            y1: lower edge.
+            padding: side of the square, in longer sides of the rectangle.
         """
         if not (x0 < x1 and y0 < y1):
             raise ValueError(f"a box needs x0 < x1 and y0 < y1, got {(x0, y0, x1, y1)}")
@@ -169,9 +180,14 @@ class CropBox:
         visibility: Float[Tensor, " N"] | Bool[Tensor, " N"] | None = None,
         padding: int | float = 1.2,
     ) -> CropBox:
-        """Return the square around the visible keypoints (pixels), `padding` times their extent.
+        """Return the square around the visible keypoints.
 
         Raises ValueError when fewer than two different keypoints are visible.
+
+        Args:
+            keypoints: in pixels.
+            visibility: positive where a keypoint is visible; all are visible if None.
+            padding: side of the square, in larger extents of the keypoints.
         """
         if visibility is not None:
             keypoints = keypoints[visibility > 0]
@@ -182,20 +198,20 @@ class CropBox:
         return cls(x, y, padding * float((high - low).max()))
 
     def to_crop(self, pixels: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
-        """Turn pixels of the picture into crop coordinates [-1, 1]."""
+        """Convert pixels of the picture into crop coordinates [-1, 1]."""
         return (pixels - pixels.new_tensor((self.x, self.y))) * (2 / self.size)
 
     def to_image(self, crop: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
-        """Turn crop coordinates into pixels of the picture; undoes `to_crop`."""
+        """Convert crop coordinates into pixels of the picture; the inverse of `to_crop`."""
         return crop * (self.size / 2) + crop.new_tensor((self.x, self.y))
 
     def full_camera(
         self, camera: Float[Tensor, "*batch 3"], width: int, height: int
     ) -> Float[Tensor, "*batch 4"]:
-        """Turn cameras of the crop into (sx, sy, tx, ty) of the whole picture.
+        """Convert cameras of the crop into (sx, sy, tx, ty) of the whole picture.
 
-        X lands at (sx (X + tx), sy (Y + ty)) in [-1, 1] over the width and the height. The same
-        pixel as through the crop, exactly. Source: VIBE, `convert_crop_cam_to_orig_img`.
+        X lands at (sx (X + tx), sy (Y + ty)), in [-1, 1] over the width and the height. That is
+        exactly the same pixel as through the crop. Source: VIBE, `convert_crop_cam_to_orig_img`.
         """
         picture = camera.new_tensor((width, height))
         scale = camera[..., :1] * self.size / picture
@@ -210,11 +226,18 @@ class CropBox:
     ) -> Float[Tensor, "*batch 3"]:
         """Return the translation (metres) that puts the body before the whole picture's pinhole.
 
-        `focal` is that of the picture, in pixels; its axis passes the picture's centre. The body's
-        origin lands on the same pixel at the same scale as through the crop's camera; the rest of
-        the body gets its perspective. The rotation stays: near the border of a wide picture the
-        crop sees the body turned a little, which this ignores (CLIFF is about that). Raises
-        ValueError when a scale is not positive. Source: SPIN and 4D-Humans, `cam_crop_to_full`.
+        The body's origin lands on the same pixel, at the same scale, as through the camera of the
+        crop. The rest of the body gets its perspective. The rotation is kept: near the border of a
+        wide picture the crop sees the body slightly rotated, which is ignored here (CLIFF corrects
+        it). Raises ValueError when a scale is not positive. Source: SPIN and 4D-Humans,
+        `cam_crop_to_full`.
+
+        Args:
+            camera: (s, tx, ty) of the crop.
+            width: of the picture, in pixels.
+            height: of the picture, in pixels.
+            focal: focal length of the picture in pixels; its axis passes through the picture's
+                centre.
         """
         focal = torch.as_tensor(focal, dtype=camera.dtype, device=camera.device)
         translation = translation_from_weak(camera, focal / (self.size / 2))

@@ -1,8 +1,9 @@
-"""The pixels of a crop: cutting a square out of a picture at any size."""
+"""Crops: cut a square out of a picture and resample it to any size."""
 
 from __future__ import annotations
 
 import math
+from typing import overload
 
 import numpy as np
 import torch
@@ -11,19 +12,27 @@ from torch import Tensor
 
 from hmr_edu.camera import CropBox
 
-# Side of the crop over the longer side of the person's box, as in SPIN.
+# Side of the crop divided by the longer side of the person's box, as in SPIN.
 PADDING = 1.2
 
 
+@overload
+def crop_image(
+    image: UInt8[np.ndarray, "H W 3"], box: CropBox, size: int
+) -> UInt8[np.ndarray, "size size 3"]: ...
+@overload
+def crop_image(
+    image: Float[Tensor, "3 H W"], box: CropBox, size: int
+) -> Float[Tensor, "3 size size"]: ...
 def crop_image(
     image: UInt8[np.ndarray, "H W 3"] | Float[Tensor, "3 H W"], box: CropBox, size: int
 ) -> UInt8[np.ndarray, "size size 3"] | Float[Tensor, "3 size size"]:
     """Cut `box` out of a picture and resample it to `size` x `size` pixels.
 
-    A triangle filter as wide as a pixel of the result (antialiased; Pillow's BILINEAR), in the
-    pixel-centre convention of `CropBox`, so keypoints and picture stay together exactly. What lies
-    outside the picture is black. A uint8 array comes back as one, a tensor as a tensor with
-    gradients. Raises ValueError when the box does not touch the picture.
+    The filter is a triangle as wide as a pixel of the result (antialiased; Pillow's BILINEAR), in
+    the pixel-centre convention of `CropBox`, so keypoints and picture stay aligned exactly. The
+    area outside the picture is black. A uint8 array gives a uint8 array; a tensor gives a tensor
+    with gradients. Raises ValueError when the box does not touch the picture.
     """
     if isinstance(image, np.ndarray):
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float()
@@ -49,14 +58,21 @@ def _crop_tensor(
 def _resampling(
     centre: int | float, side: int | float, size: int, length: int
 ) -> tuple[Tensor, int]:
-    """Return weights [size, n] of the pixels start ... start + n - 1 of one axis, and start."""
+    """Return weights [size, n] of the pixels start ... start + n - 1 of one axis, and start.
+
+    Args:
+        centre: centre of the box, in pixels.
+        side: side of the box, in pixels.
+        size: pixels of the result.
+        length: pixels of the picture along the axis.
+    """
     step = side / size
     reach = max(step, 1.0)
-    wanted = centre + step * (torch.arange(size, dtype=torch.float64) - (size - 1) / 2)
-    start = max(math.ceil(float(wanted[0]) - reach), 0)
-    stop = min(math.floor(float(wanted[-1]) + reach) + 1, length)
+    positions = centre + step * (torch.arange(size, dtype=torch.float64) - (size - 1) / 2)
+    start = max(math.ceil(float(positions[0]) - reach), 0)
+    stop = min(math.floor(float(positions[-1]) + reach) + 1, length)
     pixels = torch.arange(start, max(start, stop), dtype=torch.float64)
-    weights = (1 - (wanted[:, None] - pixels).abs() / reach).clamp_min(0)
+    weights = (1 - (positions[:, None] - pixels).abs() / reach).clamp_min(0)
 
     # Normalised over all pixels, also those outside the picture: they are black, not absent.
     # The pixels on one side lie at distances d, d + 1, ..., d + n - 1 <= reach.
@@ -64,5 +80,5 @@ def _resampling(
         n = (reach - d).floor() + 1
         return n - n * (d + (n - 1) / 2) / reach
 
-    fraction = wanted - wanted.floor()
+    fraction = positions - positions.floor()
     return weights / (one_side(fraction) + one_side(1 - fraction))[:, None], start

@@ -1,8 +1,8 @@
-"""The adversary (paper, section 3.3): how human is a body, joint by joint and as a whole.
+"""The adversary (paper, section 3.3): how human a body is, joint by joint and as a whole.
 
-Weak 2D labels let a body bend like a monster as long as its projection fits. The discriminator
-sees real bodies from motion capture, needs no images, and says how real a pose and a shape look.
-It is factorised as the body is: one critic a joint, one for the full pose, one for the shape.
+With 2D labels alone, a body may be in an impossible pose as long as its projection fits. The
+discriminator learns from motion capture how real bodies look, and needs no images. It is factorised
+as the body is: one critic for each joint, one for the full pose, one for the shape.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import split_theta
 
-NUM_JOINTS = 23  # SMPL's 24 without the root: where a body faces says nothing about its being real.
+# SMPL's 24 joints without the root: a body looks equally real whichever way it faces.
+NUM_BODY_JOINTS = 23
 NUM_BETAS = 10
 
 
 class JointHeads(nn.Module):
-    """One linear critic for each joint, `nn.Linear(features, 1)` times `joints` in one sum."""
+    """One linear critic for each joint: `joints` times `nn.Linear(features, 1)`, in one sum."""
 
     def __init__(self, joints: int, features: int):
         super().__init__()
@@ -32,7 +33,7 @@ class JointHeads(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch joints features"]
     ) -> Float[Tensor, "batch joints"]:
-        """Joint k's features with joint k's own weights."""
+        """Apply to the features of joint k the weights of critic k."""
         return (features * self.weight).sum(dim=-1) + self.bias
 
 
@@ -41,7 +42,7 @@ class Discriminator(nn.Module):
 
     Source: paper section 3.3 and akanazawa/hmr; 1,807,619 parameters. The joint features come from
     two layers that all joints share ("1x1 convolutions" 9 -> 32 -> 32). Their ReLUs matter:
-    MandyMo/pytorch_HMR and mmhuman3d leave them out, and a joint's critic is then affine in R.
+    MandyMo/pytorch_HMR and mmhuman3d leave them out, so that the critic of a joint is affine in R.
     """
 
     def __init__(self, features: int = 32, hidden: int = 1024):
@@ -49,9 +50,9 @@ class Discriminator(nn.Module):
         self.joint_features = nn.Sequential(
             nn.Linear(9, features), nn.ReLU(), nn.Linear(features, features), nn.ReLU()
         )
-        self.joint_heads = JointHeads(NUM_JOINTS, features)
+        self.joint_heads = JointHeads(NUM_BODY_JOINTS, features)
         self.pose_head = nn.Sequential(
-            nn.Linear(NUM_JOINTS * features, hidden),
+            nn.Linear(NUM_BODY_JOINTS * features, hidden),
             nn.ReLU(),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
@@ -64,12 +65,12 @@ class Discriminator(nn.Module):
     def forward(
         self, rotations: Float[Tensor, "batch 23 3 3"], betas: Float[Tensor, "batch 10"]
     ) -> Float[Tensor, "batch 25"]:
-        """Judge the rotation matrices of the joints 1..23 and the shape: [23 joints, pose, shape].
+        """Score the rotation matrices of joints 1..23 and the shape: [23 joints, pose, shape].
 
-        Rotations go in as matrices, since axis-angle has many names for one rotation and a cut
-        at pi. Raises ValueError on other shapes, the root's rotation among them most often.
+        Rotations are matrices: one rotation has many axis-angle vectors, with a cut at pi. Raises
+        ValueError on other shapes; the usual mistake is to include the root's rotation.
         """
-        if rotations.shape[1:] != (NUM_JOINTS, 3, 3) or betas.shape[1:] != (NUM_BETAS,):
+        if rotations.shape[1:] != (NUM_BODY_JOINTS, 3, 3) or betas.shape[1:] != (NUM_BETAS,):
             raise ValueError(
                 "the discriminator takes rotations [B,23,3,3] (no root) and betas [B,10], "
                 f"got {list(rotations.shape)} and {list(betas.shape)}"
@@ -81,9 +82,9 @@ class Discriminator(nn.Module):
         return torch.cat((joints, pose, shape), dim=1)
 
     def from_theta(self, theta: Float[Tensor, "batch 85"]) -> Float[Tensor, "batch 25"]:
-        """Judge a whole theta; its camera and its root rotation are left out."""
+        """Score a whole theta; its camera and its root rotation are left out."""
         _, pose, betas = split_theta(theta)
-        joints = pose[:, 3:].unflatten(1, (NUM_JOINTS, 3))
+        joints = pose[:, 3:].unflatten(1, (NUM_BODY_JOINTS, 3))
         return self(axis_angle_to_matrix(joints), betas)
 
 
@@ -91,10 +92,11 @@ def lsgan_encoder_loss(
     outputs: Float[Tensor, "samples critics"],
     critic_weights: Float[Tensor, " critics"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Ask the critics to call the predictions real: mean over samples of sum (D - 1)^2.
+    """Return the encoder's adversarial loss: mean over samples of sum (D - 1)^2.
 
-    `outputs` may hold the fakes of every step below each other; 6.25 when 25 critics all say 0.5.
-    `critic_weights` mutes critics, such as those of joints the real poses never move.
+    It is small when the critics call the predictions real, and 6.25 when 25 critics all say 0.5.
+    `outputs` may hold the fakes of all regression steps, one below the other. `critic_weights` can
+    switch critics off, such as those of joints that never move in the real poses.
     """
     return _critic_sum((outputs - 1).square(), critic_weights)
 
@@ -104,10 +106,10 @@ def lsgan_discriminator_loss(
     fake: Float[Tensor, "fakes critics"],
     critic_weights: Float[Tensor, " critics"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Teach the critics real = 1 and fake = 0 (least squares, paper section 3.3).
+    """Return the discriminator's loss: real = 1, fake = 0, least squares (paper, section 3.3).
 
-    Sums over critics, means over the batches, which may differ in size; 12.5 when 25 critics
-    all say 0.5. The caller detaches the fakes.
+    It is a sum over critics and a mean over each batch; the batches may differ in size. It is 12.5
+    when 25 critics all say 0.5. The caller detaches the fakes.
     """
     return _critic_sum((real - 1).square(), critic_weights) + _critic_sum(
         fake.square(), critic_weights

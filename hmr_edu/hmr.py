@@ -1,7 +1,7 @@
-"""HMR: an image in, one body for every regression step out.
+"""HMR: an image in, one body out for every regression step.
 
-Kanazawa et al., "End-to-end Recovery of Human Shape and Pose", CVPR 2018, figure 2:
-image -> encoder -> features -> regressor, T times -> theta -> SMPL -> projected keypoints.
+Kanazawa et al., "End-to-end Recovery of Human Shape and Pose", CVPR 2018, figure 2: image ->
+encoder -> features -> regressor, T times -> theta -> SMPL -> projected keypoints.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from hmr_edu.io.files import atomic_write
 from hmr_edu.io.quantisation import pack, unpack
 from hmr_edu.regressor import RegressionStep, ThetaRegressor
 
-# Options of which a network may have more than the weights it starts from.
+# Options that may be larger than in the weights from which a network starts.
 WIDTHS = ("width", "hidden")
 WEIGHTS = Path(__file__).parent / "assets" / "weights"
 
 
 class Prediction(NamedTuple):
-    """One regression step's body: theta and all that follows from it. Metres, camera frame.
+    """The body of one regression step: theta and everything computed from it. Metres, camera frame.
 
-    `keypoints2d` are in crop coordinates [-1, 1]; `vertices` is None where not asked for.
+    `keypoints2d` are in crop coordinates [-1, 1]; `vertices` is None when no meshes were asked for.
     """
 
     theta: Float[Tensor, "batch 85"]
@@ -62,10 +62,17 @@ class Prediction(NamedTuple):
 def predict_bodies(
     steps: list[RegressionStep], body: SMPL, vertices: bool = True
 ) -> list[Prediction]:
-    """Return the bodies of regression steps, and their keypoints in front of their cameras."""
+    """Return the bodies of regression steps, with their projected keypoints.
+
+    Args:
+        steps: the output of the regressor.
+        body: the body model.
+        vertices: whether to compute the meshes; keypoints alone are cheaper.
+    """
     # All the steps' bodies in one batch: the layer is cheaper that way.
     all_steps = RegressionStep.join(steps)
-    # Under autocast the network is in half precision; half a millimetre is not enough here.
+    # Under autocast the network computes in half precision, which would round positions to half
+    # a millimetre. The body and the projection need more.
     with torch.autocast(all_steps.betas.device.type, enabled=False):
         output = body(all_steps.betas.float(), all_steps.rotations.float(), vertices)
         keypoints2d = weak_perspective(output.keypoints, all_steps.camera.float())
@@ -87,14 +94,14 @@ def predict_bodies(
 def body_of_theta(
     theta: Float[Tensor, "batch 85"], body: SMPL, vertices: bool = True
 ) -> Prediction:
-    """Return all that follows from a theta; `vertices=False` leaves the meshes out."""
+    """Return the body of a theta; `vertices=False` leaves the meshes out."""
     return predict_bodies([RegressionStep.from_theta(theta)], body, vertices)[0]
 
 
 class HMR(nn.Module):
     """The whole network: encoder, iterative regressor, body and camera.
 
-    The body is not a trained weight: it is named, and loaded by name.
+    The body has no trained weights. It is stored by name and loaded by name.
     """
 
     def __init__(
@@ -138,7 +145,7 @@ class HMR(nn.Module):
             mean_theta: the theta that the steps begin from; `hmr_edu.theta.mean_theta` if None.
         """
         super().__init__()
-        # All that is needed to build the same network again; it travels with the weights.
+        # Everything needed to build the same network again; saved with the weights.
         self.options = {
             "encoder": encoder,
             "body": str(body),
@@ -188,11 +195,11 @@ class HMR(nn.Module):
         return (predictions, features) if return_features else predictions
 
     def detail(self, theta: Float[Tensor, "batch 85"]) -> Prediction:
-        """Return all that follows from a theta, for this network's body."""
+        """Return the body of a theta, for the body model of this network."""
         return body_of_theta(theta, self.body)
 
     def save(self, path: str | Path, precision: str = "float32") -> None:
-        """Write weights and options to one safetensors file; see `quantisation` for precision."""
+        """Write weights and options to one safetensors file; `io.quantisation` lists precisions."""
         parameters = {name for name, _ in self.named_parameters()}
         tensors = pack(self.state_dict(), parameters, precision)
         with atomic_write(path) as temporary:
@@ -200,9 +207,9 @@ class HMR(nn.Module):
 
 
 def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
-    """Load shipped weights by name, or a file written by `HMR.save`; ready to use (eval mode).
+    """Load shipped weights by name, or a file written by `HMR.save`; the network is in eval mode.
 
-    Raises FileNotFoundError naming what is shipped, DataError on a damaged or foreign file.
+    Raises FileNotFoundError that lists the shipped weights, DataError on a damaged or foreign file.
     """
     path, options, tensors = _read_weights(name_or_path)
     try:
@@ -218,18 +225,19 @@ def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
 
 
 def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
-    """Give `model` what other weights know; return the names of tensors that stay as they were.
+    """Copy the weights of another network into `model`; return the names of unchanged tensors.
 
-    Into a network that differs only by being wider (`width`, `hidden`) everything goes: it then
-    answers as the narrow one did, and has room to learn (Chen et al. 2016, "Net2Net"). Into any
-    other, at another resolution say, go the tensors that fit.
+    If `model` differs only by being wider (`width`, `hidden`), every tensor is copied: the wide
+    network then gives the same output as the narrow one, and has units left to learn more (Chen et
+    al. 2016, "Net2Net"). Otherwise, for example at another resolution, the tensors of equal shape
+    are copied.
 
-    Raises as `load_pretrained`, and DataError when nothing fits.
+    Raises as `load_pretrained`, and DataError when no tensor fits.
     """
     path, options, tensors = _read_weights(name_or_path)
     own = model.state_dict()
     wider = (
-        # An averaging head's features grow with the width, and the old ones do not come first.
+        # The features of an averaging head grow with the width, and the old ones do not come first.
         model.options["pooling"] == "spatial"
         and all(options.get(k) == v for k, v in model.options.items() if k not in WIDTHS)
         and all(options[k] <= model.options[k] for k in WIDTHS)
@@ -249,10 +257,10 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
 
 
 def widened(narrow: Tensor, wide: Tensor) -> Tensor:
-    """Lay a narrow layer's tensor over the first rows and columns of a wide one's.
+    """Copy a narrow layer's tensor over the first rows and columns of a wide layer's.
 
-    The old units do not listen to the new ones: their weights begin at 0. The new units keep what
-    `wide` has, and listen to everybody.
+    The weights from new units to old units become 0, so the old units compute what they computed
+    before. The new units keep their own weights from all units.
     """
     result = wide.clone()
     if narrow.ndim > 1:
@@ -262,14 +270,14 @@ def widened(narrow: Tensor, wide: Tensor) -> Tensor:
 
 
 def weights_path(name_or_path: str | Path) -> Path:
-    """The file of weights shipped by name, or the path itself."""
+    """Return the file of weights that are shipped by name, or the path itself."""
     path = Path(name_or_path)
     named = path.suffix == ".safetensors" or (path.suffix and path.is_file())
     return path if named else WEIGHTS / f"{name_or_path}.safetensors"
 
 
 def _read_weights(name_or_path: str | Path) -> tuple[Path, dict, dict[str, Tensor]]:
-    """The file, the options it was built with, and its tensors."""
+    """Return the file, the options that the network was built with, and its tensors."""
     path = weights_path(name_or_path)
     if not path.is_file():
         shipped = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none"

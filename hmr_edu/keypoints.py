@@ -1,8 +1,8 @@
-"""Named sets of joints and keypoints, the maps between them, and what a mirror does to them.
+"""Named sets of joints and keypoints, the maps between them, and their mirror images.
 
-Everything follows from the names: a joint that two sets share has the same name in both, and the
-mirror image of `left_x` is `right_x`. Shared names are the same place up to the habits of each
-data set: the hips of COCO are marked on the skin, those of SMPL lie inside the body.
+Everything is derived from the names: a joint that two sets share has the same name in both, and the
+mirror image of `left_x` is `right_x`. A shared name means the same place only up to the conventions
+of each data set: COCO annotates the hips on the skin, SMPL has them inside the body.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SMPL_JOINTS = (
     "left_hand",
     "right_hand",
 )
-# The joint that each SMPL joint hangs on; the root hangs on nothing.
+# The parent of each SMPL joint; -1 for the root, which has none.
 SMPL_PARENTS = (
     *(-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8),
     *(9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21),
@@ -108,7 +108,7 @@ class JointMap(NamedTuple):
 def mapping(source: Sequence[str], target: Sequence[str]) -> JointMap:
     """Map joint set `source` to joint set `target` by name.
 
-    Raises ValueError when a set names a joint twice, since the map would be ambiguous.
+    Raises ValueError when a set names a joint twice: the map would be ambiguous.
     """
     for names in (source, target):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -123,7 +123,7 @@ def mapping(source: Sequence[str], target: Sequence[str]) -> JointMap:
 
 
 def mirrored_name(name: str) -> str:
-    """Swap `left_` and `right_`; names of the middle (`nose`, `pelvis`) stay."""
+    """Swap `left_` and `right_`; names without a side (`nose`, `pelvis`) stay."""
     for side, other in (("left_", "right_"), ("right_", "left_")):
         if name.startswith(side):
             return other + name.removeprefix(side)
@@ -135,9 +135,9 @@ def flip_permutation(names: Sequence[str]) -> tuple[int, ...]:
 
     Raises ValueError when a joint's mirror image is not in the set.
     """
-    lonely = [name for name in names if mirrored_name(name) not in names]
-    if lonely:
-        raise ValueError(f"no mirror image in the joint set for: {', '.join(lonely)}")
+    unpaired = [name for name in names if mirrored_name(name) not in names]
+    if unpaired:
+        raise ValueError(f"no mirror image in the joint set for: {', '.join(unpaired)}")
     return tuple(names.index(mirrored_name(name)) for name in names)
 
 
@@ -146,7 +146,7 @@ COCOPLUS_FLIP = flip_permutation(COCOPLUS)
 LSP_FLIP = flip_permutation(LSP)
 COCO17_FLIP = flip_permutation(COCO17)
 
-# The lines of a stick figure, by name, so that every set draws those it has the ends of.
+# The lines of a stick figure, by name. A set draws those lines of which it has both ends.
 _BONES = (
     ("right_ankle", "right_knee"),
     ("right_knee", "right_hip"),
@@ -178,7 +178,7 @@ def _edges(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
 SMPL_EDGES = tuple((parent, joint) for joint, parent in enumerate(SMPL_PARENTS) if parent >= 0)
 COCOPLUS_EDGES = _edges(COCOPLUS)
 LSP_EDGES = _edges(LSP)
-# COCO has no neck to join the shoulders.
+# COCO has no neck, so a line joins the shoulders.
 COCO17_EDGES = (*_edges(COCO17), (COCO17.index("right_shoulder"), COCO17.index("left_shoulder")))
 
 
@@ -197,7 +197,7 @@ def flip_rotations(rotations: Float[Tensor, "*batch 24 3 3"]) -> Float[Tensor, "
 
 
 def flip_pose(pose: Float[Tensor, "*batch 72"]) -> Float[Tensor, "*batch 72"]:
-    """Mirror an axis-angle pose (root first): as `flip_rotations`, in 72 numbers.
+    """Mirror an axis-angle pose (root first), as `flip_rotations` does for matrices.
 
     An axis is a pseudo-vector: M R(v) M = R(det(M) M v), hence the signs (1, -1, -1).
     """
@@ -206,10 +206,10 @@ def flip_pose(pose: Float[Tensor, "*batch 72"]) -> Float[Tensor, "*batch 72"]:
 
 
 def flip_theta(theta: Float[Tensor, "*batch 85"]) -> Float[Tensor, "*batch 85"]:
-    """Mirror theta: camera (s, tx, ty) -> (s, -tx, ty), the pose, and the same betas.
+    """Mirror theta: camera (s, tx, ty) -> (s, -tx, ty), mirrored pose, same betas.
 
-    Its keypoints are then those of the mirrored picture; exactly so for a body that is its own
-    mirror image at every beta, as ours is.
+    The keypoints of the result are those of the mirrored picture. This is exact for a body that is
+    its own mirror image at every beta, as ours is.
     """
     camera, pose, betas = split_theta(theta)
     return join_theta(camera * camera.new_tensor((1, -1, 1)), flip_pose(pose), betas)
@@ -220,9 +220,9 @@ def flip_keypoints(
 ) -> Float[Tensor, "*batch N D"]:
     """Mirror keypoints, 2D or 3D: x -> -x, left and right swapped.
 
-    2D in crop coordinates [-1, 1] (in pixels the mirror is x -> W - 1 - x), 3D in the body or the
-    camera frame. Columns after x (y, z, visibility) travel with their keypoint. Raises ValueError
-    when the points are not as many as the names.
+    2D keypoints are in crop coordinates [-1, 1] (in pixels the mirror is x -> W - 1 - x), 3D
+    keypoints in the body frame or the camera frame. Columns after x (y, z, visibility) are kept
+    with their keypoint. Raises ValueError when the numbers of points and names differ.
     """
     if points.shape[-2] != len(names):
         raise ValueError(f"{points.shape[-2]} points given for a set of {len(names)} joints")
@@ -235,7 +235,7 @@ def align_root(
 ) -> Float[Tensor, "*batch N D"]:
     """Move the middle of the two hips to the origin.
 
-    Raises ValueError when there are too few points to have those hips.
+    Raises ValueError when there are too few points for these hips.
     """
     if max(hips) >= points.shape[-2]:
         raise ValueError(

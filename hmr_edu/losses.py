@@ -30,9 +30,9 @@ def keypoints2d_loss(
     target: Float[Tensor, "batch points 2"],
     visibility: Bool[Tensor, "batch points"] | Float[Tensor, "batch points"],
 ) -> Float[Tensor, ""]:
-    """L1 distance of visible keypoints in crop units: sum v |dx| / (2 sum v) (paper, eq. 3).
+    """Return the L1 distance of visible keypoints: sum v |dx| / (2 sum v) (paper, eq. 3).
 
-    `visibility` is 0/1 or a weight >= 0; an image without labels has 0 everywhere.
+    The unit is half the crop. `visibility` is 0/1 or a weight >= 0.
     """
     weight = visibility.to(pred.dtype)[..., None].expand_as(pred)
     return _weighted_mean((pred - _known(target, weight > 0)).abs(), weight)
@@ -45,11 +45,15 @@ def keypoints3d_loss(
     visibility: Bool[Tensor, "batch points"] | None = None,
     norm: str = "l1",
 ) -> Float[Tensor, ""]:
-    """Distance of keypoints (metres) with both mid-hips moved to the origin; mean of x, y and z.
+    """Return the distance of keypoints (metres), mid-hips at the origin; mean of x, y and z.
 
-    Points come in LSP or COCO+ order. A sample whose hips are not both known cannot be aligned
-    and does not count. `norm` is "mse" as in the paper and akanazawa/hmr, or "l1" as in
-    4D-Humans, which outliers hurt less. Raises ValueError on any other.
+    A sample whose hips are not both known does not count. Raises ValueError on an unknown norm.
+
+    Args:
+        pred, target: predicted and true keypoints, LSP or COCO+ order.
+        labelled: False where a sample has no 3D label.
+        visibility: False where a keypoint is not known; all are known if None.
+        norm: "mse" as in the paper, or "l1" as in 4D-Humans, less sensitive to outliers.
     """
     known = labelled[:, None].expand(pred.shape[:2])
     if visibility is not None:
@@ -71,10 +75,15 @@ def theta_loss(
     target_betas: Float[Tensor, "batch 10"],
     labelled: Bool[Tensor, " batch"],
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Mean squared error of the rotation matrices' entries and of betas (paper, eq. 5), apart.
+    """Return the mean squared errors of rotation matrices and of betas (paper, eq. 5).
 
-    Matrices, not axis-angle: 2 pi - a and -a are one rotation. akanazawa/hmr takes one mean over
-    216 + 10 numbers, that is (216 pose + 10 betas) / 226 of what is returned here.
+    Matrices, because the axis-angles 2 pi - a and -a are one rotation. The single mean of
+    akanazawa/hmr is (216 pose + 10 betas) / 226 of the two values returned here.
+
+    Args:
+        rotations, betas: the prediction.
+        target_rotations, target_betas: the labels.
+        labelled: False where a sample has no theta label.
     """
     pose_known = labelled[:, None, None, None].expand_as(rotations)
     betas_known = labelled[:, None].expand_as(betas)
@@ -90,10 +99,14 @@ def mesh_loss(
     labelled: Bool[Tensor, " batch"],
     roots: tuple[Float[Tensor, "batch 3"], Float[Tensor, "batch 3"]] | None = None,
 ) -> Float[Tensor, ""]:
-    """L1 distance of the vertices in metres, mean of x, y and z: the supervision HMR left unused.
+    """Return the L1 distance of the vertices in metres, mean of x, y and z; not used by HMR.
 
-    With `roots`, the pelvis of `pred` and the pelvis of `target`, each mesh is first moved to its
-    own pelvis. Source of the term: 'weak mesh supervision', as nkolot/GraphCMR and SPIN use it.
+    Source of the term: 'weak mesh supervision', as nkolot/GraphCMR and SPIN use it.
+
+    Args:
+        pred, target: predicted and true vertices.
+        labelled: False where a sample has no theta label.
+        roots: pelvis of `pred` and of `target`; if given, each mesh is moved to its own.
     """
     known = labelled[:, None, None].expand_as(pred)
     target = _known(target, known)
@@ -110,10 +123,14 @@ def heatmap_loss(
     visibility: Bool[Tensor, "batch points"] | Float[Tensor, "batch points"],
     sigma: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """KL divergence from a Gaussian around the keypoint to softmax(logits), in nats a keypoint.
+    """Return the KL divergence from a Gaussian around the keypoint to softmax(logits).
 
-    `target` is in crop units, `sigma` in cells of the map; 0 is reached when the map is that
-    Gaussian. Keypoints outside the crop have no place on the map and do not count.
+    The unit is nats for each keypoint. Keypoints outside the crop do not count.
+
+    Args:
+        logits: predicted heat-maps.
+        target, visibility: true keypoints in crop units; 0/1 or a weight >= 0 for each.
+        sigma: of the Gaussian, in cells of the map.
     """
     height, width = logits.shape[-2:]
     inside = (target.abs() <= 1).all(dim=-1)  # False where NaN
@@ -133,7 +150,7 @@ def depth_loss(
     target: Float[Tensor, "batch points 3"],
     labelled: Bool[Tensor, " batch"],
 ) -> Float[Tensor, ""]:
-    """L1 distance of `Features.depths` to how far keypoints lie behind the mid-hip, in metres.
+    """Return the L1 distance of `Features.depths` to the depths behind the mid-hip, in metres.
 
     `target` holds keypoints in the camera frame (z away from the camera), LSP or COCO+ order.
     """
@@ -147,9 +164,9 @@ def parts_loss(
     target: Integer[Tensor, "batch image_height image_width"],
     labelled: Bool[Tensor, " batch"],
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the body part at the centre of each cell; labels below 0 do not count.
+    """Return the cross-entropy of the body part at the centre of each cell.
 
-    `target` is a label image at any resolution that covers the same crop.
+    `target` is a label image of the same crop, at any resolution; labels below 0 do not count.
     """
     rows, columns = (
         (2 * torch.arange(cells, device=target.device) + 1) * pixels // (2 * cells)
@@ -163,12 +180,12 @@ def parts_loss(
 
 
 def step_weights(steps: str | Sequence[float | int], iterations: int) -> list[float]:
-    """Return what each regression step counts in the loss.
+    """Return the weight of each regression step in the loss.
 
     "all": 1 / iterations each, so the total does not grow with the number of steps. "last": only
-    the last, as in the paper, which says that pushing every step "overshoots", and in the public
-    code bases. A list is used as given. Raises ValueError on another word, a wrong length,
-    or weights that are negative, not finite or all zero.
+    the last, as in public code and in the paper, which says that supervising every step
+    "overshoots". A list is used as given. Raises ValueError on another word, a wrong length, or
+    weights that are negative, not finite or all zero.
     """
     if isinstance(steps, str):
         if steps == "all":
@@ -189,8 +206,7 @@ def per_step(
 ) -> Float[Tensor, ""]:
     """Return the weighted sum of one loss term over the regression steps.
 
-    Steps of weight 0 are left out, not multiplied: 0 times inf would be NaN. Raises ValueError
-    when there are not as many weights as losses.
+    Steps of weight 0 are left out: 0 times inf would be NaN. Raises ValueError when numbers differ.
     """
     if len(losses) != len(weights):
         raise ValueError(f"{len(losses)} losses need {len(losses)} weights, got {len(weights)}")
@@ -202,14 +218,14 @@ def per_step(
 def _known(
     target: Float[Tensor, "*shape"], mask: Bool[Tensor, "*#shape"]
 ) -> Float[Tensor, "*shape"]:
-    """0 for what is not labelled, before any arithmetic: NaN survives a product with 0."""
+    """Set unlabelled targets to 0 before any arithmetic: NaN survives a product with 0."""
     return torch.where(mask, target, 0.0)
 
 
 def _weighted_mean(
     values: Float[Tensor, "*shape"], weight: Bool[Tensor, "*shape"] | Float[Tensor, "*shape"]
 ) -> Float[Tensor, ""]:
-    """Sum of weight * values over the sum of weight, and 0 (with a graph) where that is 0."""
+    """Return sum of weight * values / sum of weight; 0 (with a graph) where the weights are 0."""
     total = weight.sum().to(values.dtype)
     kept = torch.where(weight > 0, values * weight, 0.0)
     return kept.sum() / torch.where(total > 0, total, 1.0)
@@ -218,7 +234,7 @@ def _weighted_mean(
 def _log_gaussian(
     centre: Float[Tensor, "*shape"], cells: int, sigma: float
 ) -> Float[Tensor, "*shape cells"]:
-    """Log-probability of each cell along one axis, Gaussian around `centre` (crop units)."""
+    """Return the log-probability of cells on one axis, Gaussian around `centre` (crop units)."""
     offset = cell_centres(cells, centre) - centre[..., None]
     return (-0.5 * (offset * cells / (2 * sigma)).square()).log_softmax(-1)
 

@@ -1,7 +1,7 @@
-"""How far a predicted body is from the true one: the field's measures, batch by batch.
+"""Measures of the distance between predicted and true bodies, as the field's tables use them.
 
 3D points are [batch, N, 3] in metres and results [batch] in metres. Points of COCO+ and LSP are
-centred on the middle of the hips first, as in the field's tables: HMR knows nothing about where
+first centred on the middle of the hips, as in the field's tables, because HMR does not know where
 in the room a person stands. Other sets name their own hips (SMPL's joints: `hips=(1, 2)`);
 `hips=None` compares the points as they are.
 """
@@ -28,7 +28,7 @@ Hips = tuple[int, int] | None
 def per_joint_error(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"], hips: Hips = HIPS
 ) -> Float[Tensor, "*batch N"]:
-    """Distance of each joint from its target, both bodies centred on their hips; metres.
+    """Return the distance of each joint from its target, in metres, with hips aligned.
 
     Raises ValueError on shapes that do not match, and on NaN or infinite points.
     """
@@ -41,9 +41,10 @@ def per_joint_error(
 def mpjpe(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"], hips: Hips = HIPS
 ) -> Float[Tensor, "*batch"]:
-    """Mean per-joint position error, metres, hips aligned. The tables use the 14 joints of LSP.
+    """Return the mean per-joint position error in metres, with hips aligned.
 
-    Raises ValueError as `per_joint_error`. Source: HMR, section 4.1.
+    The field's tables use the 14 joints of LSP. Raises ValueError as `per_joint_error`. Source:
+    HMR, section 4.1.
     """
     return per_joint_error(pred, target, hips).mean(-1)
 
@@ -51,15 +52,15 @@ def mpjpe(
 def procrustes_align(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"]
 ) -> Float[Tensor, "*batch N 3"]:
-    """Lay `pred` on `target` with the rotation, scale and shift that leave least squared error.
+    """Align `pred` to `target` by the rotation, scale and shift of least squared error.
 
-    A mirror image is no rotation, and is not laid on its original. Predicted points that all
-    coincide land on the middle of the target. Raises ValueError as `per_joint_error`.
+    A mirror image is not a rotation and is not aligned with its original. Predicted points that all
+    coincide land on the centre of the target. Raises ValueError as `per_joint_error`.
 
-    With the covariance U S V^T of centred target and pred: R = U diag(1, 1, d) V^T, where
-    d = det(U V^T) turns the *last* axis, the one that fits worst, when the best orthogonal matrix
-    is a reflection. Source: Umeyama 1991, eq. 40-43. Not for training: the gradient of the
-    decomposition is infinite where singular values coincide.
+    With the covariance U S V^T of centred target and pred: R = U diag(1, 1, d) V^T, where d = det(U
+    V^T) reverses the *last* axis, which fits worst, when the best orthogonal matrix is a
+    reflection. Source: Umeyama 1991, eq. 40-43. Not for training: the gradient of the decomposition
+    is infinite where singular values coincide.
     """
     _check(pred, target, 3)
     middle = target.mean(-2, keepdim=True)
@@ -69,7 +70,7 @@ def procrustes_align(
     sign[..., 2] = torch.linalg.det(U @ Vt).sign()
     R = (U * sign[..., None, :]) @ Vt
     spread = X.square().sum((-2, -1))
-    # Centring leaves rounding of the size of the points themselves: no shape to blow up.
+    # Centring leaves rounding errors, in proportion to the coordinates: they are no shape to scale.
     rounding = 4 * torch.finfo(X.dtype).eps * pred.abs().amax((-2, -1))
     flat = spread <= X.shape[-2] * rounding.square()
     scale = torch.where(flat, 0.0, (S * sign).sum(-1) / spread.masked_fill(flat, 1.0))
@@ -79,7 +80,7 @@ def procrustes_align(
 def pa_mpjpe(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"]
 ) -> Float[Tensor, "*batch"]:
-    """MPJPE after `procrustes_align`: what is wrong with the pose alone; metres.
+    """Return the MPJPE after `procrustes_align`, in metres: the error of the pose alone.
 
     Raises ValueError as `per_joint_error`. Source: HMR, section 4.1 ("reconstruction error").
     """
@@ -89,9 +90,9 @@ def pa_mpjpe(
 def pve(
     pred: Float[Tensor, "*batch V 3"], target: Float[Tensor, "*batch V 3"]
 ) -> Float[Tensor, "*batch"]:
-    """Per-vertex error, metres: mean distance of vertices of one topology.
+    """Return the per-vertex error in metres: the mean distance of vertices of one topology.
 
-    Vertices have no hips, so nothing is aligned here; subtract each body's pelvis first
+    Nothing is aligned here, because vertices have no hips. Subtract each body's pelvis first
     (`vertices - joints[:, :1]`). Raises ValueError as `per_joint_error`.
     """
     return mpjpe(pred, target, hips=None)
@@ -103,12 +104,18 @@ def pck(
     threshold: float = 0.15,
     hips: Hips = HIPS,
 ) -> Float[Tensor, "*batch"]:
-    """3DPCK: share of joints within `threshold` metres of their target, hips aligned.
+    """Return 3DPCK: the share of joints within a threshold of their target, hips aligned.
 
     Raises ValueError as `per_joint_error`. Source: Mehta et al., MPI-INF-3DHP (2017).
+
+    Args:
+        pred: predicted points.
+        target: true points.
+        threshold: in metres.
+        hips: indices of the two hips; None compares the points as they are.
     """
-    near = per_joint_error(pred, target, hips) <= threshold
-    return near.to(pred.dtype).mean(-1)
+    within = per_joint_error(pred, target, hips) <= threshold
+    return within.to(pred.dtype).mean(-1)
 
 
 def auc(
@@ -117,9 +124,15 @@ def auc(
     largest: float = 0.15,
     hips: Hips = HIPS,
 ) -> Float[Tensor, "*batch"]:
-    """Area under the curve of 3DPCK: its mean over 31 thresholds, 0 to `largest` metres.
+    """Return the area under the curve of 3DPCK: its mean over 31 thresholds.
 
     Raises ValueError as `per_joint_error`. Source: Mehta et al., MPI-INF-3DHP (2017).
+
+    Args:
+        pred: predicted points.
+        target: true points.
+        largest: the largest threshold, in metres; the smallest is 0.
+        hips: indices of the two hips; None compares the points as they are.
     """
     errors = per_joint_error(pred, target, hips)
     thresholds = torch.linspace(0, largest, 31, dtype=errors.dtype, device=errors.device)
@@ -132,11 +145,17 @@ def pck2d(
     threshold: float | Float[Tensor, "*batch"],
     visibility: Float[Tensor, "*batch N"] | Bool[Tensor, "*batch N"] | None = None,
 ) -> Float[Tensor, "*batch"]:
-    """2D PCK: share of visible keypoints within `threshold` of their target, nothing aligned.
+    """Return 2D PCK: the share of visible keypoints within a threshold of their target.
 
-    The threshold is in the keypoints' units, one for all or one for each sample: PCKh@0.5 is
-    `0.5 * head_size(target)`, PCK@0.2 is `0.2 * torso_size(target)`. Raises ValueError on shapes
-    that do not match, on NaN among the visible, and for a sample with nothing visible.
+    Nothing is aligned. PCKh@0.5 has the threshold `0.5 * head_size(target)`, PCK@0.2 has `0.2 *
+    torso_size(target)`. Raises ValueError on shapes that do not match, on NaN among the visible
+    keypoints, and for a sample without a visible keypoint.
+
+    Args:
+        pred: predicted keypoints.
+        target: annotated keypoints.
+        threshold: in the unit of the keypoints; one number, or one for each sample.
+        visibility: positive where a keypoint is visible; all are visible if None.
     """
     if visibility is None:
         visibility = torch.ones_like(target[..., 0])
@@ -145,35 +164,35 @@ def pck2d(
             f"predicted {list(pred.shape)}, target {list(target.shape)} and visibility "
             f"{list(visibility.shape)} do not belong together"
         )
-    seen = visibility > 0
-    if not seen.any(-1).all():
+    visible = visibility > 0
+    if not visible.any(-1).all():
         raise ValueError("PCK of a sample without a visible keypoint; leave such samples out")
-    pred, target = pred.where(seen[..., None], 0.0), target.where(seen[..., None], 0.0)
+    pred, target = pred.where(visible[..., None], 0.0), target.where(visible[..., None], 0.0)
     _check(pred, target, 2)
     limit = torch.as_tensor(threshold, dtype=pred.dtype, device=pred.device)
-    near = ((pred - target).norm(dim=-1) <= limit[..., None]) & seen
-    return near.sum(-1) / seen.sum(-1).to(pred.dtype)
+    within = ((pred - target).norm(dim=-1) <= limit[..., None]) & visible
+    return within.sum(-1) / visible.sum(-1).to(pred.dtype)
 
 
 def head_size(keypoints: Float[Tensor, "*batch N D"]) -> Float[Tensor, "*batch"]:
-    """Distance from neck to top of the head, in COCO+ or LSP order (MPII's PCKh)."""
+    """Return the distance from neck to top of the head, in COCO+ or LSP order (MPII's PCKh)."""
     return _length(keypoints, HEAD)
 
 
 def torso_size(keypoints: Float[Tensor, "*batch N D"]) -> Float[Tensor, "*batch"]:
-    """Distance from left shoulder to right hip, in COCO+ or LSP order (LSP's PCK)."""
+    """Return the distance from left shoulder to right hip, in COCO+ or LSP order (LSP's PCK)."""
     return _length(keypoints, TORSO)
 
 
 def facing_error(
     root_pred: Float[Tensor, "*batch 3 3"], root_true: Float[Tensor, "*batch 3 3"]
 ) -> Float[Tensor, "*batch"]:
-    """Angle in radians, 0 to pi, between the directions that two bodies face, seen from above.
+    """Return the angle in radians, 0 to pi, between the directions that two bodies face.
 
-    A body faces along the third column of its root rotation, the image of its +Z axis in the
-    camera frame. Only the horizontal part of it counts, (x, z) in a camera held level: leaning is
-    not turning. Where one of the two faces within 15 degrees of straight up or down (somebody
-    lying), the horizontal part means nothing, and the angle between the whole directions is
+    A body faces along the third column of its root rotation, the image of its +Z axis in the camera
+    frame. Only the horizontal part of it counts, (x, z) for a level camera: a body that leans has
+    not turned. If one of the two faces within 15 degrees of straight up or down (a person lying
+    down), the horizontal part has no meaning, and the angle between the whole directions is
     returned.
     """
     pred, true = root_pred[..., 2], root_true[..., 2]
@@ -183,7 +202,7 @@ def facing_error(
 
 
 def _angle(a: Float[Tensor, "*batch D"], b: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch"]:
-    """Angle between two vectors of any length and dimension, accurate from 0 to pi (Kahan)."""
+    """Return the angle between two vectors of any length; accurate from 0 to pi (Kahan)."""
     a, b = normalize(a, dim=-1), normalize(b, dim=-1)
     return 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))
 
@@ -195,7 +214,7 @@ def _length(
 
 
 def _check(pred: Tensor, target: Tensor, dimensions: int) -> None:
-    """Refuse what would give a wrong or meaningless number."""
+    """Raise ValueError on points whose error would be a wrong or meaningless number."""
     wanted = f"both must be [batch, points, {dimensions}]"
     if pred.shape != target.shape or pred.ndim < 2 or pred.shape[-1] != dimensions:
         raise ValueError(f"predicted {list(pred.shape)} against {list(target.shape)}: {wanted}")

@@ -1,7 +1,7 @@
 """Iterative error feedback (paper, section 3.2): theta <- theta + f([features, theta]).
 
-Body and camera are too far from the pixels to be hit in one go; so the regressor starts from the
-mean theta and corrects itself a few times, looking at the same features and at where it stands.
+One step cannot map pixels to body and camera. The regressor starts from the mean theta and corrects
+it a few times. Each step reads the same features and the current theta.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from hmr_edu.rotations import (
 from hmr_edu.theta import THETA_SIZE, join_theta, mean_theta, split_theta
 
 NUM_JOINTS = 24
-ROTATION_SIZE = {"axis_angle": 3, "6d": 6}  # numbers a joint takes in the state
+ROTATION_SIZE = {"axis_angle": 3, "6d": 6}  # numbers for one joint in the state
 
 
 @dataclass(frozen=True, eq=False)
 class RegressionStep:
-    """One step's body. Losses go through `rotations`; `theta` is for reading.
+    """The body of one regression step. Losses use `rotations`; `theta` is for reading.
 
-    With a 6D state theta needs the logarithm of the rotations, whose gradient is bad near pi,
-    where every upright person's root is; so it is computed when first asked for.
+    With a 6D state theta needs the logarithm of the rotations. Its gradient is bad near pi, where
+    the root of every upright person is. So theta is computed only when it is first read.
     """
 
     camera: Float[Tensor, "batch 3"]
@@ -41,13 +41,13 @@ class RegressionStep:
 
     @classmethod
     def from_theta(cls, theta: Float[Tensor, "batch 85"]) -> RegressionStep:
-        """Take theta apart and turn its pose into matrices."""
+        """Make a step from theta; its pose becomes rotation matrices."""
         camera, pose, betas = split_theta(theta)
         return cls(camera, axis_angle_to_matrix(pose.unflatten(1, (NUM_JOINTS, 3))), betas, pose)
 
     @classmethod
     def join(cls, steps: Sequence[RegressionStep]) -> RegressionStep:
-        """Put the bodies of several steps into one batch."""
+        """Join the bodies of several steps into one batch."""
         camera, rotations, betas = (
             torch.cat([getattr(step, name) for step in steps])
             for name in ("camera", "rotations", "betas")
@@ -65,20 +65,28 @@ class RegressionStep:
 
 
 class ThetaRegressor(nn.Module):
-    """Features [B, F] to a theta for every step, at training and at test time alike.
+    """The iterative regressor: features [B, F] in, one theta out for every step.
 
-    Each step is a perceptron F + 85 -> 1024 -> 1024 -> 85, ReLU and dropout after both hidden
-    layers; its last layer starts near zero, so training starts from the mean. Public code (SPIN,
-    VIBE, CLIFF, mmhuman3d) has no non-linearity between the hidden layers: two layers worth one.
+    Each step is a perceptron F + 85 -> 1024 -> 1024 -> 85, with ReLU and dropout after both hidden
+    layers. Its last layer starts near zero, so training starts from the mean. Public code (SPIN,
+    VIBE, CLIFF, mmhuman3d) has no non-linearity between the hidden layers, so its two layers can do
+    no more than one.
 
-    `share_weights`: one perceptron for all steps, as in every public code base, or one each;
-    3,321,941 and 9,965,823 parameters at 2048 features and 3 steps. `mean_theta` [85] is where
-    the steps begin (default: `hmr_edu.theta.mean_theta`); `learn_mean` trains it, as
-    akanazawa/hmr does. `representation` "6d" keeps rotations as two matrix columns inside
-    (Zhou et al. 2019; a state of 157 numbers), because axis-angle has a cut at pi: there the root
-    of a person who faces away jumps. What comes out is the same 85 numbers.
+    Raises ValueError on an unknown representation, on less than one step, and when the mean has
+    another shape.
 
-    Raises ValueError on an unknown representation, less than one step, or another mean's shape.
+    Args:
+        feature_dim: numbers in the feature vector of an image, F.
+        iterations: regression steps.
+        share_weights: one perceptron for all steps, as in every public code base, or one for each;
+            3,321,941 or 9,965,823 parameters at 2048 features and 3 steps.
+        mean_theta: the theta [85] that the steps start from; `hmr_edu.theta.mean_theta` if None.
+        learn_mean: train that theta, as akanazawa/hmr does.
+        representation: "axis_angle", or "6d": rotations are then two matrix columns in the state of
+            157 numbers (Zhou et al. 2019). Axis-angle has a cut at pi, where the root of a person
+            who faces away jumps. The output is the same 85 numbers.
+        hidden: units in each hidden layer.
+        dropout: share of the hidden units that training leaves out.
     """
 
     def __init__(
@@ -157,7 +165,7 @@ class ThetaRegressor(nn.Module):
         return steps
 
     def read(self, state: Float[Tensor, "batch state"]) -> RegressionStep:
-        """Say what body a state is: camera, rotations in this representation, betas."""
+        """Convert a state into its body: camera, rotation matrices, betas."""
         if self.representation == "axis_angle":
             return RegressionStep.from_theta(state)
         camera, columns, betas = state.split((3, self.pose_size, 10), dim=1)
@@ -166,6 +174,14 @@ class ThetaRegressor(nn.Module):
 
 
 def _perceptron(features: int, state: int, hidden: int, dropout: float) -> nn.Sequential:
+    """Build the perceptron of a regression step.
+
+    Args:
+        features: numbers in the feature vector.
+        state: numbers in the state, which is also the size of the output.
+        hidden: units in each hidden layer.
+        dropout: share of the hidden units that training leaves out.
+    """
     last = nn.Linear(hidden, state)
     # As in SPIN; akanazawa/hmr has a variance scaling of 0.01. Small, not zero: gradients flow.
     nn.init.xavier_uniform_(last.weight, gain=0.01)

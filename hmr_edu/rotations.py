@@ -17,14 +17,14 @@ SMALL_SQUARED = 1e-4
 
 
 def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Turn axis-angle vectors [..., 3] (radians) into rotation matrices: Rodrigues' formula.
+    """Convert axis-angle vectors [..., 3] (radians) into rotation matrices: Rodrigues' formula.
 
     The formula::
 
         R = I + A K + B K^2,    A = sin(t) / t,    B = 2 sin(t/2)^2 / t^2
 
-    Value, gradient and Hessian are right at every v, zero included. SMPL code usually divides by
-    |v + 1e-8| instead, which is biased near zero and NaN at v = (-1e-8, -1e-8, -1e-8).
+    Value, gradient and Hessian are right at every v, zero included. SMPL code usually divides by |v
+    + 1e-8| instead, which is biased near zero and NaN at v = (-1e-8, -1e-8, -1e-8).
 
     Source: Rodrigues 1840; Loper et al., SMPL (2015), eq. 1.
     """
@@ -46,15 +46,15 @@ def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor,
 
 
 def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
-    """Turn rotation matrices [..., 3, 3] into axis-angle vectors [..., 3], angle in [0, pi].
+    """Convert rotation matrices [..., 3, 3] into axis-angle vectors [..., 3], angle in [0, pi].
 
-    Undoes `axis_angle_to_matrix` up to whole turns. Value and gradient are right from zero to pi.
-    At pi both v and -v are right, and rounding decides which one is returned. Matrices a little
-    off a rotation (float32 products) give a nearby answer, never NaN.
+    This is the inverse of `axis_angle_to_matrix`, up to whole turns. Value and gradient are right
+    from zero to pi. At pi both v and -v are right, and rounding decides which one is returned. A
+    matrix that is not quite a rotation (a float32 product) gives a nearby answer, never NaN.
 
-    Goes by way of the quaternion q = (w, x, y, z): 4 q q^T is linear in R, and its row with the
-    largest diagonal is never near zero, so nothing cancels (Shepperd 1978). The quaternion's
-    length drops out of the result.
+    The computation uses the quaternion q = (w, x, y, z): 4 q q^T is linear in R, and its row with
+    the largest diagonal entry is never near zero, so nothing cancels (Shepperd 1978). The length of
+    the quaternion does not affect the result.
     """
     a, b, c, d, e, f, g, h, i = matrix.flatten(-2).unbind(-1)
     # fmt: off
@@ -83,13 +83,14 @@ def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
 
 
 def rotation_6d_to_matrix(rotation_6d: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
-    """Turn 6D rotations [..., 6] into matrices: Gram-Schmidt on the first two columns.
+    """Convert 6D rotations [..., 6] into matrices: Gram-Schmidt on the first two columns.
 
     The six numbers are [a1, a2], column by column. Any two vectors that span a plane give a
-    rotation; parallel or zero vectors span none, and give finite numbers that are no rotation.
+    rotation. Parallel vectors and zero vectors span no plane: they give finite numbers that are no
+    rotation.
 
-    Source: Zhou et al., "On the Continuity of Rotation Representations" (2019), eq. 15. SPIN lays
-    the numbers out row by row, `view(-1, 3, 2)`: reorder before loading its outputs here.
+    Source: Zhou et al., "On the Continuity of Rotation Representations" (2019), eq. 15. SPIN stores
+    the numbers row by row, `view(-1, 3, 2)`: reorder before loading its outputs here.
     """
     a1, a2 = rotation_6d[..., :3], rotation_6d[..., 3:]
     b1 = normalize(a1, dim=-1)
@@ -98,16 +99,16 @@ def rotation_6d_to_matrix(rotation_6d: Float[Tensor, "*batch 6"]) -> Float[Tenso
 
 
 def matrix_to_rotation_6d(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
-    """Turn rotation matrices [..., 3, 3] into 6D rotations: the first two columns, [a1, a2]."""
+    """Convert rotation matrices [..., 3, 3] into 6D rotations: the first two columns, [a1, a2]."""
     return torch.cat((matrix[..., 0], matrix[..., 1]), dim=-1)
 
 
 def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Return the rotation nearest to any 3x3 matrix (Frobenius norm).
 
-    Of a mean of rotation matrices it is their mean rotation. With M = U S V^T it is
-    U diag(1, 1, det(U V^T)) V^T: should the best orthogonal matrix be a reflection, the direction
-    that fits worst is turned. Source: Hartley et al. 2013, "Rotation averaging", section 5.3.
+    For a mean of rotation matrices this is the mean rotation. With M = U S V^T it is U diag(1, 1,
+    det(U V^T)) V^T: if the nearest orthogonal matrix is a reflection, the direction that fits worst
+    is reversed. Source: Hartley et al. 2013, "Rotation averaging", section 5.3.
     """
     U, _, Vt = torch.linalg.svd(matrix)
     worst = torch.ones_like(matrix[..., 0])
@@ -118,11 +119,11 @@ def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*bat
 def geodesic_angle(
     R1: Float[Tensor, "*#batch 3 3"], R2: Float[Tensor, "*#batch 3 3"]
 ) -> Float[Tensor, "*batch"]:
-    """Angle in radians, 0 to pi, of the rotation R1^T R2 that leads from R1 to R2.
+    """Return the angle in radians, 0 to pi, of the rotation R1^T R2 that leads from R1 to R2.
 
-    atan2(sin, cos) keeps its digits near 0 and pi, where the usual acos((trace - 1) / 2) loses
-    half of them and its gradient blows up. Like any distance it has a kink where the rotations
-    are equal (and where they are pi apart); the gradient there is zero.
+    atan2(sin, cos) keeps its digits near 0 and pi, where the usual acos((trace - 1) / 2) loses half
+    of them and its gradient becomes infinite. Like any distance it is not differentiable where the
+    rotations are equal (and where they are pi apart); the gradient there is zero.
     """
     D = R1.mT @ R2
     # The antisymmetric part of D is sin(angle) times the axis.

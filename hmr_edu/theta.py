@@ -30,15 +30,15 @@ def join_theta(
     pose: Float[Tensor, "*batch 72"],
     betas: Float[Tensor, "*batch 10"],
 ) -> Float[Tensor, "*batch 85"]:
-    """Put camera, pose and betas together; undoes `split_theta`."""
+    """Join camera, pose and betas into theta; the inverse of `split_theta`."""
     return torch.cat((camera, pose, betas), dim=-1)
 
 
 def mean_theta() -> Float[Tensor, " 85"]:
-    """Where the regression starts: scale 0.9 in the middle, upright, facing us, average shape.
+    """Return the start of the regression: scale 0.9, centred, upright, facing us, average shape.
 
-    The root is Rx(pi) because the image's y points down and the body's points up. The public
-    HMR files carry another mean shape, which has a meaning in SMPL's own shape space only.
+    The root is Rx(pi) because the image's y points down and the body's points up. The public HMR
+    files carry another mean shape, which has a meaning only in SMPL's own shape space.
     """
     theta = torch.zeros(THETA_SIZE)
     theta[0] = 0.9

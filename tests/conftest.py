@@ -1,12 +1,20 @@
 """What holds for every test, and the browser that some share."""
 
 import pytest
-from helpers.lab import chromium
-from hypothesis import settings
+from helpers.lab import chromium, launch
+from hypothesis import HealthCheck, settings
 
 # A busy machine is slow, not wrong: no example fails for taking long.
-settings.register_profile("hmr_edu", deadline=None)
+settings.register_profile("hmr_edu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hmr_edu")
+PATIENCE = 3600  # seconds for a test that takes long: beside other work it takes far longer
+
+
+def pytest_collection_modifyitems(items):
+    """Give slow tests and a browser's more time than pyproject.toml gives to all."""
+    for item in items:
+        if any(item.get_closest_marker(kind) for kind in ("browser", "slow")):
+            item.add_marker(pytest.mark.timeout(PATIENCE))
 
 
 @pytest.fixture(scope="module")
@@ -15,8 +23,6 @@ def browser():
         pytest.skip("no chromium: `make test` installs Debian's, where it may")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = launch(playwright)
         yield browser
         browser.close()

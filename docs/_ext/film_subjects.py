@@ -39,21 +39,21 @@ def _thetas() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def explore_iterations() -> Explorer:
-    """The shipped network's steps on a person that it never saw."""
+    """Show the regression steps of the shipped network on a person that is not in its training."""
     model, people = _person()
     pixels = (people.images[PERSON].permute(1, 2, 0) * 255).round().byte().numpy()
     return explore.explore_iterations(np.ascontiguousarray(pixels), *_thetas(), model.body)
 
 
 def photograph_steps() -> Explorer:
-    """The steps over a shipped photograph, and the fit to the heat-maps as the last of them."""
+    """Show the steps over a shipped photograph; the last is the fit to the heat-maps."""
     model, person = Refined(load_pretrained("resnet18")), people()["cameraman.jpg"]
     pixels = crop_image(read_photo(person.path), person.crop, 300)
     return explore.explore_iterations(pixels, thetas(model, person), body=model.body)
 
 
 def compare_bodies() -> Explorer:
-    """The same person: what the network said, and the truth."""
+    """Show the same person: the prediction of the network, and the ground truth."""
     thetas, truth = _thetas()
     return explore.compare_bodies(thetas[-1], truth, _person()[0].body)
 

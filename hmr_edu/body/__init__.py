@@ -1,6 +1,14 @@
 """The body model: the SMPL layer, body files and the build of the free body."""
 
 from hmr_edu.body.files import BodyData, read_body, save_body
-from hmr_edu.body.smpl import SMPL, BodyOutput, load_body
+from hmr_edu.body.smpl import SMPL, BodyOutput, forward_kinematics, load_body
 
-__all__ = ["SMPL", "BodyData", "BodyOutput", "load_body", "read_body", "save_body"]
+__all__ = [
+    "SMPL",
+    "BodyData",
+    "BodyOutput",
+    "forward_kinematics",
+    "load_body",
+    "read_body",
+    "save_body",
+]

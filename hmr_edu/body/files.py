@@ -1,7 +1,7 @@
 """Body files: one npz of plain arrays, small on disk, dense and checked in memory.
 
-Only arrays are ever read: no pickle, nothing in a file is executed. The format is that of
-SMPL (same names, same shapes, any number of vertices), so `smplx` can be given the same arrays.
+Only arrays are read: no pickle, and nothing in a file is executed. The format is that of SMPL (same
+names, same shapes, any number of vertices), so `smplx` takes the same arrays.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FORMAT = "hmr_edu body 1"
 ASSETS = Path(__file__).parent / "assets"
 SHIPPED = ("lite", "full")
 
-# Half precision costs about 0.02 mm here and halves the file.
+# Half precision changes vertices by about 0.02 mm here, and halves the file.
 HALF_ON_DISK = ("shapedirs", "posedirs")
 
 
@@ -40,7 +40,7 @@ class BodyData:
 
 
 def _check(arrays: dict[str, np.ndarray]) -> None:
-    """Refuse arrays that do not fit together. Raises DataError naming the array."""
+    """Raise DataError that names the first array that does not fit the others."""
     V, F = (a.shape[0] if (a := arrays[name]).ndim else 0 for name in ("v_template", "faces"))
     expected = {
         "v_template": (V, 3),
@@ -71,7 +71,7 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
 
 
 def _as_stored(name: str, array: np.ndarray) -> np.ndarray:
-    """Bring an array to its type. Raises DataError where that would change what it says."""
+    """Convert an array to its type; raise DataError when that would change its meaning."""
     if name in ("faces", "parents"):
         if array.dtype.kind not in "iu":
             raise DataError(f"{name} must hold whole numbers, not {array.dtype}")
@@ -84,7 +84,7 @@ def _as_stored(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def save_body(path: str | Path, body: BodyData) -> None:
-    """Write a body file; the same arrays always give the same bytes."""
+    """Write a body file; equal arrays always give equal bytes."""
     arrays = {f.name: getattr(body, f.name) for f in fields(BodyData)}
     _check(arrays)
     for name in HALF_ON_DISK:

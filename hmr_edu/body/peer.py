@@ -1,4 +1,4 @@
-"""The same body through smplx, the field's reference, to compare with."""
+"""The same body in smplx, the field's reference, for comparison."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hmr_edu.body.files import BodyData
 def smplx_layer(
     body: BodyData, batch: int, dtype: torch.dtype = torch.float32
 ) -> torch.nn.Module | None:
-    """smplx.SMPL on this body's arrays, for batches of one size; None where it is not installed.
+    """Make smplx.SMPL from this body's arrays, for one batch size; None if it is not installed.
 
-    smplx is not free for commercial use, hence an optional extra and never a foundation.
+    smplx is not free for commercial use. So it is an optional extra, and nothing depends on it.
     """
     try:
         import smplx
@@ -32,9 +32,9 @@ def smplx_layer(
         weights=body.weights,
         kintree_table=np.stack([body.parents, np.arange(24)]),
     )
-    # Its own vertex ids reach past a smaller body's last vertex.
+    # Its own vertex ids exceed the number of vertices of a smaller body.
     ids = dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0)  # ty: ignore[possibly-missing-submodule]
-    # It prints and warns about its own files' shape coefficients, which these are not.
+    # It prints and warns about the shape coefficients of its own files, which are not used here.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         return smplx.SMPL("", data_struct=data, vertex_ids=ids, batch_size=batch, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The SMPL layer: betas and pose in, a posed body out, one equation a step.
+"""The SMPL layer: betas and pose in, a posed body out, one equation for each step.
 
 Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015; equation numbers are the paper's.
 """
@@ -20,7 +20,7 @@ from hmr_edu.rotations import axis_angle_to_matrix
 
 
 class BodyOutput(NamedTuple):
-    """A posed body, metres. `vertices` is None when only keypoints were asked for."""
+    """A posed body, in metres. `vertices` is None when only keypoints were asked for."""
 
     vertices: Float[Tensor, "batch V 3"] | None
     joints: Float[Tensor, "batch 24 3"]
@@ -29,10 +29,10 @@ class BodyOutput(NamedTuple):
 
 
 def _levels(parents: tuple[int, ...]) -> list[tuple[slice, slice | Tensor]]:
-    """Group the joints by depth in the tree: (a level's joints, their parents one level up).
+    """Group the joints by depth in the tree: (joints of a level, their parents one level up).
 
-    In SMPL's order every level is a run of neighbours, and but for one so are its parents: a
-    slice costs nothing, a gather does.
+    In SMPL's order the joints of a level have consecutive numbers, and so have their parents,
+    except in one level. Then a slice is enough, which costs nothing; a gather does.
     """
     depth = [0]
     for parent in parents[1:]:
@@ -41,47 +41,47 @@ def _levels(parents: tuple[int, ...]) -> list[tuple[slice, slice | Tensor]]:
     levels = []
     for above, joints in pairwise(groups):
         places = [above.index(parents[j]) for j in joints]
-        run = slice(places[0], places[-1] + 1)
-        # One parent for all of them is a run of one, which the product repeats by itself.
-        is_run = places == list(range(run.start, run.stop)) or len(set(places)) == 1
-        levels.append((slice(joints[0], joints[-1] + 1), run if is_run else torch.tensor(places)))
+        span = slice(places[0], places[-1] + 1)
+        # One parent for all of them is a slice of length one, which the product broadcasts.
+        is_span = places == list(range(span.start, span.stop)) or len(set(places)) == 1
+        levels.append((slice(joints[0], joints[-1] + 1), span if is_span else torch.tensor(places)))
     return levels
 
 
-LEVELS = _levels(tuple(SMPL_PARENTS))
+KINEMATIC_LEVELS = _levels(tuple(SMPL_PARENTS))
 PARENTS = torch.tensor(SMPL_PARENTS[1:])
 
 
 def forward_kinematics(
     rotations: Float[Tensor, "batch 24 3 3"], joints: Float[Tensor, "batch 24 3"]
 ) -> tuple[Float[Tensor, "batch 24 3 3"], Float[Tensor, "batch 24 3"]]:
-    """Global rotation and position of every joint, down the tree (eq. 4).
+    """Return the global rotation and position of every joint, down the tree (eq. 4).
 
-    `rotations` are relative to the parent, `joints` the rest positions. Whole levels are
-    composed at once: eight small products instead of twenty-three.
+    `rotations` are relative to the parent, `joints` the rest positions. Whole levels are composed
+    at once: eight small products instead of twenty-three.
     """
-    # Without waiting: a plain `to` stops until a GPU has done all that it was given before.
+    # Without waiting: a plain `to` waits until a GPU has finished all work queued so far.
     parents = joints.index_select(1, PARENTS.to(joints.device, non_blocking=True))
     bones = torch.cat([joints[:, :1], joints[:, 1:] - parents], dim=1)
-    # What each joint adds to its parent's transform: [R | bone] above (0, 0, 0, 1).
+    # The transform of each joint relative to its parent: [R | bone] above (0, 0, 0, 1).
     local = pad(torch.cat([rotations, bones[..., None]], dim=3), (0, 0, 0, 1))
     local[:, :, 3, 3] = 1.0
     G = [local[:, :1]]
-    for here, above in LEVELS:
-        if isinstance(above, slice):
-            G_parent = G[-1][:, above]
+    for joints_of_level, parents_of_level in KINEMATIC_LEVELS:
+        if isinstance(parents_of_level, slice):
+            G_parent = G[-1][:, parents_of_level]
         else:
-            G_parent = G[-1].index_select(1, above.to(joints.device, non_blocking=True))
-        G.append(G_parent @ local[:, here])
-    whole = torch.cat(G, dim=1)
-    return whole[:, :, :3, :3], whole[:, :, :3, 3]
+            G_parent = G[-1].index_select(1, parents_of_level.to(joints.device, non_blocking=True))
+        G.append(G_parent @ local[:, joints_of_level])
+    G_all = torch.cat(G, dim=1)
+    return G_all[:, :, :3, :3], G_all[:, :, :3, 3]
 
 
 class SMPL(nn.Module):
-    """The body model as a layer. Any vertex count; SMPL's 24 joints and 10 betas.
+    """The body model as a layer. Any number of vertices; SMPL's 24 joints and 10 betas.
 
-    Tensors are kept as [3, V] rows rather than [V, 3], so that every operation runs along
-    the vertices; `v_template`, `shapedirs`, `posedirs` show them in SMPL's own layout.
+    Tensors are stored as [3, V] rows instead of [V, 3], so that every operation runs along the
+    vertices. `v_template`, `shapedirs` and `posedirs` have SMPL's own layout.
     """
 
     faces: Tensor
@@ -105,7 +105,7 @@ class SMPL(nn.Module):
         template, shapedirs = as_tensor(body.v_template), as_tensor(body.shapedirs)
         blend = torch.cat([shapedirs, as_tensor(body.posedirs)], dim=2).permute(2, 1, 0)
         weights = as_tensor(body.weights).T
-        # A keypoint touches a few vertices; `vertices=False` evaluates no others.
+        # A keypoint depends on a few vertices; `vertices=False` computes no others.
         touched = K.abs().sum(0).nonzero().squeeze(1)
 
         constants = {
@@ -158,11 +158,16 @@ class SMPL(nn.Module):
         pose: Float[Tensor, "batch 72"] | Float[Tensor, "batch 24 3 3"],
         vertices: bool = True,
     ) -> BodyOutput:
-        """Pose the body.
+        """Compute the posed body.
 
-        `pose` is axis-angle (radians) or rotation matrices, root first, each relative to its
-        parent. With `vertices=False` only the vertices that the keypoints need are evaluated:
-        same keypoints, a fraction of the work. Raises ValueError on other shapes.
+        Raises ValueError on other shapes.
+
+        Args:
+            betas: shape coefficients.
+            pose: axis-angle (radians) or rotation matrices, root first, each relative to its
+                parent.
+            vertices: False computes only the vertices that the keypoints need: the same keypoints
+                with a fraction of the work.
         """
         if betas.ndim != 2 or betas.shape[1] != 10:
             raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
@@ -184,7 +189,7 @@ class SMPL(nn.Module):
         t = joints - (R @ J[..., None]).squeeze(-1)
         transforms = torch.cat([R, t[..., None]], dim=3)
 
-        # vec(R - I) without the root: what the pose blend shapes listen to (eq. 9).
+        # vec(R - I) without the root: the input of the pose blend shapes (eq. 9).
         identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
         coefficients = torch.cat([betas, (rotations[:, 1:] - identity).flatten(1)], dim=1)
 
@@ -215,7 +220,15 @@ def _skin(
     blend: Float[Tensor, "217 3 V"],
     weights: Float[Tensor, "24 V"],
 ) -> Float[Tensor, "batch 3 V"]:
-    """Blend shapes, then linear blend skinning (eq. 6-8)."""
+    """Compute blend shapes, then linear blend skinning (eq. 6-8).
+
+    Args:
+        coefficients: betas, then vec(R - I) of the joints.
+        transforms: [R | t] of each joint.
+        template: mean shape.
+        blend: shape and pose blend shapes.
+        weights: skinning weights.
+    """
     # T_P(beta, theta) = template + B_S(beta) + B_P(theta), as one matrix product.
     v_posed = torch.addmm(template.flatten(), coefficients, blend.flatten(1))
     v_posed = v_posed.view(-1, *template.shape)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
-# This must happen before PyTorch starts its threads. An idle thread then waits for a moment and
-# sleeps. If it spins for ever, a run gets five times slower when another program wants a core.
+# This must happen before PyTorch starts its threads. An idle thread then spins for a moment and
+# sleeps. If it spun for ever, a run would get five times slower while another program needs a core.
 os.environ.setdefault("GOMP_SPINCOUNT", "200000")
 
 # Each command: the module and function that run it, and one line for `hmr-edu --help`.
@@ -26,7 +27,7 @@ COMMANDS = {
     "body": ("body:command", "Build the free body, or measure a body file."),
     "mocap": ("mocap:command", "Fit the pose prior to motion capture, or report on it."),
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),
-    "course": ("course:command", "Run lessons; release, grade and export problem sets."),
+    "course": ("course:command", "Run lessons, add exercises; release and grade problem sets."),
     "ship": ("ship:command", "Turn a finished run into shipped weights."),
 }
 
@@ -38,10 +39,11 @@ def usage() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return 0 when it is done, 2 when the user's input cannot be used."""
+    """Run a command; return 0 on success, 2 when the user's input cannot be used."""
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help"):
-        print(usage())
+        with suppress(BrokenPipeError):  # `hmr-edu --help | head`
+            print(usage(), flush=True)
         return 0
     if name not in COMMANDS:
         print(f"hmr-edu: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DataError, FileNotFoundError) as error:
         print(f"hmr-edu {name}: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output has seen enough: `hmr-edu ... | head`
+    except BrokenPipeError:  # the reader of our output has closed it: `hmr-edu ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, a folder where a file should be
         print(f"hmr-edu {name}: {error}", file=sys.stderr)

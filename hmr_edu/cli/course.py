@@ -1,18 +1,19 @@
-"""`hmr-edu course`: execute lessons; release, grade, feedback and export problem sets."""
+"""`hmr-edu course`: execute lessons, add an exercise; release, grade, export problem sets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 COURSE = Path("course")
+EXERCISES = Path("hmr_edu/course/exercises")
 
 
 def execute(notebooks: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> None:
-    """Run notebooks from top to bottom and write them back, ready to be committed.
+    """Run notebooks from top to bottom and save them with their outputs, ready to commit.
 
     Args:
         notebooks: the .ipynb files.
@@ -25,6 +26,35 @@ def execute(notebooks: Annotated[tuple[Path, ...], tyro.conf.Positional]) -> Non
     execute_all(notebooks)
 
 
+def add(
+    lesson: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="LESSON")],
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
+    stars: Literal[1, 2, 3] = 1,
+    minutes: int = 10,
+    lessons: Path = Path("notebooks"),
+    exercises: Path = EXERCISES,
+) -> None:
+    """Begin a new exercise: a file with its check, and a tagged cell at the end of its notebook.
+
+    File and cell hold a small exercise to be replaced by yours. Run this in a clone of the
+    repository.
+
+    Args:
+        lesson: a lesson's number (1), or a notebook's name (01_rodrigues, 01_problems).
+        name: the function that learners write; its check is called check_NAME.
+        stars: how hard it is; a star is worth two points.
+        minutes: how long it takes.
+        lessons: the folder of the notebooks.
+        exercises: the folder of the exercises.
+    """
+    from hmr_edu.course.new_exercise import add_exercise
+
+    file, notebook = add_exercise(lesson, name, lessons, exercises, stars, minutes)
+    print(f"{file}: write the check, and the mistakes that you expect")
+    print(f"{notebook}, the last two cells: write the card and the solution, move them")
+    print(f"then: hmr-edu course execute {notebook}")
+
+
 def release(
     sets: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
     course: Path = COURSE,
@@ -33,7 +63,7 @@ def release(
     """Make problem sets: the learners' copies, the instructor's, and a zip to hand out.
 
     Args:
-        sets: ps1, ps2, ...; all when left out.
+        sets: ps1, ps2, ...; all by default.
         course: the course folder, made when it does not exist.
         lessons: the folder of the solved lessons.
     """
@@ -73,7 +103,7 @@ def feedback(
     """Write a page for every graded notebook: points, what was wrong, hints.
 
     Args:
-        sets: ps1, ps2, ...; all when left out.
+        sets: ps1, ps2, ...; all by default.
         course: the course folder.
     """
     print(_classroom().feedback(course, sets))
@@ -105,6 +135,7 @@ def _classroom():
 
 COMMANDS = {
     "execute": execute,
+    "add": add,
     "release": release,
     "grade": grade,
     "feedback": feedback,
@@ -113,5 +144,5 @@ COMMANDS = {
 
 
 def command(args: Sequence[str]) -> None:
-    """Run lessons; hand out problem sets, grade them, write feedback, export the grades."""
+    """Run lessons, add exercises; hand out problem sets, grade them, export the grades."""
     tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="hmr-edu course", args=args)  # ty: ignore[no-matching-overload]

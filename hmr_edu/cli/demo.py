@@ -1,4 +1,4 @@
-"""`hmr-edu demo`: recover the body in a picture of your own."""
+"""`hmr-edu demo`: recover the body in a picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tyro
 
 
 def command(args: Sequence[str]) -> None:
-    """Recover the body in a picture of your own."""
+    """Recover the body in a picture."""
 
     def run(
         image: Annotated[Path, tyro.conf.Positional],
@@ -23,9 +23,9 @@ def command(args: Sequence[str]) -> None:
 
         Args:
             image: any picture file.
-            box: the person, in pixels: x0 y0 x1 y1; without it, the whole picture.
+            box: box around the person, in pixels: x0 y0 x1 y1. Without it, the whole picture.
             weights: shipped weights by name, or a file written by a training run.
-            refine: also look at the mirror image, and fit the body to the heat-maps.
+            refine: also run the flip test, and fit the body to the heat-maps.
             out: folder for the results.
         """
         from hmr_edu.fitting.smplify import Refined

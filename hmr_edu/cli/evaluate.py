@@ -1,4 +1,4 @@
-"""`hmr-edu evaluate`, `evaluate-photos` and `evaluate-views`: a network beside its baselines."""
+"""`hmr-edu evaluate`, `evaluate-photos`, `evaluate-views`: compare a network with baselines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tyro
 
 
 def held_out(args: Sequence[str]) -> None:
-    """Measure a network on the held-out test sets, beside the baselines."""
+    """Measure a network on the held-out test sets, and compare it with baselines."""
 
     def run(
         weights: Annotated[str, tyro.conf.Positional] = "resnet18",
@@ -22,18 +22,18 @@ def held_out(args: Sequence[str]) -> None:
         threads: int = 0,
         refine: bool = False,
     ) -> None:
-        """Measure a network on the held-out test sets, beside the baselines.
+        """Measure a network on the held-out test sets, and compare it with baselines.
 
         Args:
             weights: shipped weights by name, or a file written by a training run.
             images: pictures in each test set.
-            appearance: how the people look: "full" as photographs do, "clear" without
-                anything in the way, "plain" in a studio.
-            sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, when found),
-                or a mocap file of your own.
-            out: write the numbers here as JSON too.
-            sheet: draw the first people of the first set here (PNG).
-            threads: CPU threads; 0 leaves it to PyTorch.
+            appearance: how the people look: "full" as in photographs, "clear" without anything in
+                the way, "plain" in a studio.
+            sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, if found), or a
+                mocap file of your own.
+            out: also write the numbers here, as JSON.
+            sheet: also draw the first people of the first set here (PNG).
+            threads: CPU threads; 0 leaves the number to PyTorch.
             refine: also run the flip test, and fit each body to the heat-maps.
         """
         from hmr_edu.io import DataError, check_output, write_json
@@ -46,14 +46,14 @@ def held_out(args: Sequence[str]) -> None:
 
         import torch
 
-        from hmr_edu.data import LEVELS, SyntheticConfig
+        from hmr_edu.data import APPEARANCES, SyntheticConfig
         from hmr_edu.evaluation import evaluate, table, test_set
 
         if threads:
             torch.set_num_threads(threads)
         models = _models("after", weights, refine)
         model = models["after"]
-        data = SyntheticConfig(image_size=model.image_size, appearance=LEVELS[appearance])
+        data = SyntheticConfig(image_size=model.image_size, appearance=APPEARANCES[appearance])
         test_sets = [test_set(name, model.body, data, images) for name in sets]
         record = evaluate(models, test_sets)
         print(table(record))
@@ -68,7 +68,7 @@ def held_out(args: Sequence[str]) -> None:
 
 
 def photos(args: Sequence[str]) -> None:
-    """Measure a network on annotated photographs, beside baselines that do not look."""
+    """Measure a network on annotated photographs, and compare it with baselines."""
 
     def run(
         keypoints: Path,
@@ -79,16 +79,16 @@ def photos(args: Sequence[str]) -> None:
         sheet: Path | None = None,
         people: int = 12,
     ) -> None:
-        """Measure a network on annotated photographs, beside baselines that do not look.
+        """Measure a network on annotated photographs, and compare it with baselines.
 
         Args:
-            keypoints: COCO's `person_keypoints_*.json`, or a JSON file of the form
-                {"file.jpg": [{"box": [x0, y0, x1, y1], "keypoints": {"nose": [x, y], ...}}]}.
-            folder: where the pictures are; without it, beside that file.
+            keypoints: COCO's `person_keypoints_*.json`, or a JSON file of the form {"file.jpg":
+                [{"box": [x0, y0, x1, y1], "keypoints": {"nose": [x, y], ...}}]}.
+            folder: folder of the pictures; by default, that of the JSON file.
             weights: shipped weights by name, or a file written by a training run.
             refine: also run the flip test, and fit each body to the heat-maps.
-            out: write the numbers here as JSON too.
-            sheet: draw the first people here (PNG).
+            out: also write the numbers here, as JSON.
+            sheet: also draw the first people here (PNG).
             people: how many people the sheet shows.
         """
         from hmr_edu.io import DataError, check_output, write_json
@@ -131,14 +131,14 @@ def views(args: Sequence[str]) -> None:
         """Measure a network in 3D, on one person in several calibrated views.
 
         Args:
-            keypoints: the annotated keypoints, as for `evaluate-photos`; pictures are called
-                CAMERA/MOMENT.jpg, and those of one moment go together.
-            cameras: JSON, {"CAMERA": {"K": 3 x 3, "R": 3 x 3, "t": [x, y, z]}}, in metres; a
-                point X of the world lands on the pixel K (R X + t).
-            folder: where the pictures are; without it, beside the keypoints' file.
+            keypoints: annotated keypoints, as for `evaluate-photos`. Pictures are called
+                CAMERA/MOMENT.jpg; pictures with the same MOMENT were taken at the same time.
+            cameras: JSON, {"CAMERA": {"K": 3 x 3, "R": 3 x 3, "t": [x, y, z]}}, in metres; a point
+                X of the world lands on the pixel K (R X + t).
+            folder: folder of the pictures; by default, that of the keypoints' file.
             weights: shipped weights by name, or a file written by a training run.
             refine: also run the flip test, and fit each body to the heat-maps.
-            out: write the numbers here as JSON too.
+            out: also write the numbers here, as JSON.
         """
         from hmr_edu.io import check_output, write_json
 
@@ -160,7 +160,7 @@ def views(args: Sequence[str]) -> None:
 
 
 def _models(name: str, weights: str, refine: bool) -> dict:
-    """Load a network under the name of its row and, where asked for, its refined form."""
+    """Load a network under the name of its row and, if asked for, its refined form."""
     from hmr_edu.fitting import Refined
     from hmr_edu.hmr import load_pretrained
 

@@ -3,58 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from hmr_edu.experiments.claims.catalogue import EXPERIMENTS, find
+from hmr_edu.experiments.design import Experiment
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder
 
 
-def run(
-    names: Annotated[tuple[str, ...], tyro.conf.Positional] = ("list",),
-    seeds: int = 3,
-    images: int | None = None,
-    threads: int = 1,
-    resume: bool = False,
-    out: Path = Path("results"),
-) -> None:
-    """Run the trainings of experiments, print their tables, keep their records.
-
-    Args:
-        names: the experiments to run; `list` says which there are.
-        seeds: how often each variant is trained, each time from other first weights.
-        images: samples that each training learns from; the laboratory's own number without it.
-        threads: CPU threads.
-        resume: go on with the records that are there: only what is missing is trained.
-        out: folder of the records, NAME.json.
-    """
-    if names == ("list",):
-        width = max(map(len, EXPERIMENTS))
-        for experiment in EXPERIMENTS.values():
-            print(f"{experiment.name:{width}}  {experiment.claim}")
-        return
-    chosen = [find(name) for name in names]
-
-    # PyTorch and all, which the list can do without.
-    import torch
-
-    from hmr_edu.experiments.results_table import table
-    from hmr_edu.experiments.runner import run_experiment
-
-    for name, value in (("seeds", seeds), ("threads", threads), ("images", images)):
-        if value is not None and value < 1:
-            raise DataError(f"--{name} must be 1 or more, not {value}")
-    check_folder(out)
-    torch.set_num_threads(threads)
-    for experiment in chosen:
-        record = run_experiment(experiment, seeds, images, resume, out)
-        print(f"\n{experiment.claim}\n({experiment.source})\n")
-        print(f"{table(record, experiment.measures)}\n")
-
-
 def command(args: Sequence[str]) -> None:
     """Test claims: `hmr-edu experiment list`, or names of experiments."""
-    tyro.cli(run, prog="hmr-edu experiment", args=args)
+    words = list(args)
+    end = words.index("--") if "--" in words else len(words)
+    training = words[end + 1 :]
+
+    def run(
+        names: Annotated[tuple[str, ...], tyro.conf.Positional] = ("list",),
+        seeds: int = 3,
+        images: int | None = None,
+        threads: int = 1,
+        resume: bool = False,
+        out: Path = Path("results"),
+        photos: Path | None = None,
+        views: Path | None = None,
+    ) -> None:
+        """Run the trainings of experiments, print their tables, keep their records.
+
+        Options after a `--` are the trainings' own, for all variants. Experiments on pictures
+        take those of `hmr-edu train`: `hmr-edu experiment recipe-pictures -- --start resnet18`.
+
+        Args:
+            names: the experiments to run; `list` says which there are.
+            seeds: how often each variant is trained, each time from other first weights.
+            images: samples that each training learns from; the laboratory's own number without
+                it.
+            threads: CPU threads.
+            resume: go on with the records that are there: only what is missing is trained.
+            out: folder of the records, NAME.json.
+            photos: also measure the networks on these annotated photographs, a file as for
+                `hmr-edu evaluate-photos`.
+            views: also measure the networks on these calibrated views, a folder of
+                keypoints.json and cameras.json as for `hmr-edu evaluate-views`.
+        """
+        if names == ("list",):
+            width = max(map(len, EXPERIMENTS))
+            for experiment in EXPERIMENTS.values():
+                print(f"{experiment.name:{width}}  {experiment.claim}")
+            return
+        chosen = [find(name) for name in names]
+        for name, value in (("seeds", seeds), ("threads", threads), ("images", images)):
+            if value is not None and value < 1:
+                raise DataError(f"--{name} must be 1 or more, not {value}")
+        for experiment in chosen if photos or views else ():
+            if experiment.lab == "keypoints":
+                raise DataError(f"--photos and --views: {experiment.name} trains on no pictures")
+
+        # PyTorch and all, which the list can do without.
+        import torch
+
+        from hmr_edu.experiments.real_pictures import read_real_pictures
+        from hmr_edu.experiments.results_table import REAL_MEASURES, table
+        from hmr_edu.experiments.runner import run_experiment
+
+        check_folder(out)
+        real = read_real_pictures(photos, views)
+        if training:
+            chosen = [_with_options(experiment, training) for experiment in chosen]
+        torch.set_num_threads(threads)
+        for experiment in chosen:
+            record = run_experiment(experiment, seeds, images, resume, out, real, training)
+            print(f"\n{experiment.claim}\n({experiment.source})\n")
+            print(f"{table(record, (*experiment.measures, *REAL_MEASURES))}\n")
+
+    tyro.cli(run, prog="hmr-edu experiment", args=words[:end])
+
+
+def _with_options(experiment: Experiment, training: Sequence[str]) -> Experiment:
+    """Return the experiment with options of its trainings changed, for all variants."""
+    from hmr_edu.experiments.design import differences
+    from hmr_edu.experiments.laboratories import base_config
+
+    config = base_config(experiment, None, 0)
+    prog = f"hmr-edu experiment {experiment.name} --"
+    chosen = tyro.cli(type(config), prog=prog, default=config, args=training)
+    return replace(experiment, shared=experiment.shared | differences(config, chosen))

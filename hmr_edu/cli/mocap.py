@@ -15,20 +15,20 @@ def command(args: Sequence[str]) -> None:
         """Fit the Gaussian mixture to a mocap file.
 
         Args:
-            poses: npz of axis-angle poses (AMASS's, or this project's).
+            poses: npz of axis-angle poses, in AMASS's format or this project's.
             out: the prior's file; its provenance goes beside it.
-            seed: of the fit.
+            seed: random seed of the fit.
         """
         from hmr_edu.data.poses.fit_prior import fit_prior as fit
 
         fit(poses, out, seed=seed)
 
     def report(sheet: Path | None = None, seed: int = 0) -> None:
-        """Say how well the shipped prior fits the motion capture that is at hand, as Markdown.
+        """Report how well the shipped prior fits the motion capture that is found, as Markdown.
 
         Args:
             sheet: also draw a contact sheet of its poses here (PNG).
-            seed: of the drawn poses.
+            seed: random seed of the drawn poses.
         """
         from hmr_edu.data.poses.mocap import find_mocap
         from hmr_edu.data.poses.prior_report import as_markdown

@@ -1,4 +1,4 @@
-"""`hmr-edu ship`: make shipped weights, with their provenance, of a finished run."""
+"""`hmr-edu ship`: turn a finished run into shipped weights with provenance."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import tyro
 
 
 def command(args: Sequence[str]) -> None:
-    """Make shipped weights, with their provenance, of a finished run."""
+    """Turn a finished run into shipped weights with provenance."""
 
     def run(
         run: Annotated[Path, tyro.conf.Positional],
         name: Annotated[str, tyro.conf.Positional],
         out: Path | None = None,
     ) -> None:
-        """Make shipped weights, with their provenance, of a finished run.
+        """Turn a finished run into shipped weights with provenance.
 
         Args:
             run: the run's folder.
-            name: what `load_pretrained` will call them.
-            out: folder; the package's own when left out.
+            name: the name for `load_pretrained`.
+            out: folder; the package's own by default.
         """
         from hmr_edu.hmr import WEIGHTS
         from hmr_edu.training.ship import ship

@@ -1,4 +1,4 @@
-"""`hmr-edu train`: a complete training run, evaluation and report included."""
+"""`hmr-edu train`: run a complete training, with evaluation and report."""
 
 from __future__ import annotations
 

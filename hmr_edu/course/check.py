@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ def inputs(seed: int) -> torch.Generator:
 
 
 @contextmanager
-def salted(salt: int) -> Iterator[None]:
+def salted(salt: int) -> Generator[None]:
     """Give the checks that run inside other random inputs."""
     token = _SALT.set(salt)
     try:
@@ -95,7 +95,7 @@ class Report:
 
 
 def _where(error: Exception) -> str:
-    """The last line of the learner's own that was running; never one of the package."""
+    """Return the learner's own line that was running last; never one of the package."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.line and not LIBRARY.search(frame.filename.replace("\\", "/")):
             return f"line {frame.lineno}: {frame.line}"
@@ -119,7 +119,7 @@ class Check:
     parts: list[Part] = field(default_factory=list)
 
     @contextmanager
-    def part(self, name: str) -> Iterator[None]:
+    def part(self, name: str) -> Generator[None]:
         """Ask one question; whatever goes wrong inside is its answer."""
         try:
             yield
@@ -183,7 +183,7 @@ def compare(
     if not off.numel() or off.max() <= tolerance:
         return
     largest = off.max().item()
-    near = {"atol": max(tolerance, 1e-6), "rtol": 1e-4}
+    near: dict[str, Any] = {"atol": max(tolerance, 1e-6), "rtol": 1e-4}
     hint = ""
     for text, wrong in (mistakes or {}).items():
         wrong = wrong.detach()
@@ -198,7 +198,7 @@ def compare(
         hint = "that is float32: stay in the dtype of what comes in" if tolerance < 1e-7 else hint
     if want.dtype.is_floating_point or want.dtype.is_complex:
         raise Mismatch(f"largest difference {largest:.2g}, allowed {tolerance:.0e}", hint)
-    first = (off > tolerance).flatten().nonzero()[0].item()
+    first = int((off > tolerance).flatten().nonzero()[0])
     what = f"got {got.flatten()[first].item()}, wanted {want.flatten()[first].item()}"
     if want.numel() > 1:
         what += f" (number {first} of {want.numel()}, and {int((off > tolerance).sum()) - 1} more)"

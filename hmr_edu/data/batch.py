@@ -14,18 +14,18 @@ T = TypeVar("T", bound="TensorDataclass")
 
 
 class TensorDataclass:
-    """A dataclass whose tensors, and those of its fields, move between devices together."""
+    """A dataclass whose tensors, nested ones included, move between devices together."""
 
     def to(self: T, device: torch.device | str) -> T:
-        """Return the same values on another device. From pinned memory no copy blocks."""
-        # Only on the way to a GPU: values that come back are read at once.
+        """Return the same values on another device. Copies from pinned memory do not wait."""
+        # Only on the way to a GPU: values that come back are read immediately.
         ahead = torch.device(device).type != "cpu"
         return self._map(lambda tensor: tensor.to(device, non_blocking=ahead))
 
     def pin_memory(self: T) -> T:
-        """Return the same values in memory that a GPU fetches by itself; `DataLoader` calls this.
+        """Return the same values in pinned memory, which a GPU can read directly.
 
-        Raises RuntimeError where there is no GPU.
+        `DataLoader` calls this. Raises RuntimeError where there is no GPU.
         """
         return self._map(Tensor.pin_memory)
 
@@ -97,7 +97,7 @@ class Batch(TensorDataclass):
         return self.rows(slice(n))
 
     def rows(self, rows: Tensor | slice) -> Batch:
-        """Return some of the samples."""
+        """Return the chosen samples."""
         return self._map(lambda tensor: tensor[rows])
 
     def without_labels(self, *, theta: bool, keypoints3d: bool, parts: bool) -> Batch:

@@ -1,4 +1,4 @@
-"""What training draws from: the `BatchSource` protocol, and mixtures of several sources."""
+"""Sources of training data: the `BatchSource` protocol, and mixtures of several sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 from hmr_edu.theta import join_theta, split_theta
 
-# No run trains on batches from this number on: they show progress, and measure batch norms.
+# No run trains on batches from this number on. They are for samples, and to recalibrate batch norm.
 HELD_OUT = 2**32
 
 Prepared = TypeVar("Prepared", bound=TensorDataclass)
@@ -24,11 +24,11 @@ Prepared = TypeVar("Prepared", bound=TensorDataclass)
 
 @runtime_checkable
 class BatchSource(Protocol):
-    """Labelled pictures, batch by batch. The trainer knows its data by these members only.
+    """Labelled pictures, batch by batch. The trainer uses only these members of its data.
 
-    Batch `index` is made in two parts. `prepare` works on the CPU, in worker processes where there
-    are some. `finish` works on the training device. Both depend on the source's seed and the
-    index alone, so that a run can be cut, resumed or shared among processes without a change.
+    Batch `index` is made in two parts. `prepare` works on the CPU, in worker processes if there are
+    any. `finish` works on the training device. Both depend only on the source's seed and the index,
+    so that a run can be interrupted, resumed, or divided among processes without a change.
     """
 
     @property
@@ -50,7 +50,7 @@ class BatchSource(Protocol):
         ...
 
     def mean_theta(self) -> Float[Tensor, "85"] | None:
-        """Return where the regression starts, or None when no sample has a theta."""
+        """Return the start of the regression, or None when no sample has a theta."""
         ...
 
 
@@ -121,9 +121,10 @@ class Mixture:
         return Batch.join([source.finish(part, device) for source, part in pairs])
 
     def mean_theta(self) -> Float[Tensor, "85"] | None:
-        """Return the mean of the sources that know one, weighted by their samples in a batch.
+        """Return the mean of the sources' mean thetas, weighted by their samples in a batch.
 
-        Rotations are averaged as matrices, cameras and betas as numbers.
+        Rotations are averaged as matrices, cameras and betas as numbers. Sources without a theta
+        are left out.
         """
         known = [
             (theta, float(source.batch_size))
@@ -142,7 +143,7 @@ class Mixture:
 
 
 def share_out(total: int, shares: Sequence[float | int]) -> list[int]:
-    """Divide `total` samples by relative shares: whole numbers, largest remainders first.
+    """Divide `total` samples by relative shares into whole numbers, largest remainders first.
 
     Raises ValueError when a share is not positive and finite, or gets no sample.
     """

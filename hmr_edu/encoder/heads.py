@@ -1,10 +1,11 @@
-"""Reading *where* things are off feature maps: what makes HMR trainable without ImageNet weights.
+"""Heads that read feature maps; the spatial head makes HMR trainable without ImageNet weights.
 
-The paper averages the last feature map over the image. With pretrained weights that is fine; from
-scratch in minutes it learns nothing, since a place in the image must first become a channel. Here
-a place stays a place: a heat-map for each keypoint, read by soft-argmax (Sun et al. 2018, "Integral
-human pose regression"), its depth, and the coarse last map, flattened instead of averaged. The
-heat-maps, depths and body parts are also outputs, so that cheap dense labels can teach it.
+The paper averages the last feature map over the image. With pretrained weights that is fine. From
+scratch it learns nothing in minutes, because the network must first turn positions into channels.
+The spatial head keeps positions: a heat-map for each keypoint, read by soft-argmax (Sun et al.
+2018, "Integral human pose regression"), the depth of the keypoint, and the coarse last map,
+flattened instead of averaged. Heat-maps, depths and body parts are also outputs, so that cheap
+dense labels can teach them.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 NUM_KEYPOINTS = 19  # COCO+
-NUM_PARTS = 25  # 24 body parts, and 0 for what is no body
+NUM_PARTS = 25  # 24 body parts, and 0 for the background
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the encoder says of a batch of images; the regressor reads `vector` alone.
+    """The encoder's output for a batch of images; the regressor reads only `vector`.
 
-    The rest is None with average pooling. `heatmaps` and `parts` are logits: softmax of a heat-map
-    over its cells, of parts over the channels. `coordinates` are in crop units; `depths` are
-    metres behind the mid-hip, away from the camera.
+    The other fields are None with average pooling. `heatmaps` and `parts` are logits: the softmax
+    of a heat-map is over its cells, that of parts over the channels. `coordinates` are in crop
+    units; `depths` are metres behind the mid-hip, away from the camera.
     """
 
     vector: Float[Tensor, "batch features"]
@@ -50,13 +51,21 @@ class AverageHead(nn.Module):
 
 
 class SpatialHead(nn.Module):
-    """Keypoint heat-maps, depths and body parts from three maps of the backbone, and their vector.
+    """Keypoint heat-maps, depths and body parts from three maps of the backbone, and a vector.
 
-    The last three maps are added up at the resolution of the first of them, as in a feature
-    pyramid (Lin et al. 2017) of `hidden` channels: stride 4 behind the "small" stem, 8 behind the
-    "imagenet" stem. The vector holds, for each keypoint, (x, y), depth, confidence and `local`
-    features of its place, then the last map, `last_map` cells a side, squeezed to `squeezed`
-    channels.
+    The last three maps are added up at the resolution of the first of them, as in a feature pyramid
+    (Lin et al. 2017): stride 4 behind the "small" stem, 8 behind the "imagenet" stem. The vector
+    holds, for each keypoint, (x, y), depth, confidence and local features at its place, and then
+    the flattened last map.
+
+    Args:
+        stage_channels: channels of the backbone's maps.
+        last_map: cells along each side of the last map.
+        hidden: channels of the feature pyramid.
+        squeezed: channels to which the last map is reduced.
+        local: local features of each keypoint.
+        keypoints: how many keypoints there are.
+        parts: how many body parts there are, background included.
     """
 
     def __init__(
@@ -94,8 +103,8 @@ class SpatialHead(nn.Module):
         pyramid = fine + _resize_like(middle + _resize_like(coarse, middle), fine)
         mixed = self.mix(pyramid)
         maps = self.maps(mixed)
-        # Under autocast half precision would round places to 1/256 of the crop.
-        # From here on each map is read by itself: no more channels side by side in memory.
+        # Under autocast half precision would round positions to 1/256 of the crop.
+        # From here on each map is read by itself, so each is contiguous in memory.
         maps = maps.to(
             torch.promote_types(maps.dtype, torch.float32), memory_format=torch.contiguous_format
         )
@@ -104,10 +113,10 @@ class SpatialHead(nn.Module):
         probability = heatmaps.flatten(2).softmax(-1).view_as(heatmaps)
         coordinates = soft_argmax(probability)
         depths = (probability * depth_maps).sum(dim=(2, 3))
-        # 1 for a single bright cell, 1 / cells for a map that has no idea.
+        # 1 for a single bright cell, 1 / cells for an even map.
         confidence = probability.amax(dim=(2, 3))
 
-        # What the picture shows there: the mean of the local map under each heat-map.
+        # What the picture shows at the keypoint: the mean of the local map under its heat-map.
         local = self.local(mixed).to(probability.dtype)
         local = (probability.flatten(2) @ local.flatten(2).mT).flatten(1)
         squeezed = self.squeeze(stages[-1])
@@ -118,9 +127,9 @@ class SpatialHead(nn.Module):
 def soft_argmax(
     probability: Float[Tensor, "*batch height width"],
 ) -> Float[Tensor, "*batch 2"]:
-    """Return the mean place (x, y) of a probability map, in crop units; differentiable.
+    """Return the mean position (x, y) of a probability map, in crop units; differentiable.
 
-    An even map gives the centre, so a map must become sharp before its reading means much.
+    An even map gives the centre: the position has little meaning until the map is sharp.
     """
     height, width = probability.shape[-2:]
     # Sums and no matrix products: autocast would take those to half precision.

@@ -1,7 +1,8 @@
-"""From an image to a feature vector (paper, section 3): a ResNet backbone and a head that pools it.
+"""From an image to a feature vector (paper, section 3): a ResNet backbone and a head.
 
-The backbone is He et al. 2016 in torchvision's layout ("v1.5": the stride sits in a bottleneck's
-3x3). Its state-dict keys and shapes are torchvision's, so public ImageNet weights load into it.
+The backbone is He et al. 2016 in torchvision's layout ("v1.5": the stride is in the 3x3 convolution
+of a bottleneck). Its state-dict keys and shapes are torchvision's, so public ImageNet weights can
+be loaded.
 """
 
 from __future__ import annotations
@@ -87,12 +88,17 @@ POOLINGS = ("average", "spatial")
 class ResNet(nn.Module):
     """ResNet-18 or -50 without its classifier; returns the maps of its stages.
 
-    `width` is the first stage's (64 in torchvision). `stem`: "imagenet" has a 7x7 convolution and
-    a max-pool, then four stages, strides 4, 8, 16, 32; "small" is for 64-pixel images: a 5x5 and
-    a 3x3 convolution, which keep a face of six pixels better than a max-pool does, then three
-    stages, strides 4, 8, 16 (a fourth would see 2x2 cells and cost a third of the time).
-    `zero_init` starts each block as its shortcut (Goyal et al. 2017).
-    11,176,512 and 23,508,032 parameters at width 64. Raises ValueError on other names and stems.
+    The networks have 11,176,512 and 23,508,032 parameters at width 64. Raises ValueError on other
+    names and stems.
+
+    Args:
+        name: "resnet18" or "resnet50".
+        width: channels of the first stage; 64 in torchvision.
+        stem: "imagenet": a 7x7 convolution and a max-pool, then four stages, strides 4, 8, 16, 32.
+            "small", for 64-pixel images: a 5x5 and a 3x3 convolution, which keep a face of six
+            pixels better than a max-pool does, then three stages, strides 4, 8, 16. A fourth stage
+            would see 2x2 cells and cost a third of the time.
+        zero_init: start each residual block as its shortcut (Goyal et al. 2017).
     """
 
     def __init__(
@@ -161,7 +167,7 @@ class ResNet(nn.Module):
         weights = {k: v for k, v in _read_weights(path).items() if not k.startswith("fc.")}
         expected = self.state_dict()
         for key in expected.keys() - weights.keys():
-            # The counters came to BatchNorm after the oldest files; nothing here depends on them.
+            # The oldest files have no such counters; nothing here depends on them.
             if key.endswith("num_batches_tracked"):
                 weights[key] = expected[key]
         for key, tensor in expected.items():
@@ -181,13 +187,20 @@ class ResNet(nn.Module):
 
 
 class Encoder(nn.Module):
-    """RGB images in [0, 1], `image_size` pixels a side -> `Features`, `feature_dim` long.
+    """The encoder: RGB images in [0, 1] in, `Features` out, whose vector has `feature_dim` numbers.
 
-    `pooling` is "average" as in the paper (2048 features with ResNet-50, 512 with ResNet-18), or
-    "spatial" (see `spatial_head`), which also learns from scratch. Colours are normalised in here
-    and nowhere else, because mean and deviation belong to the weights: MandyMo/pytorch_HMR feeds
-    BGR to RGB weights, and many a "wrong output" report is wrong preprocessing. The other options
-    are `ResNet`'s; public weights come in by `encoder.backbone.load(path)`.
+    Colours are normalised here and nowhere else, because mean and deviation belong to the weights:
+    MandyMo/pytorch_HMR feeds BGR to RGB weights, and many reports of "wrong output" are wrong
+    preprocessing. Load public weights with `encoder.backbone.load(path)`.
+
+    Args:
+        name: the backbone, "resnet18" or "resnet50".
+        width: channels of the backbone's first stage.
+        stem: the backbone's first layers; see `ResNet`.
+        pooling: "average" as in the paper (2048 features with ResNet-50, 512 with ResNet-18), or
+            "spatial" (see `SpatialHead`), which also learns from scratch.
+        image_size: pixels along each side of an image.
+        zero_init: start each residual block as its shortcut.
     """
 
     mean: Tensor
@@ -217,14 +230,14 @@ class Encoder(nn.Module):
             # 7 % of the small backbone's time; twice as many channels would be 15 %.
             self.head = SpatialHead(self.backbone.stage_channels, last_map, hidden=3 * width // 2)
         self.feature_dim = self.head.feature_dim
-        # Channels side by side in memory, as convolutions in bf16 want them.
+        # Convolutions in bf16 are fast when the channels of a pixel are neighbours in memory.
         self.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Features:
         """Encode RGB images in [0, 1].
 
-        Raises ValueError when `images` is not a floating [B, 3, image_size, image_size], and, on
-        the CPU, where looking costs next to nothing, when a value is NaN or not in [0, 1].
+        Raises ValueError when `images` is not a floating [B, 3, image_size, image_size]. On the
+        CPU, where the check costs almost nothing, also when a value is NaN or outside [0, 1].
         """
         _check_images(images, self.image_size)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -232,7 +245,7 @@ class Encoder(nn.Module):
 
 
 def _projection(channels: int, out: int, stride: int) -> nn.Module:
-    """Return a shortcut that follows where the block changes shape."""
+    """Return the shortcut of a block: a convolution where the block changes the shape."""
     if stride == 1 and channels == out:
         return nn.Identity()
     return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
@@ -248,7 +261,8 @@ def _check_images(images: Tensor, size: int) -> None:
         raise ValueError(f"images must be [B, 3, {size}, {size}], got {list(images.shape)}")
     if not images.is_floating_point():
         raise ValueError(f"images must be floating, RGB in [0, 1], got {images.dtype}")
-    # Reading a value back would make a GPU wait. The margin is for resampling's rounding.
+    # On a GPU, reading a value back would make the program wait for all work queued so far. The
+    # margin is for the rounding of resampling.
     if images.device.type == "cpu" and images.numel() and not torch.compiler.is_compiling():
         low, high = (extreme.item() for extreme in images.detach().aminmax())
         if not (low >= -0.01 and high <= 1.01):  # also True of NaN

@@ -1,4 +1,4 @@
-"""Evaluation: a network and the baselines on held-out test sets, as a record and as a table."""
+"""Evaluate a network and the baselines on held-out test sets: a record and a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.tables import number_cell, text_table
 
-# What ratios in the table are taken to.
+# The row to which the ratios in the table refer.
 REFERENCE = "mean theta"
 # (metric, title, unit, factor); "ratio" is PA-MPJPE over the reference's.
 COLUMNS = (
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 class Predictions(NamedTuple):
-    """A network's bodies for a whole test set, one `Prediction` per regression step, no meshes."""
+    """A network's predictions for a whole test set, one `Prediction` for each step, no meshes."""
 
     steps: list[Prediction]
     truth: Truth
@@ -47,7 +47,7 @@ def predict(model: nn.Module, test_set: TestSet) -> Predictions:
     truths: list[Truth] = []
 
     def images() -> Iterator[Tensor]:
-        # On a terminal only: a log file needs no bars.
+        # Progress bars on a terminal only, not in a log file.
         for batch in tqdm(test_set, desc=test_set.name, unit="batch", leave=False, disable=None):
             truths.append(Truth(*(getattr(batch, name) for name in Truth._fields)))
             yield batch.images
@@ -63,14 +63,14 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Score networks and baselines on each test set: {set: {"baselines": ..., model: ...}}.
 
-    `models` have names: in the records of a run, "before" and "after" training. The first one's
-    start is the baseline `mean theta`. A row has the metrics of `score`, a network's also
-    `steps`, the joint errors of every regression step. `truth` tells how far the true poses are
-    from the real ones, `about` what the set consists of. Numbers are plain floats, None where a
-    metric has no meaning.
+    `models` have names; in the records of a run these are "before" and "after" training. The start
+    of the first network is the baseline `mean theta`. A row has the metrics of `score`; the row of
+    a network also has `steps`, the joint errors of every regression step. `truth` is the distance
+    of the true poses from the real poses, `about` describes the set. Numbers are plain floats, or
+    None where a metric has no meaning.
 
-    Raises DataError when pictures and network differ in size, on NaN predictions, and when two
-    sets have one name or there is none.
+    Raises DataError when pictures and network differ in size, on NaN predictions, when two sets
+    have the same name, and when there is no set.
     """
     test_sets = list(test_sets)
     names = Counter(test_set.name for test_set in test_sets)
@@ -117,7 +117,7 @@ def starting_theta(model: HMR | Refined) -> Float[Tensor, " 85"]:
 
 
 def table(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay an evaluation out as text, one block per test set."""
+    """Format an evaluation as text, one block for each test set."""
     return "\n\n".join(_block(name, rows) for name, rows in record.items())
 
 

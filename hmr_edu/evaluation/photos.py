@@ -1,8 +1,8 @@
-"""Evaluation on photographs with marked keypoints, beside predictors that do not look at them.
+"""Evaluation on annotated photographs, beside predictors that do not look at them.
 
 A 2D score says little by itself: people stand upright in the middle of their boxes, so a constant
-is often right. A network sees something where it beats the mean pose, the middle of the marks of
-these very pictures, and its own answers given to the wrong pictures.
+is often right. A network must beat three baselines: the mean theta, the median of these very
+annotations, and its own answers given to the wrong pictures.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from hmr_edu.io.tables import number_cell, text_table
 NEAR = 0.2  # of the box's longer side
 BOX = 2 / PADDING  # that side in crop coordinates
 BATCH = 32
-SHIFTS = 100  # how many shifts of the shuffled baseline are tried at most
+SHIFTS = 100  # largest number of shifts in the shuffled baseline
 
 
 def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people 3 size size"]:
-    """Cut the people out of their pictures, as the network wants them.
+    """Cut people out of their pictures and return the network's input.
 
-    Raises DataError on a picture that is unreadable, and on a box that lies beside it.
+    Raises DataError on an unreadable picture, and on a box outside its picture.
     """
     images = torch.empty(len(people), 3, size, size)
     rows: dict[Path, list[int]] = {}
@@ -56,9 +56,9 @@ def crops(people: Sequence[AnnotatedPerson], size: int) -> Float[Tensor, "people
 def predict_photos(
     model: nn.Module, images: Float[Tensor, "people 3 size size"], vertices: bool = False
 ) -> list[Prediction]:
-    """Return the bodies of every step for all crops, as at test time; on the CPU.
+    """Return the bodies of every step for all crops, in evaluation mode; on the CPU.
 
-    Raises DataError on answers that are NaN or infinite.
+    Raises DataError on predictions that are NaN or infinite.
     """
     batches = tqdm(images.split(BATCH), "predicting", unit="batch", leave=False, disable=None)
     steps = predict_batches(model, batches, vertices)
@@ -70,41 +70,45 @@ def predict_photos(
 def evaluate_photos(
     models: Mapping[str, HMR | Refined], people: Sequence[AnnotatedPerson]
 ) -> dict[str, Any]:
-    """Score networks and baselines on marked people: {"about": ..., name: scores}.
+    """Score networks and baselines on annotated people: {"about": ..., name: scores}.
 
-    Scores are `pck`, the share of a person's marked keypoints within a fifth of the box's longer
-    side, mean over people, and `distance`, in shares of that side. Baselines: `mean theta`, from
-    which the first network starts; `middle of the marks`, the median of the marked keypoints,
-    a constant that knows the answers; and for each network its answers given to the other
-    pictures (None with a single person). Raises DataError as `crops` and `predict_photos`.
+    Scores: `pck`, the share of a person's annotated keypoints within a fifth of the box's longer
+    side, mean over people; `distance`, in shares of that side. Baselines: `mean theta`, from which
+    the first network starts; `median baseline`, the median of these annotations, a constant; and
+    for each network its predictions for other pictures (None with a single person). Raises
+    DataError as `crops` and `predict_photos`.
     """
     model = next(iter(models.values()))
     images = crops(people, model.image_size)
-    marked = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
+    annotated = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
     visible = torch.stack([person.visible for person in people])
-    mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False).keypoints2d
-    hidden = marked.masked_fill(visible[..., None] == 0, torch.nan)
-    constant = hidden.nanmedian(0).values.nan_to_num()[None]
+    mean_keypoints = body_of_theta(
+        starting_theta(model)[None], model.body, vertices=False
+    ).keypoints2d
+    hidden = annotated.masked_fill(visible[..., None] == 0, torch.nan)
+    median = hidden.nanmedian(0).values.nan_to_num()[None]
     record: dict[str, Any] = {
         "about": {
             "people": len(people),
             "pictures": len({person.path for person in people}),
             "keypoints": int(visible.sum()),
         },
-        "mean theta": _score(mean, marked, visible),
-        "middle of the marks": _score(constant, marked, visible),
+        "mean theta": _score(mean_keypoints, annotated, visible),
+        "median baseline": _score(median, annotated, visible),
     }
     for name, network in models.items():
-        found = predict_photos(network, images)[-1].keypoints2d
+        keypoints2d = predict_photos(network, images)[-1].keypoints2d
         record[f"{name}, shuffled"] = shuffled_baseline(
-            found, range(len(people)), lambda f, rows: _score(f, marked[rows], visible[rows])
+            keypoints2d,
+            range(len(people)),
+            lambda answers, rows: _score(answers, annotated[rows], visible[rows]),
         )
-        record[name] = _score(found, marked, visible)
+        record[name] = _score(keypoints2d, annotated, visible)
     return record
 
 
 def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay a photo evaluation out as text."""
+    """Format a photo evaluation as text."""
     about = record["about"]
     lines = [["", f"PCK@{NEAR}", "distance"], ["", "%", "% of box"]]
     for name, row in record.items():
@@ -116,10 +120,10 @@ def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     return f"{head}\n{text_table(lines)}"
 
 
-def _score(found: Tensor, marked: Tensor, visible: Tensor) -> dict[str, float]:
-    found = found.expand_as(marked)
-    distance = ((found - marked).norm(dim=-1) * visible).sum(1) / visible.sum(1)
-    pck = metrics.pck2d(found, marked, NEAR * BOX, visible)
+def _score(pred: Tensor, target: Tensor, visible: Tensor) -> dict[str, float]:
+    pred = pred.expand_as(target)
+    distance = ((pred - target).norm(dim=-1) * visible).sum(1) / visible.sum(1)
+    pck = metrics.pck2d(pred, target, NEAR * BOX, visible)
     return {"pck": float(pck.mean()), "distance": float(distance.mean()) / BOX}
 
 
@@ -128,15 +132,15 @@ def shuffled_baseline(
     owners: Sequence[Any],
     score: Callable[[Tensor, list[int]], dict[str, float]],
 ) -> dict[str, float | None]:
-    """Score the answers of other people: every shift of the list, so without chance.
+    """Score each picture with the predictions for other people: the mean over shifts of the list.
 
-    This is the worth of a network that does not look at its picture. None where there is nobody
-    else.
+    A network that ignores its picture scores the same with them. Values are None when there is only
+    one owner.
 
     Args:
-        answers: a network's answer for each picture.
-        owners: whose answer it is; nobody is given an answer of the same owner.
-        score: measures answers for the pictures of some rows.
+        answers: a network's prediction for each picture.
+        owners: whose prediction it is; nobody gets a prediction of the same owner.
+        score: measures predictions for the pictures of some rows.
     """
     n, count = len(answers), 0
     total: dict[str, float] = {}

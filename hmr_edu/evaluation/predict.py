@@ -1,4 +1,4 @@
-"""Running a network over many pictures, as at test time."""
+"""Run a network over many pictures, in evaluation mode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hmr_edu.hmr import Prediction
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Generator[None]:
-    """Put a network into evaluation mode inside; afterwards each part is in its old mode."""
+    """Put a network into evaluation mode; afterwards each part returns to its old mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

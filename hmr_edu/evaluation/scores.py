@@ -1,7 +1,7 @@
-"""What predicted bodies are worth: a dictionary of plain numbers for a whole test set.
+"""Scores of predicted bodies: a dictionary of plain numbers for a whole test set.
 
-Joints are the 14 of LSP, as in the paper's tables; lengths are in millimetres, shares between
-0 and 1, angles in degrees.
+Joints are the 14 of LSP, as in the paper's tables. Lengths are in millimetres, shares between 0 and
+1, angles in degrees.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from hmr_edu.keypoints import LSP
 MM = 1000
 # A tenth of the crop's side, which is 2 wide in crop coordinates.
 NEAR_2D = 0.2
-# Where groups of people begin and end, by degrees that they lean.
+# Borders between groups of people, by how far they lean, in degrees.
 LEANS = (0, 10, 20, 35, 60, 180)
-# Meshes that are in memory at once.
+# Number of meshes in memory at once.
 CHUNK = 100
 
 
@@ -41,19 +41,26 @@ class Truth(NamedTuple):
 
 
 def score(predicted: Prediction, truth: Truth, body: SMPL, real_poses: RealPoses) -> dict[str, Any]:
-    """Measure predicted bodies in every way; `body` makes the meshes of both sides.
+    """Measure predicted bodies with all metrics.
 
     Besides the joint errors of `score_joints`:
-    `pve`: mean distance of vertices, pelvis on pelvis.
-    `pck2d`: share of visible keypoints within a tenth of the crop's side; None when nothing
-    is visible.
-    `facing_median`, `facing_wrong`: angle between the directions that predicted and true body
-    face, and the share of bodies where it exceeds 90 degrees.
-    `distance_to_real_pose`: see `RealPoses.distance`; what counts is not the true pose but any.
+    `pve`: mean distance of vertices, pelvises aligned.
+    `pck2d`: share of visible keypoints within a tenth of the crop's side; None when nothing is
+    visible.
+    `facing_median`, `facing_wrong`: angle between the facing directions of predicted and true body,
+    and the share of bodies where it exceeds 90 degrees.
+    `distance_to_real_pose`: distance to the nearest real pose, not to the true one; see
+    `RealPoses.distance`.
     `betas`: mean absolute error of a shape coefficient.
-    `by_lean`: how many people lean how far in their pictures, and their `pa_mpjpe`.
+    `by_lean`: number of people and `pa_mpjpe`, grouped by how far people lean.
 
     Raises DataError on NaN or infinite predictions, and when there are none.
+
+    Args:
+        predicted: the bodies.
+        truth: the labels.
+        body: the body model, which makes the meshes of both.
+        real_poses: the bank of real poses.
     """
     facing = metrics.facing_error(predicted.rotations[:, 0], truth.rotations[:, 0]).rad2deg()
     return score_joints(predicted.keypoints3d, truth) | {
@@ -68,10 +75,10 @@ def score(predicted: Prediction, truth: Truth, body: SMPL, real_poses: RealPoses
 
 
 def score_joints(keypoints3d: Float[Tensor, "batch 19 3"], truth: Truth) -> dict[str, Any]:
-    """Measure the 14 LSP joints of keypoints in metres: what can be said without a body.
+    """Measure the 14 LSP joints of keypoints (metres) with all metrics that need no body.
 
     `mpjpe`: mean distance with mid-hips aligned; `per_joint`: the same, joint by joint.
-    `pa_mpjpe`: after the best similarity transform.
+    `pa_mpjpe`: the same after the best similarity transform.
     `pck`, `auc`: share of joints within 150 mm, and its mean over thresholds from 0 to 150 mm.
 
     Raises DataError on NaN or infinite predictions, and when there are none.
@@ -89,9 +96,9 @@ def score_joints(keypoints3d: Float[Tensor, "batch 19 3"], truth: Truth) -> dict
 
 
 def _by_lean(keypoints3d: Tensor, truth: Truth) -> dict[str, dict[str, Any]]:
-    """PA-MPJPE by the angle between the pelvis's up and the picture's; groups without anybody out.
+    """Return PA-MPJPE by the angle between the pelvis's up and the picture's; no empty groups.
 
-    People who sit on the ground, lie or tumble are few, and a mean over everybody hides them.
+    People who sit on the ground, lie or fall are few, and a mean over everybody hides them.
     """
     lean = truth.rotations[:, 0, 1, 1].neg().clamp(-1, 1).acos().rad2deg()
     errors = MM * metrics.pa_mpjpe(keypoints3d[:, : len(LSP)], truth.keypoints3d[:, : len(LSP)])
@@ -108,21 +115,29 @@ def _vertex_error(predicted: Prediction, truth: Truth, body: SMPL) -> float:
     """Return the mean PVE in metres; meshes are made and dropped a chunk at a time."""
     errors = []
     for k in range(0, len(truth.betas), CHUNK):
-        part = slice(k, k + CHUNK)
-        ours = body(predicted.betas[part], predicted.rotations[part])
-        theirs = body(truth.betas[part], truth.rotations[part])
+        chunk = slice(k, k + CHUNK)
+        predicted_body = body(predicted.betas[chunk], predicted.rotations[chunk])
+        true_body = body(truth.betas[chunk], truth.rotations[chunk])
         errors.append(
-            metrics.pve(ours.vertices - ours.joints[:, :1], theirs.vertices - theirs.joints[:, :1])
+            metrics.pve(
+                predicted_body.vertices - predicted_body.joints[:, :1],
+                true_body.vertices - true_body.joints[:, :1],
+            )
         )
     return float(torch.cat(errors).mean())
 
 
 def _pck2d(keypoints2d: Float[Tensor, "batch 19 2"], truth: Truth) -> float | None:
-    some = (truth.visible > 0).any(1)
-    if not some.any():
+    has_visible = (truth.visible > 0).any(1)
+    if not has_visible.any():
         return None
-    found = metrics.pck2d(keypoints2d[some], truth.keypoints2d[some], NEAR_2D, truth.visible[some])
-    return float(found.mean())
+    shares = metrics.pck2d(
+        keypoints2d[has_visible],
+        truth.keypoints2d[has_visible],
+        NEAR_2D,
+        truth.visible[has_visible],
+    )
+    return float(shares.mean())
 
 
 def _check(keypoints3d: Tensor) -> None:

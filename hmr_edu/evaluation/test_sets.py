@@ -1,8 +1,8 @@
-"""Held-out test sets: fixed people whom no training run sees.
+"""Held-out test sets: fixed people who are in no training run.
 
-Pictures come from the same generator as the training's, with seeds that no run can have. What
-differs is where the poses come from: `test-prior` draws from the shipped pose prior, as training
-does; `test-mocap` shows recorded poses of other people, made in another laboratory.
+Pictures come from the same generator as in training, with seeds that no run can have. The sets
+differ in their poses. `test-prior` draws from the shipped pose prior, as training does.
+`test-mocap` shows recorded poses of other people, recorded in another laboratory.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from hmr_edu.data.synthetic.people import Scene, SyntheticConfig, SyntheticPeopl
 from hmr_edu.io.errors import DataError
 
 TEST_SETS = ("test-prior", "test-mocap")
-# What `test-mocap` is made of: HDM05, on which nothing here is trained.
+# The mocap of `test-mocap`: HDM05, on which nothing here is trained.
 TEST_MOCAP = "hdm05_poses.npz"
-# A run's random numbers follow from (seed, batch), two 32-bit words. A seed of two words of its
-# own, the upper one above every batch number, can therefore never meet those of a run.
+# A run's random numbers depend on (seed, batch), two 32-bit words. These seeds have two words
+# themselves, the upper one above every batch number. So they can never coincide with a run's.
 SEEDS = {"test-prior": 0xE5A15EED_00000001, "test-mocap": 0xE5A15EED_00000002}
-# People in a batch. Fixed, because a batch is drawn as one: another size, other pictures.
+# People in a batch. Fixed, because another size of batch would give other pictures.
 BATCH = 50
 
 
 @dataclass
 class InOrder:
-    """A pose source without chance: hands out its poses one after the other, then again."""
+    """A pose source without chance: returns its poses one after the other, then again."""
 
     poses: Float[Tensor, "N 72"]
     position: int = 0
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 72"]:
-        """Return the next `n` poses; the generator is not touched."""
+        """Return the next `n` poses; the generator is not used."""
         index = torch.arange(self.position, self.position + n) % len(self.poses)
         self.position += n
         return self.poses[index]
@@ -60,20 +60,19 @@ class PeopleInOrder(SyntheticPeople):
 
 
 class TestSet:
-    """A fixed list of labelled pictures, in batches; `for batch in test_set` as often as wanted.
+    """A fixed list of labelled pictures, in batches; iterate over it as often as needed.
 
-    Nothing is kept in memory: a picture is drawn again, the same to the bit, whenever it is asked
-    for.
+    No picture is kept in memory. A picture is made again, exactly the same, whenever it is needed.
 
     Args:
         name: the set's key in records.
         batches: where the pictures come from.
         body: the body of the people in the pictures.
-        source: says in words where the poses come from.
+        source: describes in words where the poses come from.
         images: how many pictures there are.
     """
 
-    __test__ = False  # not a test, whatever pytest thinks of the name
+    __test__ = False  # not a test, despite its name
 
     def __init__(
         self, name: str, batches: BatchSource, body: SMPL, source: str, images: int
@@ -94,7 +93,7 @@ class TestSet:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Batch:
-        """Draw batch number `index`, on the CPU: every device is tested on the same pictures."""
+        """Make batch number `index` on the CPU: every device is tested on the same pictures."""
         if not 0 <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} batches, there is no number {index}")
         batch = self.batches.finish(self.batches.prepare(index))
@@ -107,18 +106,23 @@ def test_set(
     config: SyntheticConfig,
     images: int = 1000,  # noqa: PT028
 ) -> TestSet:
-    """Make a held-out test set of `images` pictures, seen as `config` says.
+    """Make a held-out test set.
 
-    `name` is "test-prior", "test-mocap", or the path of a mocap file of the user's own. Every
-    recorded pose is shown at most once, and the clips give equally many, as far as they have
-    them. Clothes and scenes are other draws than in training.
+    Every recorded pose is shown at most once, and all clips give equally many poses as far as
+    possible. Clothes and scenes differ from those in training.
 
     Raises DataError when the mocap is not found or too small, or `images` is not positive.
+
+    Args:
+        name: "test-prior", "test-mocap", or the path of a mocap file of the user's own.
+        body: the body model.
+        config: how the people look and are photographed.
+        images: how many pictures the set has.
     """
     if images < 1:
         raise DataError(f"{name}: a test set needs at least 1 image, not {images}")
     seed = _seed(name)
-    # The banks of clothes and scenes are painted anew too. (Torch's seeds are signed.)
+    # Clothes and scenes get another seed too. (Torch's seeds are signed, hence the shift.)
     appearance = replace(config.appearance, seed=seed >> 1)
     config = replace(config, batch_size=BATCH, appearance=appearance)
     if name == "test-prior":
@@ -134,11 +138,11 @@ def test_set(
     return TestSet(name if name in TEST_SETS else path.stem, people, body, source, images)
 
 
-test_set.__test__ = False  # nor is this one  # ty: ignore[missing-attribute]
+test_set.__test__ = False  # not a test either  # ty: ignore[missing-attribute]
 
 
 def find_test_sets(body: SMPL, config: SyntheticConfig, images: int = 1000) -> list[TestSet]:
-    """Make the test sets there is data for: `test-prior`, and `test-mocap` where it is found."""
+    """Make the test sets that have data: `test-prior`, and `test-mocap` if it is found."""
     names = TEST_SETS if find_mocap(TEST_MOCAP) else TEST_SETS[:1]
     return [test_set(name, body, config, images) for name in names]
 
@@ -160,7 +164,7 @@ def spread(mocap: Mocap, n: int, seed: int) -> Int64[Tensor, " n"]:
 
 
 def _seed(name: str) -> int:
-    """Return the set's seed; a mocap file of the user's own is seen as HDM05 is."""
+    """Return the seed of a set; mocap files of the user have the seed of `test-mocap`."""
     return SEEDS.get(name, SEEDS["test-mocap"])
 
 

@@ -1,4 +1,4 @@
-"""Points in space from several calibrated pictures of the same moment."""
+"""Triangulate points in space from several calibrated pictures of the same moment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hmr_edu.data.photos.calibration import View
 
-# Cameras nearer to each other than about this share of their distance to the point.
+# Cameras closer together than this share of their distance to the point do not show its depth.
 TOGETHER = 1e-3
 
 
@@ -17,18 +17,19 @@ def triangulate(
     pixels: Float[Tensor, "views N 2"],
     seen: Bool[Tensor, "views N"],
 ) -> tuple[Float[Tensor, "N 3"], Float[Tensor, " N"]]:
-    """Return points of the world and by how many pixels, on average, their pictures miss the marks.
+    """Return points of the world, and their mean reprojection errors in pixels.
 
-    Linear (Hartley and Zisserman 2004, section 12.2), in float64: each picture gives two planes
-    through its centre and the mark, and the point is where they nearly meet. Both are NaN for a
-    point that fewer than two pictures show, or cameras at one place, or that comes out behind one.
-    Marks that are not `seen` may be anything, NaN included.
+    The method is linear (Hartley and Zisserman 2004, section 12.2), in float64: each picture gives
+    two planes through its centre and the keypoint, and the point is where all planes nearly meet.
+    Point and error are NaN when fewer than two pictures show the point, when their cameras are at
+    one place, and when the point is behind a camera. Keypoints that are not `seen` may have any
+    coordinates, NaN included.
     """
     pixels = torch.where(seen[..., None], pixels.double(), 0.0)
     rays, P = [], []
     for view, places in zip(views, pixels, strict=True):
         ones = torch.ones_like(places[:, :1])
-        # Without K all numbers are of one size, and the planes count alike.
+        # Without K all numbers have a similar size, and all planes count equally.
         ray = torch.linalg.solve(view.K.double(), torch.cat([places, ones], 1).T).T
         rays.append(ray[:, :2] / ray[:, 2:])
         P.append(torch.cat([view.R, view.t[:, None]], 1).double())

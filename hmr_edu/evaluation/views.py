@@ -1,9 +1,8 @@
-"""Evaluation in space, on a real person: several calibrated pictures say where the joints were.
+"""3D evaluation on a real person in several calibrated views.
 
-Keypoints marked in two or more pictures of a moment meet in points
-(`hmr_edu.evaluation.triangulation`).
-Each picture alone goes to the network, whose answer is compared with them in its own camera's
-frame. Nothing of the recording is learnt from.
+Keypoints that are annotated in two or more pictures of a moment are triangulated
+(`hmr_edu.evaluation.triangulation`): these points are the ground truth. The network gets each
+picture alone, and its prediction is compared with the points in the frame of that camera.
 """
 
 from __future__ import annotations
@@ -28,59 +27,62 @@ from hmr_edu.io.tables import number_cell, text_table
 from hmr_edu.keypoints import LSP
 
 MM = 1000
-# Marks that miss each other by more than this share of the person's size are not of one joint.
+# Annotations of one joint that disagree by more than this share of the person's size are wrong.
 FAR = 0.1
 # Fewer points than this leave a similarity transform too much freedom.
 ENOUGH = 6
 
 
 class Measured(NamedTuple):
-    """Where a picture's joints were: LSP's 14, in its camera's frame, metres; NaN if unknown."""
+    """The true joints of a picture: LSP's 14, in its camera's frame, metres; NaN if unknown."""
 
     person: AnnotatedPerson
     joints: Float[Tensor, "14 3"]
     known: Bool[Tensor, " 14"]
 
 
-class Miss(NamedTuple):
-    """By how many pixels the marks of a joint at a moment miss the point that is their best."""
+class ReprojectionError(NamedTuple):
+    """Mean distance in pixels between the annotations of a joint and its triangulated point."""
 
     pixels: float
     joint: str
     moment: str
 
 
-def measure(
+def triangulate_recording(
     recording: Mapping[str, Mapping[str, AnnotatedPerson]], cameras: Mapping[str, View]
-) -> tuple[list[Measured], list[Miss]]:
-    """Triangulate every moment; also return by how much the marks of each joint miss each other.
+) -> tuple[list[Measured], list[ReprojectionError]]:
+    """Triangulate the joints of every moment; also return their reprojection errors.
 
-    Joints that miss by more than a tenth of the person's size are taken for slips, and not known.
-    Moments without the hips and four other joints are left out. Raises DataError when none is
-    left.
+    A joint whose error exceeds a tenth of the person's size is treated as a mistake, and is
+    unknown. Moments without the hips and four other joints are left out. Raises DataError when no
+    moment is left.
     """
-    found, misses = [], []
+    measured, errors = [], []
     for moment, views in recording.items():
-        seen = torch.stack([person.visible[: len(LSP)] > 0 for person in views.values()])
+        annotated = torch.stack([person.visible[: len(LSP)] > 0 for person in views.values()])
         pixels = torch.stack([person.keypoints2d[: len(LSP)] for person in views.values()])
         chosen = [cameras[name] for name in views]
-        points, miss = triangulate(chosen, pixels, seen)
-        met = points.isfinite().all(1)
-        misses += [Miss(float(miss[j]), LSP[j], moment) for j in met.nonzero().flatten().tolist()]
+        points, error = triangulate(chosen, pixels, annotated)
+        finite = points.isfinite().all(1)
+        errors += [
+            ReprojectionError(float(error[j]), LSP[j], moment)
+            for j in finite.nonzero().flatten().tolist()
+        ]
         size = min(person.crop.size for person in views.values()) / PADDING
-        known = met & (miss <= FAR * size)
+        known = finite & (error <= FAR * size)
         if known.sum() < ENOUGH or not known[list(metrics.HIPS)].all():
             continue
-        found += [
+        measured += [
             Measured(person, view.to_camera(points).float(), known)
             for person, view in zip(views.values(), chosen, strict=True)
         ]
-    if not found:
+    if not measured:
         raise DataError(
-            f"no moment has both hips and {ENOUGH - 2} other joints in two pictures each, marked "
-            f"so that they meet within {FAR:.0%} of the person"
+            f"no moment has both hips and {ENOUGH - 2} other joints in two pictures each, "
+            f"annotated so that they agree within {FAR:.0%} of the person"
         )
-    return found, misses
+    return measured, errors
 
 
 def evaluate_views(
@@ -90,13 +92,13 @@ def evaluate_views(
 ) -> dict[str, Any]:
     """Score networks on a calibrated recording: {"about": ..., name: scores}.
 
-    Scores are `mpjpe` and `pa_mpjpe`, millimetres over the joints that are known, hips aligned,
-    and `turned`, the share of pictures whose body has its hips more than 90 degrees off, left
-    where right is. Beside the networks `mean theta`, from which the first one starts, and each
-    network's answers given to pictures of other moments (None with a single moment). Raises
-    what `measure` and `crops` raise.
+    Scores: `mpjpe` and `pa_mpjpe`, in millimetres, over the known joints, hips aligned;
+    `facing_flipped`, the share of pictures where the line of the hips is more than 90 degrees off.
+    Baselines: `mean theta`, from which the first network starts, and for each network its
+    predictions for pictures of other moments (None with a single moment). Raises as
+    `triangulate_recording` and `crops`.
     """
-    measured, misses = measure(recording, cameras)
+    measured, errors = triangulate_recording(recording, cameras)
     model = next(iter(models.values()))
     images = crops([m.person for m in measured], model.image_size)
     mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False).keypoints3d
@@ -105,33 +107,33 @@ def evaluate_views(
             "pictures": len(measured),
             "moments": len({m.person.path.stem for m in measured}),
             "cameras": len({m.person.path.parent.name for m in measured}),
-            "miss": sum(miss.pixels for miss in misses) / len(misses),
-            "worst": max(misses)._asdict(),
+            "reprojection_error": sum(error.pixels for error in errors) / len(errors),
+            "worst": max(errors)._asdict(),
         },
         "mean theta": _score(mean.expand(len(measured), -1, -1), measured),
     }
     for name, network in models.items():
-        found = predict_photos(network, images)[-1].keypoints3d
-        # Of one moment all views have one pose: an answer for another view is no wrong answer.
+        keypoints3d = predict_photos(network, images)[-1].keypoints3d
+        # All views of one moment show one pose, so a prediction for another view is not wrong.
         record[f"{name}, shuffled"] = shuffled_baseline(
-            found,
+            keypoints3d,
             [m.person.path.stem for m in measured],
-            lambda f, rows: _score(f, [measured[row] for row in rows]),
+            lambda answers, rows: _score(answers, [measured[row] for row in rows]),
         )
-        record[name] = _score(found, measured)
+        record[name] = _score(keypoints3d, measured)
     return record
 
 
 def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay a recording's evaluation out as text."""
+    """Format the evaluation of a recording as text."""
     about = record["about"]
     head = [
         f"{about['pictures']} pictures, {about['moments']} moments, {about['cameras']} cameras; "
-        f"the marks miss each other by {about['miss']:.1f} pixels",
+        f"mean reprojection error {about['reprojection_error']:.1f} pixels",
         "worst: {pixels:.1f} pixels, the {joint} of moment {moment}".format(**about["worst"]),
     ]
-    columns = {"mpjpe": 1, "pa_mpjpe": 1, "turned": 100}
-    lines = [["", "MPJPE, mm", "PA-MPJPE, mm", "turned round, %"]]
+    columns = {"mpjpe": 1, "pa_mpjpe": 1, "facing_flipped": 100}
+    lines = [["", "MPJPE, mm", "PA-MPJPE, mm", "facing flipped, %"]]
     for name, row in record.items():
         if name != "about":
             cells = (number_cell(row[key], factor=factor) for key, factor in columns.items())
@@ -139,17 +141,20 @@ def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join([*head, text_table(lines)])
 
 
-def _score(found: Float[Tensor, "pictures 19 3"], measured: Sequence[Measured]) -> dict[str, float]:
-    joints = metrics.align_root(found)[:, : len(LSP)]
-    errors, aligned, turned = [], [], []
+def _score(
+    keypoints3d: Float[Tensor, "pictures 19 3"], measured: Sequence[Measured]
+) -> dict[str, float]:
+    joints = metrics.align_root(keypoints3d)[:, : len(LSP)]
+    errors, aligned, flipped = [], [], []
     right, left = metrics.HIPS
-    for mine, (_, truth, known) in zip(joints, measured, strict=True):
-        pred, target = mine[known], metrics.align_root(truth)[known]
+    for predicted, (_, truth, known) in zip(joints, measured, strict=True):
+        pred, target = predicted[known], metrics.align_root(truth)[known]
         errors.append(metrics.mpjpe(pred, target, hips=None))
         aligned.append(metrics.pa_mpjpe(pred, target))
-        turned.append(torch.dot(mine[left] - mine[right], truth[left] - truth[right]) < 0)
+        across = predicted[left] - predicted[right]
+        flipped.append(torch.dot(across, truth[left] - truth[right]) < 0)
     return {
         "mpjpe": MM * float(torch.stack(errors).mean()),
         "pa_mpjpe": MM * float(torch.stack(aligned).mean()),
-        "turned": float(torch.stack(turned).float().mean()),
+        "facing_flipped": float(torch.stack(flipped).float().mean()),
     }

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from hmr_edu.discriminator import NUM_BETAS, NUM_JOINTS, Discriminator
+from hmr_edu.discriminator import NUM_BETAS, NUM_BODY_JOINTS, Discriminator
 from hmr_edu.training.adversarial import UNMEASURED_JOINTS, critic_weights
 
 CriticKind = Literal["factorized", "joints", "full pose", "one big"]
@@ -23,7 +23,7 @@ class OneCritic(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.shown = [k for k in range(NUM_JOINTS) if k + 1 not in UNMEASURED_JOINTS]
+        self.shown = [k for k in range(NUM_BODY_JOINTS) if k + 1 not in UNMEASURED_JOINTS]
         self.layers = nn.Sequential(
             nn.Linear(9 * len(self.shown) + NUM_BETAS, hidden),
             nn.ReLU(),
@@ -54,7 +54,7 @@ def build_critics(
         critics.joint_features[1] = critics.joint_features[3] = nn.Identity()
     counts = critic_weights()
     if kind == "joints":
-        counts[NUM_JOINTS] = 0
+        counts[NUM_BODY_JOINTS] = 0
     if kind == "full pose":
-        counts[:NUM_JOINTS] = 0
+        counts[:NUM_BODY_JOINTS] = 0
     return critics, counts * total / counts.sum()

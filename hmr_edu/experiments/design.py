@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
 Config = TypeVar("Config")
@@ -28,17 +28,18 @@ class Experiment:
     """A claim and the trainings that test it.
 
     `lab` says what is trained: "keypoints" a regressor on noisy 2D keypoints, in seconds;
-    "pictures" the whole network on pictures, in minutes. `variants` are changes to the lab's
+    "pictures" the whole network on pictures, in minutes; "cpu" and "cpu-long" the preset of that
+    name, as `hmr-edu train` does. `variants` are changes to the lab's
     base configuration, as {"loss.steps": "last"}; `shared` changes it for all of them.
     """
 
     name: str
     claim: str
     source: str
-    lab: Literal["keypoints", "pictures"]
+    lab: Literal["keypoints", "pictures", "cpu", "cpu-long"]
     variants: dict[str, dict[str, Any]]
     predicts: tuple[Forecast, ...]
-    # The measures that its table shows; every record holds all of `hmr_edu.experiments.measures`.
+    # The measures that its table shows, as far as a record holds them.
     measures: tuple[str, ...]
     shared: dict[str, Any] = field(default_factory=dict)
 
@@ -50,11 +51,31 @@ def changed(config: Config, changes: dict[str, Any]) -> Config:
     """
     result = copy.deepcopy(config)
     for path, value in changes.items():
-        *parents, last = path.split(".")
-        part: Any = result
-        for name in parents:
-            part = getattr(part, name, None)
-        if not is_dataclass(part) or last not in {f.name for f in fields(part)}:
-            raise ValueError(f"{type(config).__name__} has no option {path!r}")
-        setattr(part, last, value)
+        try:
+            result = _replaced(result, path.split("."), value)
+        except LookupError:
+            raise ValueError(f"{type(config).__name__} has no option {path!r}") from None
     return result
+
+
+def _replaced(config: Any, path: list[str], value: Any) -> Any:
+    """Return `config` with one field replaced; some of the options are frozen."""
+    name, *inner = path
+    if not is_dataclass(config) or name not in {f.name for f in fields(config)}:
+        raise LookupError(name)
+    if inner:
+        value = _replaced(getattr(config, name), inner, value)
+    return replace(config, **{name: value})
+
+
+def differences(config: Config, other: Config) -> dict[str, Any]:
+    """Return the changes that make `other` of `config`: `changed` takes them."""
+    changes: dict[str, Any] = {}
+    for name in (f.name for f in fields(config)):  # ty: ignore[invalid-argument-type]
+        mine, theirs = getattr(config, name), getattr(other, name)
+        if is_dataclass(mine) and type(mine) is type(theirs):
+            inner = differences(mine, theirs)
+            changes |= {f"{name}.{path}": value for path, value in inner.items()}
+        elif mine != theirs:
+            changes[name] = theirs
+    return changes

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.evaluation.held_out import predict
 from hmr_edu.evaluation.scores import Truth
 from hmr_edu.evaluation.test_sets import test_set
@@ -39,12 +40,12 @@ def train_pictures(config: TrainConfig) -> HMR:
 
 
 def test_pictures(
-    model: HMR, config: TrainConfig, people: int, iterations: int
+    model: HMR, data: SyntheticConfig, people: int, iterations: int
 ) -> tuple[list[Prediction], Truth]:
     """Return what the network says of held-out people, step by step, and the truth."""
     model.regressor.iterations = iterations
     with torch.no_grad():
-        predictions = predict(model, test_set("test-prior", model.body, config.data, people))
+        predictions = predict(model, test_set("test-prior", model.body, data, people))
     return predictions.steps, predictions.truth
 
 

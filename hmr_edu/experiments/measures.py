@@ -25,11 +25,15 @@ KEPT = (
     "distance_to_real_pose",
     "betas",
 )
+# Degrees that the pelvis leans in the picture; one of the edges of `by_lean`.
+LEANING = 35
 MEASURED = [k for k in range(23) if k + 1 not in UNMEASURED_JOINTS]
 
 
 @torch.no_grad()
-def measure(steps: list[Prediction], trained: int, truth: Truth, body: SMPL) -> dict[str, Any]:
+def measure_bodies(
+    steps: list[Prediction], trained: int, truth: Truth, body: SMPL
+) -> dict[str, Any]:
     """Measure the bodies of every step; `trained` is the step that is the answer, from 1.
 
     {"final": the answer's measures, "steps": joint errors and humanness of every step, "truth":
@@ -38,11 +42,13 @@ def measure(steps: list[Prediction], trained: int, truth: Truth, body: SMPL) -> 
     `beyond_limits`: joints of a body, of the 17 that mocap measures, outside the prior's limits.
     `log_prior`: median log density of a body's pose under the prior, in nats.
     `scale`: mean error of the camera's scale, in %.
+    `leaning_pa_mpjpe`: see `leaning_error`.
     """
     final = steps[trained - 1]
     scores = score(final, truth, body, prior_poses())
     off = (final.keypoints2d - truth.keypoints2d).norm(dim=-1)
     values = {name: scores[name] for name in KEPT}
+    values |= leaning_error(scores)
     values |= {
         "error2d": 50 * float(off[truth.visible > 0].mean()),
         "scale": 100 * float((final.camera[:, 0] / truth.camera[:, 0] - 1).abs().mean()),
@@ -51,10 +57,24 @@ def measure(steps: list[Prediction], trained: int, truth: Truth, body: SMPL) -> 
         "distance_to_real_pose": float(prior_poses().distance(truth.rotations).mean())
     }
     return {
-        "final": _rounded(values),
-        "truth": _rounded(true),
-        "steps": [_rounded(_joints(step, truth) | _humanness(step.rotations)) for step in steps],
+        "final": rounded(values),
+        "truth": rounded(true),
+        "steps": [rounded(_joints(step, truth) | _humanness(step.rotations)) for step in steps],
     }
+
+
+def leaning_error(scores: dict[str, Any]) -> dict[str, float]:
+    """Return `leaning_pa_mpjpe`, the error of people who lean; nothing where nobody does.
+
+    They kick, sit on the ground or lie. `scores` are those of `hmr_edu.evaluation.scores.score`.
+    """
+    groups = scores["by_lean"].items()
+    leaning = [group for lean, group in groups if int(lean.split()[0]) >= LEANING]
+    people = sum(group["people"] for group in leaning)
+    if not people:
+        return {}
+    total = sum(group["people"] * group["pa_mpjpe"] for group in leaning)
+    return {"leaning_pa_mpjpe": total / people}
 
 
 def _joints(step: Prediction, truth: Truth) -> dict[str, float]:
@@ -79,6 +99,6 @@ def beyond_limits(pose: Float[Tensor, "batch 72"]) -> Tensor:
     return outside.unflatten(1, (23, 3)).any(2)[:, MEASURED].sum(1)
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    """Four digits: more would be noise, and the records stay small."""
+def rounded(values: dict[str, float]) -> dict[str, float]:
+    """Keep four digits: more would be noise, and the records stay small."""
     return {name: float(f"{value:.4g}") for name, value in values.items()}

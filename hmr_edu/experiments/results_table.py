@@ -21,7 +21,19 @@ TITLES = {
     "log_prior": ("log prior", "nats", 0),
     "betas": ("betas off", "", 2),
     "scale": ("scale off", "%", 1),
+    # Of people who lean by 35 degrees or more: they kick, sit on the ground or lie.
+    "leaning_pa_mpjpe": ("PA, leaning", "mm", 1),
+    # On recorded poses, where they are found.
+    "mocap_pa_mpjpe": ("mocap PA", "mm", 1),
+    "mocap_leaning_pa_mpjpe": ("mocap PA, leaning", "mm", 1),
+    "mocap_facing_wrong": ("mocap facing wrong", "", 3),
+    # On real pictures, where they are given.
+    "photos_pck": ("photos PCK", "", 3),
+    "views_pck": ("views PCK", "", 3),
+    "views_pa_mpjpe": ("views PA", "mm", 1),
+    "views_facing_flipped": ("views facing flipped", "", 3),
 }
+REAL_MEASURES = tuple(name for name in TITLES if name.startswith(("photos_", "views_")))
 
 
 def values(record: dict[str, Any], variant: str, measure: str) -> list[float]:
@@ -45,7 +57,11 @@ def mean_and_spread(numbers: Sequence[float]) -> tuple[float, float]:
 
 
 def table(record: dict[str, Any], measures: Sequence[str]) -> str:
-    """Lay a record out as text: a row a variant, mean ± standard deviation over its seeds."""
+    """Lay a record out as text: a row a variant, mean ± standard deviation over its seeds.
+
+    Measures that not every run has are left out.
+    """
+    measures = [name for name in measures if all(name in run["final"] for run in record["runs"])]
     lines = [
         ["", "seeds", *(TITLES[name][0] for name in measures)],
         ["", "", *(TITLES[name][1] for name in measures)],

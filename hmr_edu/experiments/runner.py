@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +12,50 @@ from tqdm import tqdm
 
 from hmr_edu.experiments.design import Experiment
 from hmr_edu.experiments.laboratories import run_variant
+from hmr_edu.experiments.real_pictures import RealPictures
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
 
 # The records of all experiments travel with the package.
 RECORDS = Path(__file__).parent / "records"
+# What all runs of one record share.
+SAME = ("lab", "images", "shared", "real_pictures")
 HARDWARE = ("commit", "cpu", "gpu", "threads", "torch")
 
 
 def run_experiment(
-    experiment: Experiment, seeds: int, images: int | None, resume: bool, out: Path
+    experiment: Experiment,
+    seeds: int,
+    images: int | None,
+    resume: bool,
+    out: Path,
+    real: RealPictures | None = None,
+    training: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train what has no record yet and return the record, which is `out`/NAME.json.
 
     Written anew after every training: one that is interrupted is all that is lost. Raises
     DataError when there is a record and `resume` is not asked for, or it is another's.
+
+    Args:
+        experiment: what to run.
+        seeds: how often each variant is trained.
+        images: samples that each training learns from; the laboratory's own number without it.
+        resume: go on with the record that is there.
+        out: folder of the record.
+        real: annotated pictures that networks are also measured on.
+        training: the words on the command line that changed `experiment.shared`, for the record.
     """
     path = out / f"{experiment.name}.json"
-    record = _begun(experiment, images, path, resume)
+    record = _begun(experiment, images, path, resume, real)
     done = {(run["variant"], run["seed"]) for run in record["runs"]}
     tried = max([seeds, *(seed + 1 for _, seed in done)])
-    options = f" --seeds {tried}" + (f" --images {images}" if images else "")
-    record["command"] = f"hmr-edu experiment {experiment.name}{options}"
+    words = ["hmr-edu", "experiment", experiment.name, "--seeds", str(tried)]
+    words += ["--images", str(images)] if images else []
+    for name, given in (real.paths if real else {}).items():
+        words += [f"--{name}", given]
+    record["command"] = shlex.join([*words, "--", *training] if training else words)
     # Seed by seed: what is cut short has tried every variant equally often, or nearly.
     missing = [
         (variant, seed)
@@ -43,7 +66,7 @@ def run_experiment(
     here = {name: environment()[name] for name in HARDWARE}
     for variant, seed in (bar := tqdm(missing, desc=experiment.name, unit="run")):
         bar.set_postfix_str(f"{variant}, seed {seed}")
-        record["runs"].append(run_variant(experiment, variant, seed, images) | here)
+        record["runs"].append(run_variant(experiment, variant, seed, images, real) | here)
         write_json(path, record)
     return record
 
@@ -61,7 +84,9 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _begun(experiment: Experiment, images: int | None, path: Path, resume: bool) -> dict[str, Any]:
+def _begun(
+    experiment: Experiment, images: int | None, path: Path, resume: bool, real: RealPictures | None
+) -> dict[str, Any]:
     about = {
         "name": experiment.name,
         "claim": experiment.claim,
@@ -71,7 +96,9 @@ def _begun(experiment: Experiment, images: int | None, path: Path, resume: bool)
         "shared": experiment.shared,
         "variants": experiment.variants,
     }
-    about = json.loads(json.dumps(about))
+    if real is not None:
+        about["real_pictures"] = dict(real.paths)
+    about = json.loads(json.dumps(about, default=str))
     if not path.is_file():
         return about | {"runs": []}
     if not resume:
@@ -79,7 +106,7 @@ def _begun(experiment: Experiment, images: int | None, path: Path, resume: bool)
             f"{path} holds results already: go on with --resume, or choose another --out"
         )
     record = read_record(path)
-    same = all(record.get(key) == about[key] for key in ("lab", "images", "shared"))
+    same = all(record.get(key) == about.get(key) for key in SAME)
     made = {run["variant"] for run in record["runs"]}
     # A variant may join; those that have run must still be what they were.
     same &= all(record["variants"][name] == about["variants"].get(name) for name in made)

@@ -1,8 +1,8 @@
-"""Looking twice: at a picture and at its mirror image.
+"""The flip test: predict from a picture and from its mirror image, and average the two.
 
-A person in a mirror is a person, so a network has a second opinion on every picture for the price
-of a second glance. Mirrored back, both should be the same; where they are not, neither can be
-trusted, and their mean is better than either.
+The mirror image of a picture shows an equally possible person, so the network gives a second
+prediction at the cost of a second pass. Mirrored back, both predictions should agree. Where they
+differ, at least one is wrong, and their mean is on average better than either.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from hmr_edu.theta import join_theta, split_theta
 
 
 class FlipTest(NamedTuple):
-    """The steps of the first glance, and what both glances say together.
+    """The regression steps of the original picture, and the averages of both predictions.
 
-    `theta` and `depths` are the means of both answers; `heatmaps` are logits of the mean of maps.
+    `theta` and `depths` are means of both predictions; `heatmaps` are logits of the mean of the
+    maps.
     """
 
     steps: list[Prediction]
@@ -35,30 +36,30 @@ class FlipTest(NamedTuple):
 def run_flip_test(
     model: HMR, images: Float[Tensor, "batch 3 H W"], vertices: bool = True
 ) -> FlipTest:
-    """Show a network pictures and their mirror images, and join its answers.
+    """Run a network on pictures and their mirror images, and average its predictions.
 
-    Raises DataError on a network without heat-maps, and on answers that are NaN or infinite.
+    Raises DataError on a network without heat-maps, and on predictions that are NaN or infinite.
     """
-    steps, first = model(images, vertices=vertices, return_features=True)
-    if first.heatmaps is None:
+    steps, features = model(images, vertices=vertices, return_features=True)
+    if features.heatmaps is None:
         raise DataError("this network has no heat-maps that a body could be fitted to")
-    mirrored, second = model(images.flip(-1), vertices=False, return_features=True)
-    sides = list(flip_permutation(COCOPLUS))
-    back = second.heatmaps[:, sides].flip(-1)
-    # A mixture: a keypoint seen in two places is in one of them, not between.
-    maps = [m.flatten(2).log_softmax(-1).view_as(m) for m in (first.heatmaps, back)]
-    answers = steps[-1].theta, flip_theta(mirrored[-1].theta)
-    if not all(answer.isfinite().all() for answer in answers):
+    mirrored_steps, mirrored_features = model(images.flip(-1), vertices=False, return_features=True)
+    swapped = list(flip_permutation(COCOPLUS))
+    mirrored_back = mirrored_features.heatmaps[:, swapped].flip(-1)
+    # The mean of the maps: a keypoint seen in two places is in one of them, not between them.
+    log_maps = [m.flatten(2).log_softmax(-1).view_as(m) for m in (features.heatmaps, mirrored_back)]
+    thetas = steps[-1].theta, flip_theta(mirrored_steps[-1].theta)
+    if not all(one_theta.isfinite().all() for one_theta in thetas):
         raise DataError("the network's answer is not finite: its weights are damaged")
-    theta = average_theta(*answers)
-    depths = (first.depths + second.depths[:, sides]) / 2
-    return FlipTest(steps, theta, torch.logaddexp(*maps), depths)
+    theta = average_theta(*thetas)
+    depths = (features.depths + mirrored_features.depths[:, swapped]) / 2
+    return FlipTest(steps, theta, torch.logaddexp(*log_maps), depths)
 
 
 def average_theta(
     first: Float[Tensor, "batch 85"], second: Float[Tensor, "batch 85"]
 ) -> Float[Tensor, "batch 85"]:
-    """Return the body half-way: mean camera and betas, and of each joint the mean rotation."""
+    """Return the mean of two bodies: mean camera and betas, mean rotation of each joint."""
     a, b = split_theta(first), split_theta(second)
     R = [axis_angle_to_matrix(pose.unflatten(1, (24, 3))) for pose in (a.pose, b.pose)]
     pose = matrix_to_axis_angle(nearest_rotation(R[0] + R[1])).flatten(1)

@@ -1,15 +1,15 @@
-"""Fitting a body to 2D evidence: a network's theta, corrected for one picture.
+"""Fit a body to 2D evidence: correct a network's theta for one picture.
 
-SMPLify (Bogo et al., ECCV 2016) fits a body to keypoints from nothing; here, as in SPIN, the fit
-starts from a network's answer and stays near it, because 2D says nothing of depth and the network
-does. The energy is minus the log of a posterior::
+SMPLify (Bogo et al., ECCV 2016) fits a body to keypoints from a mean pose. Here, as in SPIN, the
+fit starts from the network's prediction and stays near it, because 2D evidence says nothing about
+depth and the network does. The energy is minus the log of a posterior::
 
     E(theta) = evidence(x(theta)) + w_pose (-log p(pose)) + w_shape |beta|^2 / 2
                + sum_j angle(R_j, R_j of the start)^2 / (2 stay^2)
 
-The evidence is what the picture says of the projected keypoints x: the network's heat-maps, or
-keypoints that somebody marked. Where the network guesses their depths as well, each of them adds
-a robust squared distance.
+The evidence scores the projected keypoints x: by the network's heat-maps, or by annotated
+keypoints. If the network also predicts the depths of keypoints, each depth adds a robust squared
+distance.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from hmr_edu.keypoints import align_root
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.theta import join_theta, split_theta
 
-# How far a keypoint may lie from where a heat-map's cell, or a person, says that it is; crop units.
+# Standard deviation of a keypoint around a heat-map's cell, and around an annotation; crop units.
 MAP_SIGMA = 0.12
 CLICK_SIGMA = 0.03
-# From this distance on a marked keypoint is taken for a mistake; crop units.
+# An annotated keypoint farther away than this is treated as a mistake; crop units.
 CLICK_OUTLIER = 0.3
-# From this distance on a guessed depth is taken for a mistake; metres.
+# A predicted depth farther away than this is treated as a mistake; metres.
 DEPTH_OUTLIER = 0.6
-# The share of a heat-map's word that is not trusted at all: keeps its logarithm finite.
+# Likelihood added everywhere, in case the heat-map is wrong. It keeps the logarithm finite.
 DOUBT = 1e-3
 
 # Projected keypoints [B, 19, 2] in, minus their log-likelihood [B] out, in nats.
@@ -50,12 +50,16 @@ Evidence = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What the fit weighs, and how it descends. The defaults were chosen on `test-prior`.
+    """Weights of the energy, and options of the descent. The defaults were chosen on `test-prior`.
 
-    pose: weight of the pose prior's negative log density. shape: of |beta|^2 / 2. stay: how far,
-    in radians a joint, the start is believed to be off; depth: the same of guessed depths, in
-    metres. steps, rate: of Adam, whose rate falls to 0 along half a cosine; rate is in radians,
-    metres and units of beta alike.
+    Args:
+        pose: weight of the pose prior's negative log density.
+        shape: weight of |beta|^2 / 2.
+        stay: expected error of the start, in radians for each joint.
+        depth: expected error of the predicted depths, in metres.
+        steps: steps of Adam.
+        rate: Adam's learning rate, in radians, metres and units of beta alike. It falls to 0 along
+            half a cosine.
     """
 
     pose: float | int = 0.05
@@ -71,7 +75,7 @@ class FitOptions:
 
 
 class Fit(NamedTuple):
-    """A fitted theta [B, 85], its energy [B], and the energy [B] that the start had."""
+    """A fitted theta [B, 85], its energy [B], and the energy [B] of the start."""
 
     theta: Float[Tensor, "batch 85"]
     energy: Float[Tensor, " batch"]
@@ -79,20 +83,20 @@ class Fit(NamedTuple):
 
 
 def heatmap_evidence(heatmaps: Float[Tensor, "batch 19 height width"]) -> Evidence:
-    """Make evidence of a network's heat-maps (logits, over the crop).
+    """Make evidence from a network's heat-maps (logits, over the crop).
 
-    A map is a mixture: with the probability of each cell the keypoint is there, give or take
-    `MAP_SIGMA`. A map with two bright places stays a map with two places, of which the body
-    chooses one; their mean, which soft-argmax reads off, may be no place at all.
+    A map is a mixture: each cell holds the keypoint with the cell's probability, up to an error of
+    `MAP_SIGMA`. A map with two bright places keeps both, and the body chooses one of them. Their
+    mean, which soft-argmax returns, may be no possible place at all.
     """
     probability = heatmaps.detach().flatten(2).softmax(-1).view_as(heatmaps)
     rows, columns = (cell_centres(cells, probability) for cells in heatmaps.shape[-2:])
 
-    def near(place: Tensor, cells: Tensor) -> Tensor:
-        return torch.exp(-0.5 * ((place[..., None] - cells) / MAP_SIGMA).square())
+    def closeness(position: Tensor, cells: Tensor) -> Tensor:
+        return torch.exp(-0.5 * ((position[..., None] - cells) / MAP_SIGMA).square())
 
     def energy(keypoints2d: Tensor) -> Tensor:
-        x, y = near(keypoints2d[..., 0], columns), near(keypoints2d[..., 1], rows)
+        x, y = closeness(keypoints2d[..., 0], columns), closeness(keypoints2d[..., 1], rows)
         likelihood = torch.einsum("bnhw,bnh,bnw->bn", probability, y, x)
         return -(likelihood + DOUBT).log().sum(1)
 
@@ -102,23 +106,23 @@ def heatmap_evidence(heatmaps: Float[Tensor, "batch 19 height width"]) -> Eviden
 def keypoint_evidence(
     keypoints2d: Float[Tensor, "batch 19 2"], confidence: Float[Tensor, "batch 19"]
 ) -> Evidence:
-    """Make evidence of marked keypoints (crop units), each trusted by a weight >= 0.
+    """Make evidence from annotated keypoints (crop units), each with a confidence >= 0.
 
-    Squared distance over 2 sigma^2 when near, constant when far: the Geman-McClure function of
-    SMPLify (Bogo et al., eq. 2), so that one wrong click does not twist the body. Coordinates
-    of weight 0 may be anything, NaN included.
+    Near an annotation the energy is the squared distance over 2 sigma^2; far away it is constant.
+    This is the Geman-McClure function of SMPLify (Bogo et al., eq. 2): one wrong annotation does
+    not twist the body. Coordinates of confidence 0 may be anything, NaN included.
     """
-    marked = torch.where(confidence[..., None] > 0, keypoints2d, 0.0)
+    annotated = torch.where(confidence[..., None] > 0, keypoints2d, 0.0)
 
     def energy(projected: Tensor) -> Tensor:
-        squared = (projected - marked).square().sum(-1)
+        squared = (projected - annotated).square().sum(-1)
         return (confidence * _robust(squared, CLICK_SIGMA, CLICK_OUTLIER)).sum(1)
 
     return energy
 
 
 def _robust(squared: Tensor, sigma: float, outlier: float) -> Tensor:
-    """Half of a squared distance in sigmas, which stops growing beyond `outlier`."""
+    """Return half of a squared distance in sigmas, which stops growing beyond `outlier`."""
     return squared / (1 + squared / outlier**2) / (2 * sigma**2)
 
 
@@ -132,9 +136,16 @@ def fit(
 ) -> Fit:
     """Fit thetas to evidence, each by itself, from the given start.
 
-    What is returned is the best theta seen on the way, the start among them: the energy never
-    rises. `prior` is the shipped one by default; `depths` are `Features.depths`, where a network
-    guesses them. Raises ValueError when a theta is not finite.
+    The result is the best theta of all steps, the start included, so the energy never rises. Raises
+    ValueError when a theta is not finite.
+
+    Args:
+        body: the body model.
+        theta: the start.
+        evidence: scores projected keypoints.
+        options: weights and steps; the defaults if None.
+        prior: the pose prior; the shipped one if None.
+        depths: `Features.depths`, where a network predicts them.
     """
     if not theta.isfinite().all():
         raise ValueError("a fit cannot start from a theta that is NaN or infinite")
@@ -142,7 +153,7 @@ def fit(
     prior = (prior or load_pose_prior()).to(theta.device)
     camera, pose, betas = split_theta(theta.detach())
     start = axis_angle_to_matrix(pose.unflatten(1, (24, 3)))
-    # The root turns from where it starts: as an axis-angle it would sit on the cut at pi.
+    # The root is a turn relative to the start: its own axis-angle would be at the cut at pi.
     turn = torch.zeros_like(pose[:, :3])
     free = [part.clone().requires_grad_() for part in (camera, turn, pose[:, 3:], betas)]
 
@@ -153,16 +164,16 @@ def fit(
         keypoints = body(betas, R, vertices=False).keypoints
         # |R - R_0|^2 / 2 is the angle squared, up to its fourth power.
         moved = (R - start).square().sum((1, 2, 3)) / 2
-        guessed = 0.0
+        depth_energy = 0.0
         if depths is not None:
-            off = align_root(keypoints)[..., 2] - depths.detach()
-            guessed = _robust(off.square(), options.depth, DEPTH_OUTLIER).sum(1)
+            depth_error = align_root(keypoints)[..., 2] - depths.detach()
+            depth_energy = _robust(depth_error.square(), options.depth, DEPTH_OUTLIER).sum(1)
         return (
             evidence(weak_perspective(keypoints, camera))
             - options.pose * prior.log_prob(torch.cat((turn, joints), 1))
             + options.shape * betas.square().sum(1) / 2
             + moved / (2 * options.stay**2)
-            + guessed
+            + depth_energy
         )
 
     best = [part.detach().clone() for part in free]
@@ -175,8 +186,8 @@ def fit(
             better = E.detach() < lowest
             lowest = torch.where(better, E.detach(), lowest)
             best = [
-                torch.where(better[:, None], now.detach(), before)
-                for now, before in zip(free, best, strict=True)
+                torch.where(better[:, None], current.detach(), best_before)
+                for current, best_before in zip(free, best, strict=True)
             ]
             cosine = 0.5 * (1 + math.cos(math.pi * step / max(options.steps, 1)))
             optimizer.param_groups[0]["lr"] = options.rate * cosine
@@ -196,43 +207,57 @@ def fit_to_keypoints(
     confidence: Float[Tensor, "batch 19"],
     options: FitOptions | None = None,
 ) -> Fit:
-    """Fit to marked keypoints from several starts; everybody keeps the fit of least energy.
+    """Fit to annotated keypoints from several starts; each person keeps the fit of least energy.
 
-    A start may lie far from the marks (a network's answer that failed, a mean theta): first its
-    camera becomes the one that explains the marks best, where there is one. SMPLify begins like
-    that, too. Raises ValueError as `fit`.
+    A start may be far from the annotations (a wrong prediction, a mean theta). So its camera is
+    first replaced by the one that explains the annotations best, if there is one. SMPLify begins in
+    the same way. Raises ValueError as `fit`.
+
+    Args:
+        body: the body model.
+        starts: thetas to start from.
+        keypoints2d: annotated keypoints, in crop units.
+        confidence: weight >= 0 of each keypoint.
+        options: weights and steps; the defaults if None.
     """
     evidence = keypoint_evidence(keypoints2d, confidence)
     fits = [
-        fit(body, _aimed(body, start, keypoints2d, confidence), evidence, options)
+        fit(body, _with_best_camera(body, start, keypoints2d, confidence), evidence, options)
         for start in starts
     ]
-    best = torch.stack([one.energy for one in fits]).argmin(0)
-    who = torch.arange(len(best), device=best.device)
-    return Fit(*(torch.stack(parts)[best, who] for parts in zip(*fits, strict=True)))
+    best = torch.stack([each.energy for each in fits]).argmin(0)
+    people = torch.arange(len(best), device=best.device)
+    return Fit(*(torch.stack(parts)[best, people] for parts in zip(*fits, strict=True)))
 
 
 @torch.no_grad()
-def _aimed(
+def _with_best_camera(
     body: SMPL,
     theta: Float[Tensor, "batch 85"],
     keypoints2d: Float[Tensor, "batch 19 2"],
     confidence: Float[Tensor, "batch 19"],
 ) -> Float[Tensor, "batch 85"]:
-    """Give everybody the weak camera that explains the marks best, in closed form."""
+    """Replace each camera by the weak camera that explains the annotations best.
+
+    Args:
+        body: the body model.
+        theta: whose cameras are replaced.
+        keypoints2d: annotated keypoints, in crop units.
+        confidence: weight >= 0 of each keypoint.
+    """
     camera, pose, betas = split_theta(theta.detach().clone())
     points = body(betas, pose, vertices=False).keypoints
     for i in range(len(theta)):
-        # No camera explains a body upside down, or a single mark: that person keeps the old one.
+        # No camera explains a body upside down or a single keypoint: keep the old camera then.
         with suppress(ValueError):
             camera[i] = fit_weak_perspective(points[i], keypoints2d[i], confidence[i])
     return join_theta(camera, pose, betas)
 
 
 class Refined(nn.Module):
-    """A network that looks twice, and fits the body to what it saw of keypoints: one step more.
+    """A network with one more step: a flip test, and a fit of the body to its heat-maps.
 
-    Takes the place of an `HMR`. Raises DataError on a network without heat-maps.
+    It can replace an `HMR`. Raises DataError on a network without heat-maps.
     """
 
     def __init__(self, model: HMR, options: FitOptions | None = None) -> None:
@@ -247,12 +272,17 @@ class Refined(nn.Module):
         self, images: Float[Tensor, "batch 3 H W"], vertices: bool = True
     ) -> list[Prediction]:
         """Return the bodies of every regression step, and after them the fitted ones."""
-        # A fit follows gradients, also for callers who want none.
+        # A fit needs gradients, even inside a caller's inference mode.
         with torch.inference_mode(False), torch.no_grad():
-            look = run_flip_test(self.model, images.clone(), vertices)
-            evidence = heatmap_evidence(look.heatmaps)
+            flip_test = run_flip_test(self.model, images.clone(), vertices)
+            evidence = heatmap_evidence(flip_test.heatmaps)
             fitted = fit(
-                self.model.body, look.theta, evidence, self.fit_options, self.prior, look.depths
+                self.model.body,
+                flip_test.theta,
+                evidence,
+                self.fit_options,
+                self.prior,
+                flip_test.depths,
             )
             last = self.model.detail(fitted.theta)
-        return [*look.steps, last if vertices else last._replace(vertices=None)]
+        return [*flip_test.steps, last if vertices else last._replace(vertices=None)]

@@ -1,5 +1,5 @@
-"""The one error that means: what you gave me cannot be used, and here is why."""
+"""The error for input that cannot be used. Its message says why."""
 
 
 class DataError(ValueError):
-    """A file or value supplied by the user is not usable; the message says what to do."""
+    """A file or value given by the user cannot be used; the message says what to do."""

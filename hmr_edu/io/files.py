@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Write files so that a reader never sees half of one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from hmr_edu.io.errors import DataError
 
-# How the names of pictures may end that are drawn.
+# The suffixes that a drawn picture may have.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def check_output(path: Path | None, endings: Collection[str] | None = None) -> None:
-    """Raise DataError where no such file can be, before hours go into what is to be written.
+    """Raise DataError where a file cannot be written; call it before hours of work.
 
-    `endings` are those that a file's name may have; None is no file, and fine.
+    `endings` are the suffixes that the file may have. A `path` of None means no file, and passes.
     """
     if path is None:
         return
@@ -29,7 +29,7 @@ def check_output(path: Path | None, endings: Collection[str] | None = None) -> N
 
 
 def check_folder(path: Path) -> None:
-    """Raise DataError where no folder can be, or none that may be written to."""
+    """Raise DataError where a folder cannot be made or written to."""
     while not path.exists():
         path = path.parent
     if not path.is_dir():
@@ -57,7 +57,7 @@ def atomic_write(path: str | Path) -> Generator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        with temporary.open("rb") as written:
+        with temporary.open("rb+") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         temporary.replace(path)
     finally:

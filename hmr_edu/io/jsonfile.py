@@ -1,4 +1,4 @@
-"""JSON files: written whole or not at all, read with one clear error for what is wrong."""
+"""JSON files: written whole or not at all; every problem of reading is one clear error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def write_json(path: str | Path, value: Any, indent: int = 2) -> None:
-    """Write JSON, whole or not at all. Raises ValueError on NaN, which JSON does not know."""
+    """Write JSON, whole or not at all.
+
+    Raises ValueError on NaN, which JSON cannot express.
+    """
     text = json.dumps(value, indent=indent, allow_nan=False)
     with atomic_write(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Reading npz files of plain arrays, with one clear error for whatever is wrong with them."""
+"""Read npz files of plain arrays; every problem of a file is one clear error."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def read_arrays(
                 raise DataError(f"{path}: a single array, not an npz archive of named arrays")
             missing = [key for key in required if key not in archive]
             if missing:
-                found = ", ".join(archive.files) or "nothing"
-                raise DataError(f"{path}: the array {missing[0]!r} is missing (found: {found})")
+                held = ", ".join(archive.files) or "nothing"
+                raise DataError(f"{path}: the array {missing[0]!r} is missing (found: {held})")
             return {key: archive[key] for key in (*required, *optional) if key in archive}
     except DataError:
         raise

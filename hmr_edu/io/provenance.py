@@ -1,4 +1,4 @@
-"""How, where and with what something was made: checksums, hardware, versions, commit."""
+"""Provenance: how, where and with what a file was made. Checksums, hardware, versions, commit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sha256(data: str | Path | bytes) -> str:
 
 
 def cpu_name() -> str:
-    """Name the CPU as its maker does, where the system tells."""
+    """Return the name of the CPU, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -34,7 +34,7 @@ def cpu_name() -> str:
 
 
 def commit() -> str | None:
-    """Return the checkout's commit, with a + when files differ; None outside a checkout."""
+    """Return the commit of the checkout, with a + when files differ; None outside a checkout."""
     git = ["git", "-C", str(PACKAGE)]
     try:
         head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], **_GIT)
@@ -45,7 +45,7 @@ def commit() -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """Return how, where and with what a run is made: command, hardware, versions, commit."""
+    """Return the circumstances of a run: command, hardware, versions, commit."""
     import torch
 
     from hmr_edu import __version__

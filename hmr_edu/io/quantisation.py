@@ -1,8 +1,8 @@
-"""Weights in fewer bytes, for files that are shipped; computing stays in full precision.
+"""Store weights in fewer bytes. Computation stays in full precision.
 
-float16 halves them. int8 quarters them: each row of a matrix (each output channel of a
-convolution) is kept as whole numbers from -127 to 127 and the one number that they are to be
-multiplied by, so a row of small weights loses no more than a row of large ones.
+float16 halves the bytes. int8 quarters them: each row of a matrix (each output channel of a
+convolution) is stored as whole numbers from -127 to 127, with one multiplier. Each row has its own
+multiplier, so a row of small weights keeps as many digits as a row of large ones.
 """
 
 from __future__ import annotations
@@ -16,18 +16,25 @@ from torch import Tensor
 from hmr_edu.io.errors import DataError
 
 PRECISIONS = ("float32", "float16", "int8")
-LEVELS = 127
-# What a row's multiplier is called: the name of its matrix, and this.
+# int8 weights are whole numbers from -127 to 127.
+INT8_LEVELS = 127
+# The multipliers of a matrix are stored under its name with this suffix.
 SCALE = ".scale"
 
 
 def pack(
     state: Mapping[str, Tensor], parameters: Collection[str], precision: str
 ) -> dict[str, Tensor]:
-    """Return a state dict as it is stored; `parameters` names what may lose precision.
+    """Return a state dict in the form in which it is stored.
 
-    Buffers stay as they are: a batch norm's variance may exceed float16's 65,504. With "int8",
-    vectors (biases, norms) become float16: they are few. Raises ValueError on another precision.
+    Buffers stay as they are: a batch norm's variance may exceed 65,504, the largest float16. With
+    "int8", vectors (biases, norms) become float16, because they are few. Raises ValueError on an
+    unknown precision.
+
+    Args:
+        state: the weights and buffers of a network.
+        parameters: names of the tensors that may lose precision.
+        precision: "float32", "float16" or "int8".
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
@@ -43,7 +50,10 @@ def pack(
 
 
 def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state dict of stored tensors. Raises DataError naming rows without multiplier."""
+    """Return the state dict of stored tensors.
+
+    Raises DataError that names a matrix without multipliers.
+    """
     state = {}
     for name, tensor in packed.items():
         if name.endswith(SCALE) and name.removesuffix(SCALE) in packed:
@@ -52,18 +62,21 @@ def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
             scale = packed.get(name + SCALE)
             if scale is None or tensor.ndim < 2 or scale.shape != tensor.shape[:1]:
                 raise DataError(f"{name}: int8 weights need {name + SCALE}, a number for each row")
-            tensor = tensor.float() * _beside_rows(scale.float(), tensor)
+            tensor = tensor.float() * _per_row(scale.float(), tensor)
         state[name] = tensor
     return state
 
 
 def quantise(weight: Float[Tensor, "rows *rest"]) -> tuple[Int8[Tensor, "rows *rest"], Tensor]:
-    """Return whole numbers and a multiplier [rows]; off by half a multiplier at most."""
-    scale = weight.abs().flatten(1).amax(1).float() / LEVELS
+    """Return a matrix as whole numbers, and the multiplier of each row.
+
+    The error of a weight is at most half a multiplier.
+    """
+    scale = weight.abs().flatten(1).amax(1).float() / INT8_LEVELS
     # A row of zeros has no largest weight to divide by.
-    whole = weight.float() / _beside_rows(torch.where(scale > 0, scale, 1.0), weight)
+    whole = weight.float() / _per_row(torch.where(scale > 0, scale, 1.0), weight)
     return whole.round().to(torch.int8).contiguous(), scale
 
 
-def _beside_rows(scale: Float[Tensor, " rows"], weight: Tensor) -> Float[Tensor, "rows *ones"]:
+def _per_row(scale: Float[Tensor, " rows"], weight: Tensor) -> Float[Tensor, "rows *ones"]:
     return scale.view(-1, *[1] * (weight.ndim - 1))

@@ -1,6 +1,7 @@
-"""The range of an option, written beside its definition: `threads: Annotated[int, Range(0)]`.
+"""Ranges of options, written beside their definitions: `threads: Annotated[int, Range(0)]`.
 
-The training core runs where only PyTorch and its companions are installed, so this is no pydantic.
+The training core runs where only PyTorch and its companions are installed, so this module does
+without pydantic.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from hmr_edu.io.errors import DataError
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers from `low` to `high`; each end is part of the range unless it is `open`.
+    """The numbers from `low` to `high`.
 
-    An option that holds several numbers must have them all in the range, and in order where
-    `ordered`. None is no number, and fine.
+    An end is part of the range unless it is open. A tuple is in the range when all its numbers are.
+    None is an option that is not set, and is always allowed.
+
+    Args:
+        low: the lower end.
+        high: the upper end.
+        open_low: whether `low` itself is excluded.
+        open_high: whether `high` itself is excluded.
+        ordered: whether the numbers of a tuple must also be in ascending order.
     """
 
     low: float | int
@@ -28,7 +36,7 @@ class Range:
     ordered: bool = False
 
     def allows(self, value: Any) -> bool:
-        """Say whether a number, or each of several, lies in the range. NaN never does."""
+        """Return whether a number, or each number of a tuple, lies in the range; NaN never does."""
         if value is None:
             return True
         if isinstance(value, tuple):
@@ -39,7 +47,7 @@ class Range:
         return above and below
 
     def __str__(self) -> str:
-        """Say in words what the option must be."""
+        """Describe in words what the option must be."""
         if self.high == math.inf:
             words = f"more than {self.low:g}" if self.open_low else f"{self.low:g} or more"
         elif self.open_low or self.open_high:
@@ -58,10 +66,10 @@ Probability = Annotated[float, Range(0, 1)]
 
 
 def check_ranges(config: Any, prefix: str = "") -> None:
-    """Check each option of a dataclass, and of dataclasses inside, against its range.
+    """Check every option of a dataclass, nested ones included, against its range.
 
-    Raises DataError that names the first option out of its range, its value and the range;
-    `prefix` comes before the name.
+    Raises DataError that names the first option outside its range, its value and the range.
+    `prefix` is put before the option's name.
     """
     hints = get_type_hints(type(config), include_extras=True)
     for option in fields(config):

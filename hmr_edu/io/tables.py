@@ -23,8 +23,8 @@ _MARKDOWN = TableFormat(
 def text_table(rows: Sequence[Sequence[str]]) -> str:
     """Align cells in columns: the first column to the left, the others to the right.
 
-    Titles and units are rows like all others, the first ones. Raises ValueError when rows differ
-    in length.
+    The first rows may be titles and units; they are treated like all other rows. Raises ValueError
+    when rows differ in length.
     """
     columns = _columns(rows)
     alignment = ["left", *["right"] * (columns - 1)]
@@ -33,19 +33,22 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay cells out as a Markdown table. Raises ValueError when a row has another length."""
+    """Format cells as a Markdown table.
+
+    Raises ValueError when a row differs in length from the titles.
+    """
     rows = list(rows)
     _columns([titles, *rows])
     return tabulate(rows, titles, tablefmt=_MARKDOWN, stralign=None, disable_numparse=True)
 
 
 def number_cell(value: float | int | None, digits: int = 1, factor: float | int = 1) -> str:
-    """Write `factor` times a number for a cell; "-" where there is none."""
+    """Format `factor` times a number for a cell; "-" when the number is None."""
     return "-" if value is None else f"{factor * value:.{digits}f}"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> int:
-    """Return how many cells each row has."""
+    """Return the number of cells in each row."""
     lengths = sorted({len(row) for row in rows})
     if len(lengths) != 1:
         raise ValueError(f"the rows of a table need as many cells each, got {lengths}")

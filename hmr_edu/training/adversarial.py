@@ -14,8 +14,8 @@ from torch.nn.utils import clip_grad_norm_
 from hmr_edu.discriminator import lsgan_discriminator_loss, lsgan_encoder_loss
 from hmr_edu.hmr import Prediction
 
-# Joints whose rotations retargeted mocap does not measure (feet, collars, hands): always
-# nearly zero there, so a critic would tell bodies apart by them alone.
+# Joints whose rotations retargeted mocap does not measure (feet, collars, hands). There they are
+# nearly zero, so their critics could tell real bodies from predictions by them alone.
 UNMEASURED_JOINTS = (10, 11, 13, 14, 22, 23)
 
 # Rotations [bodies, 23, 3, 3] and betas [bodies, 10].
@@ -23,7 +23,7 @@ Bodies = tuple[Tensor, Tensor]
 
 
 def critic_weights() -> Float[Tensor, "25"]:
-    """Return the weight of each of the 25 critics: 0 for joints that mocap does not measure."""
+    """Return the weights of the 25 critics: 0 for joints that mocap does not measure, else 1."""
     weights = torch.ones(25)
     # The critics leave the root out, so joint j is output j - 1.
     weights[[joint - 1 for joint in UNMEASURED_JOINTS]] = 0
@@ -33,7 +33,7 @@ def critic_weights() -> Float[Tensor, "25"]:
 def fakes(
     predictions: list[Prediction],
 ) -> tuple[Float[Tensor, "fakes 23 3 3"], Float[Tensor, "fakes 10"]]:
-    """Return what the critics see of the predictions: every step, no root, no camera."""
+    """Return the critics' input for the predictions: all steps, without root and camera."""
     rotations = torch.cat([p.rotations[:, 1:] for p in predictions])
     return rotations, torch.cat([p.betas for p in predictions])
 
@@ -109,12 +109,12 @@ def adversarial_step(
     engine = engine or OneProcess()
     losses = dict(losses)
     if adversary is not None:
-        counts = adversary.weights.to(predictions[0].betas.device, non_blocking=True)
-        # The critics judge here and do not learn: no gradients for their weights, and no
-        # wrapper for several processes, which would wait for them.
+        weight_of_critic = adversary.weights.to(predictions[0].betas.device, non_blocking=True)
+        # The critics only score here and do not learn: their weights need no gradients, and
+        # the wrapper for several processes, which would wait for these, is left out.
         adversary.discriminator.requires_grad_(False)
         outputs = engine.unwrap_model(adversary.discriminator)(*fakes(predictions))
-        losses["adversary"] = lsgan_encoder_loss(outputs, counts)
+        losses["adversary"] = lsgan_encoder_loss(outputs, weight_of_critic)
     for optimizer in optimizers:
         optimizer.zero_grad()
     engine.backward(sum(weights[name] * loss for name, loss in losses.items()))  # type: ignore
@@ -126,7 +126,7 @@ def adversarial_step(
     if adversary is not None and real_bodies is not None:
         adversary.discriminator.requires_grad_(True)
         losses["critics"] = _discriminator_loss(
-            adversary.discriminator, real_bodies(), fakes(predictions), counts
+            adversary.discriminator, real_bodies(), fakes(predictions), weight_of_critic
         )
         adversary.optimizer.zero_grad()
         engine.backward(losses["critics"])
@@ -135,9 +135,17 @@ def adversarial_step(
 
 
 def _discriminator_loss(
-    discriminator: nn.Module, real: Bodies, fake: Bodies, counts: Tensor
+    discriminator: nn.Module, real: Bodies, fake: Bodies, weight_of_critic: Tensor
 ) -> Float[Tensor, ""]:
+    """Return the loss of the discriminator on real and predicted bodies.
+
+    Args:
+        discriminator: the network of critics.
+        real: real bodies.
+        fake: predicted bodies; detached here.
+        weight_of_critic: how much each critic counts.
+    """
     # Real and predicted bodies in one batch: two batches take longer.
     parts = [torch.cat((r, f.detach())) for r, f in zip(real, fake, strict=True)]
     outputs = discriminator(*parts)
-    return lsgan_discriminator_loss(*outputs.split((len(real[1]), len(fake[1]))), counts)
+    return lsgan_discriminator_loss(*outputs.split((len(real[1]), len(fake[1]))), weight_of_critic)

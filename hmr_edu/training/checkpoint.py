@@ -1,4 +1,4 @@
-"""Checkpoints: one file, whole or not there, from which a run goes on to the bit."""
+"""Checkpoints: one file, complete or absent, from which a run continues exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "checkpoint.pt"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
-    """Write the run's whole state; the previous checkpoint stays until this one is complete."""
+    """Write the whole state of the run; the old checkpoint stays until this one is complete."""
     path = folder / NAME
     with atomic_write(path) as temporary:
         torch.save(state, temporary)
@@ -23,7 +23,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The run's last state, or None when it has none yet.
+    """Return the run's last state, or None when it has none yet.
 
     Raises DataError when the file is damaged. Only tensors and plain values are read.
     """

@@ -1,4 +1,4 @@
-"""Checks of a run's options before any work begins."""
+"""Check the options of a run before any work begins."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.config import TrainConfig
 
-# Options that a run cannot change when it goes on (it would not be the same run), but a folder may
-# be elsewhere.
+# Options that must stay the same when a run is resumed. One of them may change: the folder of
+# photographs may have moved.
 KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos"
 
 
 def check_options(config: TrainConfig) -> None:
-    """Raise DataError naming the first option that no run can have."""
+    """Raise DataError that names the first option outside its range."""
     try:
         check_ranges(config)
     except DataError as error:
@@ -30,9 +30,9 @@ def check_options(config: TrainConfig) -> None:
 
 
 def check_same_run(begun: dict[str, Any], now: dict[str, Any], folder: str) -> None:
-    """Raise DataError where a run that goes on is asked to be another one.
+    """Raise DataError when a resumed run would become another run.
 
-    `begun` and `now` are records of its options. Losses and learning rates may change on the way.
+    `begun` and `now` are records of the options. Losses and learning rates may change.
     """
     before, after = _flat(begun), _flat(now)
     for name in before.keys() & after.keys():
@@ -44,7 +44,7 @@ def check_same_run(begun: dict[str, Any], now: dict[str, Any], folder: str) -> N
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} as {"a.b": 1}."""
+    """Flatten nested options: {"a": {"b": 1}} becomes {"a.b": 1}."""
     flat: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, dict):

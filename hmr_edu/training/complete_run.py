@@ -1,4 +1,4 @@
-"""A complete run: train, measure before and after, leave the records for the report."""
+"""A complete run: train, evaluate before and after, write the records for the report."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hmr_edu.training.setup import build_networks
 def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any] | None:
     """Train, then evaluate before and after on the held-out sets; return the record.
 
-    `source` takes the place of the synthetic people to train on. The record is empty when
-    `test_images` is 0, and None on all processes but the first.
+    `source` replaces the synthetic people to train on. The record is empty when `test_images` is 0,
+    and None on all processes but the first.
     """
     trainer = Trainer(config, source)
-    # Before hours of training: what it would be tested on may be missing or too small.
+    # First of all, before hours of training: a test set may be missing or too small.
     sets = None
     if config.test_images:
         sets = find_test_sets(trainer.network().body, config.data, config.test_images)

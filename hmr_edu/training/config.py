@@ -1,4 +1,4 @@
-"""Every option of a training run, as dataclasses; the command line is made from them."""
+"""All options of a training run, as dataclasses. The command line is generated from them."""
 
 from __future__ import annotations
 
@@ -23,32 +23,33 @@ class ModelConfig:
     encoder: Literal["resnet18", "resnet50"] = "resnet50"
     # Channels of the first stage; 64 is torchvision's.
     width: Count = 64
-    # "imagenet": a quarter of the resolution at once. "small", for small pictures, keeps more.
+    # First layers: "imagenet" reduces the resolution to a quarter at once; "small", for small
+    # pictures, keeps more of it.
     stem: Literal["imagenet", "small"] = "imagenet"
-    # "average": the paper's head. "spatial": keeps places; learns from scratch.
+    # "average" is the paper's head. "spatial" reads keypoint heat-maps and learns from scratch.
     pooling: Literal["average", "spatial"] = "average"
     # Regression steps.
     iterations: Count = 3
-    # One regressor for all steps, as in the paper, or one for each.
+    # Use one regressor for all steps, as in the paper, instead of one for each step.
     share_weights: bool = True
-    # What the regressor adds up inside; theta out is always the 85 numbers.
+    # How the regressor represents rotations; its output is always the 85 numbers of theta.
     representation: Literal["axis_angle", "6d"] = "axis_angle"
     # Units in each of the regressor's two hidden layers.
     hidden: Count = 1024
-    # Share of the hidden units that are left out in training.
+    # Share of the hidden units that training leaves out (dropout).
     dropout: Annotated[float, Range(0, 1, open_high=True)] = 0.5
-    # Train the mean theta (the TensorFlow original does) instead of keeping it.
+    # Train the mean theta, as the original TensorFlow code does, instead of keeping it fixed.
     learn_mean: bool = False
-    # "lite", "full" or a body file.
+    # The body model: "lite", "full" or a body file.
     body: str = "lite"
 
 
 @dataclass
 class LossOptions:
-    """Weight of each loss term; 0 leaves a term out (and its computation).
+    """Weight of each loss term; 0 leaves a term out and saves its computation.
 
     Args:
-        adversary: What the discriminator says of the predicted bodies.
+        adversary: The discriminator's verdict on the predicted bodies.
         steps: Regression steps with supervised terms: "all", "last", or a weight for each step,
             such as 0.2 0.3 0.5.
         norm: Distance of 3D keypoints: "l1", or "mse" as in the paper.
@@ -67,8 +68,8 @@ class LossOptions:
 def make_loss_config() -> Any:
     """Make the dataclass of all options of the losses.
 
-    It is `LossOptions` and, for each term of the registry `hmr_edu.losses.TERMS`, an option of
-    the term's name, with the registry's default weight and help. 0 leaves a term out.
+    It is `LossOptions` with one more option for each term of the registry `hmr_edu.losses.TERMS`.
+    The option has the term's name, and the registry's default weight and help.
     """
     weights = [(name, NotNegative, field(default=term.weight)) for name, term in TERMS.items()]
     helps = "\n".join(f"    {name}: {term.help}" for name, term in TERMS.items())
@@ -89,26 +90,26 @@ LossConfig: Any = make_loss_config()
 
 @dataclass
 class OptimizerConfig:
-    """How the network learns; the critics learn by Adam."""
+    """How the network learns; the critics always use Adam."""
 
     # "adam" is the paper's. "muon" is Muon for the weights of hidden layers and AdamW for the
-    # rest: it learns from a quarter of the pictures, for a little more time each.
+    # rest: it needs a quarter of the pictures, and a little more time for each.
     method: Literal["adam", "adamw", "muon"] = "adamw"
-    # The network's highest learning rate.
+    # The network's learning rate at its maximum.
     learning_rate: Positive = 1e-4
     # The critics' learning rate.
     critic_learning_rate: NotNegative = 1e-4
-    # The regressor's learning rate in units of the network's. Its first layer sees hundreds of
-    # positive features: at the backbone's rate most of its ReLUs die (96 % in one run at 2e-3),
-    # and what is left can only say the mean pose.
+    # The regressor's learning rate, as a multiple of the network's. Its first layer gets hundreds
+    # of positive features: at the backbone's rate most of its ReLUs die (96 % in one run at
+    # 2e-3), and the regressor then predicts the mean pose for everybody.
     regressor_scale: NotNegative = 1.0
-    # Share of each weight that is taken off at a step, in units of the learning rate.
+    # Weight decay: each step subtracts this share of a weight, times the learning rate.
     weight_decay: NotNegative = 0.0
-    # Steps over which the learning rate rises to its value.
+    # Steps in which the learning rate rises from 0 to its maximum.
     warmup: Annotated[int, Range(0)] = 100
-    # "cosine" falls to zero at the end, "constant" stays.
+    # "cosine": the learning rate falls to zero at the end. "constant": it stays.
     schedule: Literal["cosine", "constant"] = "cosine"
-    # Largest gradient norm; 0 for no limit.
+    # Largest gradient norm; larger gradients are scaled down. 0 for no limit.
     clip: NotNegative = 10.0
     # The critics learn on every n-th step.
     critic_every: Count = 1
@@ -118,46 +119,47 @@ class OptimizerConfig:
 class TrainConfig:
     """A training run."""
 
-    # Folder name under `out`.
+    # Name of the run's folder under `out`.
     name: str = "hmr"
-    # Where runs' folders go.
+    # Folder in which the runs' folders are made.
     out: Path = Path("runs")
-    # Of the weights, the pictures and their order: the same seed learns the same.
+    # Random seed of the first weights, the pictures and their order. The same seed gives the same
+    # training.
     seed: Annotated[int, Range(0)] = 0
-    # How many pictures to learn from.
+    # Number of pictures to train on.
     images: Count = 2_000_000
-    # Stop after this many minutes if that is sooner: the schedule then follows the clock,
+    # Stop after this many minutes, if that is sooner. The learning rate then follows the clock,
     # so two runs differ.
     minutes: Annotated[float | None, Range(0, open_low=True)] = None
-    # What is known of the training pictures: everything; 2D keypoints only, with the
-    # adversary; 2D keypoints and nothing else.
+    # Labels of the training pictures. "paired": all labels, with the adversary. "unpaired": 2D
+    # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
-    # Where poses come from, in equal parts: "prior" (shipped), "bent" (its draws with the legs
-    # drawn up as in sitting and kicking), mocap files (npz).
+    # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
+    # with legs drawn up, as in sitting and kicking), or mocap files (npz).
     poses: tuple[str, ...] = ("prior",)
-    # Weights the backbone starts from, as torchvision saves them; "" starts from nothing.
+    # File of weights that the backbone starts from, as torchvision saves them; "" starts at random.
     backbone: str = ""
-    # Weights to go on from, shipped by name or a run's file; what does not fit, at another
-    # resolution say, starts anew.
+    # Weights of a whole network to start from: shipped ones by name, or a run's file. Tensors that
+    # do not fit (at another resolution, for example) start at random.
     start: str = ""
-    # Go on from the run's last checkpoint.
+    # Continue from the run's last checkpoint.
     resume: bool = False
-    # Processes that train together, each on its share of every batch: one for each GPU.
-    # (On a CPU threads are quicker.)
+    # Processes that train together, each on its share of every batch: one for each GPU. On a CPU,
+    # more threads are faster than more processes.
     processes: Count = 1
-    # Processes that pose and rasterise; 0 does it in the training process.
+    # Worker processes that pose and rasterise people; 0 does that in the training process.
     workers: Annotated[int, Range(0)] = 0
-    # CPU threads of each training process; 0 shares the cores among them.
+    # CPU threads of each training process; 0 divides the cores among the processes.
     threads: Annotated[int, Range(0)] = 0
-    # "auto": a GPU where there is one.
+    # "auto" uses a GPU if there is one.
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    # "auto": bf16 where the hardware has it.
+    # "auto" uses bf16 if the hardware computes in it; "no" is float32.
     precision: Literal["auto", "no", "bf16"] = "auto"
-    # Images between checkpoints.
+    # Pictures between two checkpoints.
     checkpoint_every: Count = 10_000
-    # Images between pictures of progress.
+    # Pictures between two samples of the network's predictions, which the report shows.
     sample_every: Count = 50_000
-    # Steps between lines of the log.
+    # Steps between two lines of the log.
     log_every: Count = 20
     # Pictures in each held-out test set; 0 skips the evaluation.
     test_images: Annotated[int, Range(0)] = 1000
@@ -169,12 +171,12 @@ class TrainConfig:
 
     @property
     def folder(self) -> Path:
-        """Where the run's records go."""
+        """The folder of the run's records."""
         return self.out / self.name
 
 
 def cpu_computes_in_bf16() -> bool:
-    """True on a processor with bf16 arithmetic; others emulate it, ten times slower."""
+    """Return whether the processor has bf16 arithmetic; others emulate it, ten times slower."""
     return torch.cpu._is_avx512_bf16_supported()
 
 

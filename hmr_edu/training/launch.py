@@ -1,4 +1,4 @@
-"""Several training processes from one command, by PyTorch's own launcher."""
+"""Start several training processes with one command, by PyTorch's own launcher."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import NoReturn
 
 
 def launched() -> bool:
-    """True in a process that a launcher (torchrun, accelerate launch) has started."""
+    """Return whether a launcher (torchrun, accelerate launch) has started this process."""
     return "LOCAL_RANK" in os.environ
 
 
 def launch(arguments: Sequence[str], processes: int) -> NoReturn:
-    """Become torchrun, which starts `processes` pythons with these arguments on this machine.
+    """Replace this process by torchrun, which starts `processes` pythons with these arguments.
 
-    For several machines call `torchrun` or `accelerate launch` directly.
+    They all run on this machine. For several machines call `torchrun` or `accelerate launch`.
     """
     environment = dict(os.environ)
     cores = os.cpu_count() or processes
@@ -30,10 +30,10 @@ def launch(arguments: Sequence[str], processes: int) -> NoReturn:
 
 
 def end_with_launcher() -> None:
-    """End this process when its launcher is gone.
+    """End this process when its launcher has ended.
 
-    A launcher that is killed outright leaves its processes behind, and they would go on writing
-    into a folder that another run may have taken over.
+    A launcher that is killed leaves its processes running. They would go on writing into a folder
+    that another run may use by then.
     """
     if not launched():
         return

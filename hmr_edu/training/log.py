@@ -1,4 +1,4 @@
-"""The running record of a training run: metrics.jsonl and TensorBoard."""
+"""The log of a training run: metrics.jsonl and TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hmr_edu.io.files import atomic_write
 
 
 class Log:
-    """The run's running record: metrics.jsonl and TensorBoard, both cut back on resume."""
+    """The log of a run, metrics.jsonl and TensorBoard; a resumed run first cuts both back."""
 
     def __init__(self, folder: Path, step: int) -> None:
         self.path = folder / "metrics.jsonl"
@@ -19,7 +19,7 @@ class Log:
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
     def _keep_until(self, step: int) -> None:
-        """Drop what was logged after the checkpoint: it will be logged again."""
+        """Drop the lines after the checkpoint: these steps will be logged again."""
         kept = []
         if step and self.path.is_file():
             for line in self.path.read_text().splitlines():
@@ -32,12 +32,12 @@ class Log:
             temporary.write_text("".join(f"{line}\n" for line in kept))
 
     def write(self, step: int, losses: dict[str, float], **values: float | int) -> None:
-        """One line for one step."""
+        """Write one line for one step: its losses, and other numbers by name."""
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step, **values, "losses": losses}) + "\n")
         for name, value in {**{f"loss/{k}": v for k, v in losses.items()}, **values}.items():
             self.board.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Flush to disk."""
+        """Write what is still in memory to disk."""
         self.board.close()

@@ -1,9 +1,9 @@
-"""The adversarial loop: network and critics take turns, as in the paper's section 3.3.
+"""The adversarial loop: network and critics learn in turns, as in the paper's section 3.3.
 
-One step: the network predicts bodies from pictures and is told how far they are from the
-labels and from fooling the critics; then the critics are told which bodies were real. Step k
-sees batch k, and every random number in it follows from (seed, k): that is what makes
-`--resume` exact.
+In one step the network predicts bodies from pictures, and its loss compares them with the labels
+and with the critics' idea of a real body. Then the critics learn to tell these bodies from real
+ones. Step k trains on batch k, and every random number in it depends only on (seed, k). That is
+what makes `--resume` exact.
 """
 
 from __future__ import annotations
@@ -43,33 +43,34 @@ from hmr_edu.training.optimizers import build_optimizers, learning_rate
 from hmr_edu.training.samples import save_samples
 from hmr_edu.training.setup import build_networks, origin, pose_source, precision
 
-# People in the pictures of progress.
+# People whose predictions are saved during a run.
 SHOWCASE = 8
-# Pictures from which the norms' means are measured anew before pictures and tests.
+# Pictures on which batch norm is recalibrated before samples and tests.
 NORM_PICTURES = 2048
 
 
 class Trainer:
-    """One training run: its network, critics, data, and the folder it records itself in."""
+    """One training run: its network, critics, data, and the folder of its records."""
 
     def __init__(self, config: TrainConfig, source: BatchSource | None = None) -> None:
         """Prepare a run.
 
-        `source` takes the place of the synthetic people that the options describe; its batch is
-        then one process's share of a step. Raises DataError on options that no run can have.
+        `source` replaces the synthetic people that the options describe; its batch is the share of
+        one process in a step. Raises DataError on options that no run can have.
         """
         check_options(config)
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)
         mixed = precision(config)
-        # Accelerate refuses a second precision in one process, where a notebook may train twice.
+        # Accelerate allows one precision in a process, but a notebook may train twice.
         if AcceleratorState._shared_state.get("_mixed_precision", mixed) != mixed:
             AcceleratorState._reset_state()
         self.accelerator = Accelerator(
             mixed_precision=mixed,
             cpu=config.device == "cpu",
-            # The body is megabytes of constants, and the running means are for testing only.
+            # No need to send buffers: the body's megabytes are constants, and the running means of
+            # batch norm are for testing only.
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
         if config.device == "cuda" and self.accelerator.device.type != "cuda":
@@ -94,7 +95,7 @@ class Trainer:
         )
         prepare = self.accelerator.prepare
         with warnings.catch_warnings():
-            # PyTorch renames this option; accelerate knows the old name only.
+            # PyTorch has renamed this option; accelerate uses the old name.
             warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
             self.model, discriminator = prepare(model, discriminator)
         dtype = torch.bfloat16 if mixed == "bf16" else torch.float32
@@ -180,26 +181,29 @@ class Trainer:
             dynamic_ncols=True,
             mininterval=1,
         )
-        began, before = time.perf_counter(), self.seconds
-        # The same few people all through the run, never trained on.
-        few = showcase(self.source, SHOWCASE, self.accelerator.device)
+        began, seconds_before = time.perf_counter(), self.seconds
+        # The same few people during the whole run, never trained on.
+        people = showcase(self.source, SHOWCASE, self.accelerator.device)
         if main and self.step == 0:
-            save_samples(c.folder, 0, self.network(), few)
+            save_samples(c.folder, 0, self.network(), people)
         self.model.train()
         batches = self._batches()
         losses: dict[str, Tensor] = {}
         unread: list[tuple[int, str, Tensor]] = []
         while self.progress < 1:
-            new = self.train_step(self.source.finish(next(batches), self.accelerator.device))
-            unread += [(self.step, name, loss) for name, loss in new.items()]
-            # The critics' loss stays in the record between their turns.
-            losses |= new
+            step_losses = self.train_step(
+                self.source.finish(next(batches), self.accelerator.device)
+            )
+            unread += [(self.step, name, loss) for name, loss in step_losses.items()]
+            # On steps without the critics, the log repeats their last loss.
+            losses |= step_losses
             self.step += 1
-            self.seconds = self._agreed(before + time.perf_counter() - began)
+            self.seconds = self._agreed(seconds_before + time.perf_counter() - began)
             bar.total = round(self.images / self.progress)
             bar.update(self.images - bar.n)
             logs, saves = self.step % c.log_every == 0, self._passed(c.checkpoint_every)
-            # A GPU has to be waited for to say a number, and gets no work meanwhile: seldom.
+            # Reading a number from a GPU waits for all its queued work, and the GPU is idle
+            # afterwards. So losses are read only when they are needed.
             if self.accelerator.device.type == "cpu" or logs or saves or self.progress >= 1:
                 check_losses(unread, c.folder)
             if log is not None and (logs or self.progress >= 1):
@@ -215,7 +219,7 @@ class Trainer:
                 )
             if main and (self._passed(c.sample_every) or self.progress >= 1):
                 self._recalibrate_batch_norm()
-                save_samples(c.folder, self.images, self.network(), few)
+                save_samples(c.folder, self.images, self.network(), people)
             if saves or self.progress >= 1:
                 self._save()
         bar.close()
@@ -224,10 +228,10 @@ class Trainer:
             self.network().save(c.folder / "model.safetensors")
 
     def _recalibrate_batch_norm(self) -> None:
-        """Measure the means and variances that batch norm uses at test time, with today's weights.
+        """Measure again the means and variances that batch norm uses at test time.
 
-        Its running means trail behind weights that move fast: in the middle of a run with Muon
-        the network in test mode is far worse than in training mode.
+        Its running means lag behind weights that change fast: in the middle of a run with Muon the
+        network is far worse in test mode than in training mode.
         """
         count = -(-NORM_PICTURES // self.source.batch_size)
         prepared = (self.source.prepare(HELD_OUT + 1 + k) for k in range(count))
@@ -235,31 +239,31 @@ class Trainer:
         update_bn(images, self.network().encoder)
 
     def _agreed(self, seconds: float) -> float:
-        """Return the first process's clock where the clock decides when to stop."""
+        """Return the clock of the first process where the clock decides when to stop."""
         if self.config.minutes is None or self.accelerator.num_processes == 1:
             return seconds
         clock = torch.tensor(seconds, dtype=torch.float64, device=self.accelerator.device)
         return broadcast(clock).item()
 
     def _passed(self, every: int) -> bool:
-        """True when this step crossed a multiple of `every` images."""
+        """Return whether this step crossed a multiple of `every` images."""
         return self.images // every != (self.images - self.step_images) // every
 
     def _batches(self) -> Iterator[TensorDataclass]:
-        """Return the prepared batches of this process, from the next one on."""
+        """Return the prepared batches of this process, beginning with the next one."""
         loader = DataLoader(
             PreparedBatches(self.source),
             batch_size=None,
             sampler=range(self._batch_index(self.step), 2**31, self.accelerator.num_processes),
             num_workers=self.config.workers,
             pin_memory=self.accelerator.device.type == "cuda",
-            # A forked copy of a process that has run OpenMP threads hangs in its first one.
+            # A fork of a process that has run OpenMP threads hangs when it starts its first one.
             multiprocessing_context="spawn" if self.config.workers else None,
         )
         return iter(loader)
 
     def network(self) -> HMR:
-        """The network itself, without the wrapping for several processes."""
+        """Return the network itself, without the wrapper for several processes."""
         return self.accelerator.unwrap_model(self.model)
 
     # ------------------------------------------------------------------ state
@@ -273,7 +277,7 @@ class Trainer:
         }
 
     def _save(self) -> None:
-        # In every process: those that were left would wait for the first one.
+        # In every process: if only the first one stopped, the others would wait for it for ever.
         check_weights(self.network(), self.step, self.config.folder)
         if self.accelerator.is_main_process:
             state = {name: part.state_dict() for name, part in self._parts().items()}
@@ -292,7 +296,7 @@ class Trainer:
                     part.load_state_dict(state[name])
                 self.step, self.seconds = state["step"], state["seconds"]
                 if self.progress < 1 and self.accelerator.is_main_process:
-                    # Was measured of weights that are soon others.
+                    # It was measured on weights that will now change.
                     (c.folder / "evaluation.json").unlink(missing_ok=True)
             except (LookupError, TypeError, RuntimeError, ValueError) as error:
                 raise DataError(
@@ -302,9 +306,9 @@ class Trainer:
             raise DataError(
                 f"{c.folder} holds a run already: go on with --resume, or choose another --name"
             )
-        # A finished run stays what it was, whatever the options say now.
+        # The records of a finished run stay, even if the options differ now.
         if self.accelerator.is_main_process and self.progress < 1:
-            # The report wants to know how many critics there are: it draws the line of chance.
+            # The report needs the number of critics to draw the loss of guessing.
             critics = int(critic_weights().sum())
             write_json(c.folder / "config.json", {**as_record(c), "critics": critics})
             write_json(c.folder / "environment.json", environment())

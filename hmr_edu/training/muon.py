@@ -1,11 +1,11 @@
-"""Muon: steps that move every direction of a weight matrix by the same amount.
+"""Muon: an optimiser whose steps change every direction of a weight matrix by the same amount.
 
-Adam scales each number of a gradient by itself. A layer whose inputs are correlated, such as the
-joints of one person, then learns the few strong directions and hardly the weak ones: where a
-wrist is, given everything else. Muon (Jordan 2024, "Muon: an optimizer for hidden layers in neural
-networks") replaces the momentum matrix by the nearest matrix with all singular values 1.
-`torch.optim.Muon` takes no convolutions and always computes in bfloat16, which processors without
-bf16 arithmetic emulate at a tenth of the speed; hence this one.
+Adam scales each entry of a gradient by itself. If the inputs of a layer are correlated, such as the
+joints of one person, the layer then learns the few strong directions, and hardly the weak ones:
+where a wrist is, given everything else. Muon (Jordan 2024, "Muon: an optimizer for hidden layers in
+neural networks") replaces the momentum matrix by the nearest matrix whose singular values are all
+1. `torch.optim.Muon` takes no convolutions and always computes in bfloat16, which processors
+without bf16 arithmetic emulate ten times slower; hence this implementation.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# Jordan's odd polynomial a x + b x^3 + c x^5. Applied again and again it takes every singular
-# value in (0, 1] to about 1 (0.7 to 1.2): near enough, and fastest from near 0.
+# Jordan's odd polynomial a x + b x^3 + c x^5. Applied repeatedly, it brings every singular value
+# in (0, 1] to about 1 (0.7 to 1.2). That is close enough, and small values grow fastest.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(
     matrices: Float[Tensor, "batch rows columns"], steps: int, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "batch rows columns"]:
-    """Return about the nearest matrices with orthonormal rows (or columns, if there are fewer).
+    """Return approximately the nearest matrices with orthonormal rows (or columns, if fewer).
 
     Newton-Schulz: only products, no decomposition. Singular values end between 0.65 and 1.21 if
     they were at least 0.018 of their matrix's norm (3 steps) or 0.0016 of it (5 steps). The
-    products are computed in `dtype`. Three steps lose little in bfloat16; after more of them its
-    rounding is all that is left of small singular values, and grows without bound.
+    products are computed in `dtype`. Three steps lose little in bfloat16. With more steps its
+    rounding errors exceed small singular values, and grow without bound.
 
-    Each step multiplies x by the polynomial p = a + b g + c g^2 of its Gram matrix g = x x^T.
-    All these commute, so the steps are taken on g, which is small, and x is multiplied once.
+    Each step multiplies x by the polynomial p = a + b g + c g^2 of its Gram matrix g = x x^T. All
+    these matrices commute, so the steps are computed on g, which is small, and x is multiplied
+    once.
 
     Raises ValueError on more than 3 steps in bfloat16.
     """
@@ -57,10 +58,17 @@ def orthogonalise(
 class Muon(torch.optim.Optimizer):
     """Momentum, then orthogonalised steps, for the weights of hidden layers.
 
-    A convolution counts as a matrix [out, height * width * in]. The step is scaled to AdamW's
-    usual size (Liu et al. 2025, "Muon is scalable for LLM training"), so that both take similar
-    learning rates; weight decay is AdamW's. `matrices` are parameters or groups of them; the
-    groups may set options of their own. `dtype` is what `orthogonalise` computes in.
+    A convolution counts as a matrix [out, height * width * in]. The step is scaled to AdamW's usual
+    size (Liu et al. 2025, "Muon is scalable for LLM training"), so that similar learning rates suit
+    both. Weight decay is AdamW's.
+
+    Args:
+        matrices: parameters, or groups of them, which may have options of their own.
+        lr: learning rate.
+        weight_decay: share of a weight that a step subtracts, times the learning rate.
+        momentum: share of the momentum that a step keeps.
+        steps: steps of `orthogonalise`.
+        dtype: what `orthogonalise` computes in.
     """
 
     def __init__(
@@ -88,21 +96,23 @@ class Muon(torch.optim.Optimizer):
             weights = [weight for weight in group["params"] if weight.grad is not None]
             if not weights:
                 continue
-            # One operation for all of a group, and one product for all matrices of one shape:
-            # a GPU would wait for Python to start thousands of small ones.
+            # One operation for a whole group, and one product for all matrices of one shape: a GPU
+            # would otherwise wait for Python to start thousands of small operations.
             torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
             ahead = self._ahead(weights, group["momentum"])
-            for alike in _by_shape(weights):
-                # Inputs go last: that is how the backbone's weights lie in memory.
-                stacked = torch.stack([ahead[i].movedim(1, -1) for i in alike])
+            for same_shape in _by_shape(weights):
+                # Inputs go last: that is the order of the backbone's weights in memory.
+                stacked = torch.stack([ahead[i].movedim(1, -1) for i in same_shape])
                 moves = orthogonalise(stacked.flatten(2), group["steps"], self.dtype)
                 moves = moves.view(stacked.shape).movedim(-1, 2).unbind()
                 size = 0.2 * max(stacked[0].flatten(1).shape) ** 0.5
-                torch._foreach_add_([weights[i] for i in alike], moves, alpha=-group["lr"] * size)
+                torch._foreach_add_(
+                    [weights[i] for i in same_shape], moves, alpha=-group["lr"] * size
+                )
         return loss
 
     def _ahead(self, weights: list[Tensor], decay: float) -> tuple[Tensor, ...]:
-        """Take the gradients in; return where the momenta will be after them (Nesterov)."""
+        """Update the momenta by the gradients; return them one step ahead (Nesterov)."""
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight]["momentum"] = torch.zeros_like(weight)
@@ -113,22 +123,22 @@ class Muon(torch.optim.Optimizer):
 
 
 def hidden_matrices(network: nn.Module, ends: Iterable[nn.Module]) -> list[Tensor]:
-    """Return the weights that Muon is for: all convolutions' and linear layers' but `ends`'.
+    """Return the weights that Muon optimises: of all convolutions and linear layers but `ends`.
 
-    The first and last layers meet the outside world, whose directions are not alike; they, and
-    all vectors, stay with AdamW.
+    `ends` are the first and last layers. The directions of the network's inputs and outputs differ
+    in meaning and scale. So these layers, and all vectors, stay with AdamW.
     """
-    left = {id(module) for module in ends}
+    left_out = {id(module) for module in ends}
     return [
         module.weight
         for module in network.modules()
-        if isinstance(module, nn.Conv2d | nn.Linear) and id(module) not in left
+        if isinstance(module, nn.Conv2d | nn.Linear) and id(module) not in left_out
     ]
 
 
 def _by_shape(weights: Iterable[Tensor]) -> Iterable[list[int]]:
-    """The weights' places in the list, in lists of one shape."""
-    lists: dict[torch.Size, list[int]] = {}
+    """Return the indices of the weights, grouped by shape."""
+    groups: dict[torch.Size, list[int]] = {}
     for index, weight in enumerate(weights):
-        lists.setdefault(weight.shape, []).append(index)
-    return lists.values()
+        groups.setdefault(weight.shape, []).append(index)
+    return groups.values()

@@ -20,7 +20,7 @@ def active_terms(config: LossOptions) -> list[str]:
 
 
 def needs_vertices(config: LossOptions) -> bool:
-    """Say whether a term with a weight needs meshes."""
+    """Return whether a term with a weight needs meshes."""
     return any(TERMS[name].needs == "vertices" for name in active_terms(config))
 
 

@@ -1,4 +1,4 @@
-"""The network's optimisers, and their learning rate at each step."""
+"""The network's optimisers, and the learning rate of each step."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def build_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """Build Adam or AdamW for the network, or Muon for hidden weights and AdamW for the rest.
 
-    `dtype` is what Muon computes in: bfloat16 where the hardware does. Every group has a "scale",
-    its learning rate in units of the network's.
+    `dtype` is what Muon computes in: bfloat16 where the hardware has it. Every group has a "scale":
+    its learning rate as a multiple of the network's.
     """
     matrices: set[torch.Tensor] = set()
     if config.method == "muon":

@@ -1,20 +1,20 @@
-"""Complete training runs: `cpu` learns in minutes on a laptop, `paper` is the paper's network."""
+"""Presets: complete options of training runs, for a CPU, for a GPU, and the paper's own."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from hmr_edu.data.synthetic.appearance import LEVELS, AppearanceConfig
+from hmr_edu.data.synthetic.appearance import APPEARANCES, AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.training.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 
 
 def cpu_preset() -> TrainConfig:
-    """Ten minutes on two CPU cores: 64 pixels, people in a studio, a head that keeps places."""
+    """Train ten minutes on two CPU cores: 64 pixels, people in a studio, heat-maps."""
     return TrainConfig(
         name="cpu",
         images=300_000,
-        # A slow machine sees fewer pictures, and no machine takes all evening.
+        # A slow machine then trains on fewer pictures, but takes no longer.
         minutes=9.25,
         device="cpu",
         model=ModelConfig(
@@ -23,13 +23,13 @@ def cpu_preset() -> TrainConfig:
             stem="small",
             pooling="spatial",
             representation="6d",
-            # A step with weights of its own has a job of its own; see the losses' `steps`.
+            # With weights of its own, each step learns another part of the task; see `steps` below.
             share_weights=False,
             hidden=256,
             dropout=0.0,
         ),
         data=SyntheticConfig(
-            image_size=64, batch_size=64, fill=(0.8, 1.0), appearance=LEVELS["plain"]
+            image_size=64, batch_size=64, fill=(0.8, 1.0), appearance=APPEARANCES["plain"]
         ),
         loss=LossConfig(
             keypoints2d=10.0,
@@ -41,7 +41,7 @@ def cpu_preset() -> TrainConfig:
             heatmaps=5.0,
             depths=15.0,
             parts=5.0,
-            # Graded alike, the first step does everything and the others are idle.
+            # With equal weights the first step does everything, and the others change nothing.
             steps=(0.1, 0.3, 0.6),
         ),
         optimizer=OptimizerConfig(
@@ -57,33 +57,33 @@ def cpu_preset() -> TrainConfig:
 
 
 def cpu_long_preset() -> TrainConfig:
-    """An hour or two: as `cpu` at 96 pixels, with all that photographs do to people."""
+    """Train an hour or two: as `cpu`, with 96 pixels and people as in photographs."""
     config = cpu_preset()
     config.name, config.images, config.minutes = "cpu-long", 450_000, None
     config.model.width = 48
     config.data = SyntheticConfig(image_size=96, batch_size=32, cut=0.15)
     config.optimizer.learning_rate = 1.6e-2
-    # Bodies that are learnt from synthetic people are known exactly, unlike SPIN's fits: with
-    # 0.02 the shape of the shipped weights is no better than the average one.
+    # The shape of synthetic people is known exactly, unlike that of SPIN's fits. With a weight of
+    # 0.02, the predicted shape was no better than the average one.
     config.loss.betas = 0.5
     return config
 
 
 def gpu_preset() -> TrainConfig:
-    """For a GPU: ResNet-50 at 224 pixels, and the head and optimiser that learn from nothing.
+    """Train on a GPU from random weights: ResNet-50 at 224 pixels, heat-maps, Muon.
 
-    Batches for an 80 GB card: with 128 pictures (8.8 GB) an H200 was idle for half of the time.
-    Take `--data.batch-size 128` or 256 on smaller ones.
+    Batches are for a card of 80 GB: with 128 pictures (8.8 GB) an H200 was idle for half of the
+    time. Use `--data.batch-size 128` or 256 on smaller cards.
     """
     cpu = cpu_preset()
     return TrainConfig(
         name="gpu",
         workers=14,
-        # 28 million parameters: 29 MB when shipped.
+        # 28 million parameters; 29 MB when shipped in int8.
         model=dataclasses.replace(
             cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=512
         ),
-        # As the shipped weights were made, whose card says why.
+        # As for the shipped weights; docs/weights.md says why.
         poses=("prior", "prior", "bent"),
         data=SyntheticConfig(
             batch_size=512,
@@ -98,10 +98,11 @@ def gpu_preset() -> TrainConfig:
 
 
 def paper_preset() -> TrainConfig:
-    """The paper's network, losses and optimiser; give it ImageNet weights with `--backbone`.
+    """Train as the paper does: its network, losses and optimiser.
 
-    Weights of the terms, Adam and its rates are those of akanazawa/hmr: keypoints and theta on
-    the last step, the adversary on every step, squared errors in 3D.
+    Give it ImageNet weights with `--backbone`. Weights of the terms, Adam and its rates are those
+    of akanazawa/hmr: keypoints and theta on the last step, the adversary on every step, squared
+    errors in 3D.
     """
     return TrainConfig(
         name="paper",

@@ -1,4 +1,4 @@
-"""Samples of a run: the network's answers for the same few people as it learns."""
+"""Samples of a run: the network's predictions for the same few people as it learns."""
 
 from __future__ import annotations
 
@@ -16,12 +16,20 @@ from hmr_edu.theta import join_theta
 
 
 def save_samples(folder: Path, images_seen: int, model: HMR, batch: Batch) -> None:
-    """Write the thetas of every step for the people of `batch`, and the ground truth if known."""
+    """Write the thetas of every step for the people of a batch, and the ground truth if known.
+
+    Args:
+        folder: of the run.
+        images_seen: pictures that the network has been trained on; names the file.
+        model: the network.
+        batch: the people.
+    """
     predictions = predict_batches(model, [batch.images])
     arrays = {
         "images": (batch.images.permute(0, 2, 3, 1) * 255).round().byte(),
         "theta": torch.stack([p.theta for p in predictions], dim=1),
         "true_keypoints2d": batch.keypoints2d,
+        "visible": batch.visible > 0,
     }
     if batch.has_theta.all():
         pose = matrix_to_axis_angle(batch.rotations).flatten(1)

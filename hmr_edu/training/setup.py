@@ -25,7 +25,7 @@ from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
 
 
 class Mixed:
-    """Pose sources in equal parts: each pose comes from one of them, by chance."""
+    """Pose sources in equal parts: each pose comes from one of them, at random."""
 
     def __init__(self, sources: Sequence[PoseSource]) -> None:
         self.sources = sources
@@ -41,10 +41,11 @@ class Mixed:
 
 
 def pose_source(*names: str) -> PoseSource:
-    """The shipped pose prior ("prior"), its draws with drawn-up legs ("bent"), mocap files.
+    """Return the pose source of one or several names, mixed in equal parts.
 
-    Several are mixed in equal parts. A file comes with its mirror image; it is looked for where
-    its name says, then where `find_mocap` looks. Raises as `load_mocap`.
+    A name is "prior" (the shipped pose prior), "bent" (the prior with legs drawn up) or a mocap
+    file. The mirror image of a file is used too. The file is looked for under its name, then by
+    `find_mocap`. Raises as `load_mocap`.
     """
     if not names:
         raise DataError('no poses to train on: name "prior", "bent", mocap files, or several')
@@ -62,9 +63,9 @@ def _source(name: str) -> PoseSource:
 
 
 def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discriminator]:
-    """Build the network and the discriminator of a run; the same for the same seed.
+    """Build the network and the discriminator of a run; the same seed gives the same weights.
 
-    Raises what `ResNet.load` and `transfer` raise when the given weights cannot be used.
+    Raises as `ResNet.load` and `transfer` when given weights cannot be used.
     """
     torch.manual_seed(config.seed)
     model = HMR(
@@ -80,7 +81,10 @@ def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discr
 
 
 def precision(config: TrainConfig) -> str:
-    """bf16 where the hardware computes in it; elsewhere it is an emulation, ten times slower."""
+    """Return the run's precision, "bf16" or "no".
+
+    "auto" is bf16 where the hardware computes in it. Elsewhere bf16 is emulated, ten times slower.
+    """
     if config.precision != "auto":
         return config.precision
     if config.device != "cpu" and torch.cuda.is_available():
@@ -89,7 +93,7 @@ def precision(config: TrainConfig) -> str:
 
 
 def origin(weights: str) -> dict[str, Any]:
-    """Return which weights a run starts from, and what their provenance says of them."""
+    """Return the checksum and the provenance of the weights that a run starts from."""
     path = weights_path(weights)
     provenance = path.with_suffix(".json")
     return {

@@ -1,4 +1,4 @@
-"""From a finished run to shipped weights of at most 30 MB, with provenance and the run's record."""
+"""Ship a finished run: weights of at most 30 MB, their provenance and the run's records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hmr_edu.io.provenance import sha256
 from hmr_edu.keypoints import LSP
 from hmr_edu.metrics import mpjpe
 
-# Bytes that a file of weights may have.
+# The largest size of a file of weights, in bytes.
 LARGEST = 30_000_000
 # Pictures on which stored weights are compared with the run's own.
 COMPARED = 200
@@ -29,18 +29,17 @@ COMPARED = 200
 def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     """Write `name.safetensors`, `name.json` and the folder `name` into `out`.
 
-    Weights are stored as float16, or as int8 where that would be more than 30 MB.
-    Nothing is written where that is too much as well.
+    Weights are stored as float16, or as int8 if float16 exceeds 30 MB. If int8 exceeds it too,
+    nothing is written.
 
-    The provenance, `name.json`, holds the command, commit, seed, minutes, hardware, versions,
-    the metrics that the run measured, and what storing cost. The folder is the run's record
-    without its checkpoint: curves and pictures of progress, for
-    `hmr_edu.viz.report.records.read_run`. Raises DataError when the run is not finished and
-    evaluated, and when its weights are too large.
+    `name.json` is the provenance: command, commit, seed, minutes, hardware, versions, the metrics
+    that the run measured, and the accuracy lost by storing. The folder holds the run's records
+    without its checkpoint: curves and samples, for `hmr_edu.viz.report.records.read_run`. Raises
+    DataError when the run is not finished and evaluated, and when its weights are too large.
     """
     record = ("config.json", "environment.json", "evaluation.json", "metrics.jsonl")
-    wanted = ("model.safetensors", *record)
-    missing = [file for file in wanted if not (run / file).is_file()]
+    required = ("model.safetensors", *record)
+    missing = [file for file in required if not (run / file).is_file()]
     if missing:
         raise DataError(f"{run}: no {missing[0]}; let the run finish and evaluate itself first")
     config, environment, evaluation = (json.loads((run / f).read_text()) for f in record[:3])
@@ -70,7 +69,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
             "versions": {k: environment[k] for k in ("python", "torch", "numpy", "hmr_edu")},
             "config": config,
             "stored": {"precision": precision} | stored(exact, load_pretrained(path)),
-            # The same of the weights that the run went on from, if it did.
+            # The provenance of the weights that the run started from, if any.
             "start": json.loads(start.read_text()) if start.is_file() else None,
             "metrics": {name: _plain(rows) for name, rows in evaluation.items()},
         },
@@ -79,7 +78,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
 
 
 def _store(model: HMR, path: Path) -> str:
-    """Save a network as finely as the limit allows; say how finely."""
+    """Save a network in the finest precision within the size limit; return the precision."""
     for precision in ("float16", "int8"):
         with tempfile.TemporaryDirectory() as folder:
             trial = Path(folder) / path.name
@@ -92,7 +91,7 @@ def _store(model: HMR, path: Path) -> str:
 
 
 def stored(exact: HMR, shipped: HMR) -> dict[str, Any]:
-    """What storing cost: PA-MPJPE of both on pictures of `test-prior`, and how far joints moved."""
+    """Measure the accuracy lost by storing: PA-MPJPE of both, and how far joints moved."""
     pictures = test_set("test-prior", exact.body, SyntheticConfig(exact.image_size), COMPARED)
     (*_, before), truth = predict(exact, pictures)
     (*_, after), _ = predict(shipped, pictures)
@@ -107,7 +106,7 @@ def stored(exact: HMR, shipped: HMR) -> dict[str, Any]:
 
 
 def _plain(rows: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of one test set, without the per-joint detail."""
+    """Return the numbers of one test set, without the details for each joint."""
 
     def scalars(row: dict[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in row.items() if not isinstance(v, dict | list)}

@@ -2,8 +2,18 @@ from .diagrams.course_map import course_map
 from .diagrams.loop_map import loop_map
 from .diagrams.steps_figure import steps_figure
 from .diagrams.trial import dot_rows, step_lines
+from .explore import (
+    compare_bodies,
+    explore_camera,
+    explore_iterations,
+    explore_pose,
+    explore_prior,
+    explore_rotation,
+    explore_shape,
+    explore_skinning,
+)
 from .export import write_glb, write_obj
-from .lesson import figure, show
+from .lesson import draw_pose, figure, front_and_side, show
 from .orbit import body_figure
 from .palette import (
     BEFORE,
@@ -22,7 +32,17 @@ from .palette import (
     VERMILLION,
     rgb,
 )
-from .pictures import PAPER, contact_sheet, draw_keypoints, overlay, resize, turntable
+from .pictures import (
+    PAPER,
+    blank_picture,
+    contact_sheet,
+    draw_body,
+    draw_keypoints,
+    overlay,
+    resize,
+    to_picture,
+    turntable,
+)
 from .report.charts import adversary_chart, loss_chart
 from .report.html import svg_figure
 from .report.page import write_report
@@ -46,13 +66,25 @@ __all__ = [
     "TRUTH",
     "VERMILLION",
     "adversary_chart",
+    "blank_picture",
     "body_figure",
+    "compare_bodies",
     "composite",
     "contact_sheet",
     "course_map",
     "dot_rows",
+    "draw_body",
     "draw_keypoints",
+    "draw_pose",
+    "explore_camera",
+    "explore_iterations",
+    "explore_pose",
+    "explore_prior",
+    "explore_rotation",
+    "explore_shape",
+    "explore_skinning",
     "figure",
+    "front_and_side",
     "loop_map",
     "loss_chart",
     "overlay",
@@ -65,6 +97,7 @@ __all__ = [
     "step_lines",
     "steps_figure",
     "svg_figure",
+    "to_picture",
     "turntable",
     "write_glb",
     "write_obj",

@@ -13,7 +13,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from hmr_edu.camera import CropBox
-from hmr_edu.crop import PADDING, crop_image
+from hmr_edu.crop import crop_image
+from hmr_edu.data.photos.crops import person_crop
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction
@@ -24,6 +25,7 @@ from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz.export import write_glb, write_obj
 from hmr_edu.viz.orbit import write_html
 from hmr_edu.viz.pictures import overlay, prediction_strip, save_picture
+from hmr_edu.viz.shading import mesh_of
 
 LARGEST = 1600  # pixels of an overlay's longer side
 TILE = 256  # pixels of a tile in the steps
@@ -51,13 +53,14 @@ def run_demo(
     """
     check_folder(Path(out_dir))
     photo = read_photo(image_path)
-    crop = _crop_box(photo, box)
+    crop = person_crop(photo, box)
     steps = _predict(model, crop_image(photo, crop, model.image_size))
     faces, last = model.body.faces, steps[-1]
 
     reduced, reduced_crop = _reduce(photo, crop)
-    drawn = overlay(reduced, last.vertices[0], faces, last.camera[0], box=reduced_crop)
-    bodies = [(step.vertices[0], step.camera[0]) for step in steps]
+    mesh = mesh_of(last)[0]
+    drawn = overlay(reduced, mesh, faces, last.camera[0], box=reduced_crop)
+    bodies = [(mesh_of(step)[0], step.camera[0]) for step in steps]
     strip = prediction_strip(
         crop_image(photo, crop, TILE), bodies, faces, TILE, refined=isinstance(model, Refined)
     )
@@ -73,36 +76,16 @@ def run_demo(
     }
     save_picture(paths["overlay"], drawn)
     save_picture(paths["steps"], strip)
-    write_obj(paths["obj"], last.vertices[0], faces)
-    write_glb(paths["glb"], last.vertices[0], faces)
-    write_html(paths["html"], last.vertices[0], faces, drawn, Path(image_path).name)
+    write_obj(paths["obj"], mesh, faces)
+    write_glb(paths["glb"], mesh, faces)
+    write_html(paths["html"], mesh, faces, drawn, Path(image_path).name)
     height, width = photo.shape[:2]
-    record = {"picture": Path(image_path).name, "size": [width, height]}
+    record: dict[str, Any] = {"picture": Path(image_path).name, "size": [width, height]}
     record |= {"box": None if box is None else [float(edge) for edge in box]}
     record |= {"weights": weights, "network": model.options}
     record |= {"refined": isinstance(model, Refined)}
     write_json(paths["theta"], record | _numbers(steps, crop, width, height))
     return paths
-
-
-def _crop_box(
-    photo: UInt8[np.ndarray, "height width 3"], box: Sequence[float | int] | None
-) -> CropBox:
-    """Return the square that the network is shown. Raises DataError on an unusable box."""
-    height, width = photo.shape[:2]
-    if box is None:
-        return CropBox.around_box(0, 0, width, height)
-    if len(box) != 4 or not all(map(math.isfinite, box)):
-        raise DataError(f"a box is four finite numbers x0 y0 x1 y1, got {list(box)}")
-    x0, y0, x1, y1 = map(float, box)
-    if not (x0 < x1 and y0 < y1):
-        raise DataError(f"a box needs x0 < x1 and y0 < y1, got {x0:g} {y0:g} {x1:g} {y1:g}")
-    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-        raise DataError(
-            f"the box {x0:g} {y0:g} {x1:g} {y1:g} lies outside the picture, "
-            f"which is {width} x {height} pixels"
-        )
-    return CropBox.around_box(x0, y0, x1, y1, padding=PADDING)
 
 
 def _predict(model: HMR | Refined, crop: UInt8[np.ndarray, "size size 3"]) -> list[Prediction]:

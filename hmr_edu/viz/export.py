@@ -13,6 +13,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Float32
 from trimesh.visual.material import PBRMaterial
+from trimesh.visual.texture import TextureVisuals
 
 from hmr_edu.io.files import atomic_write
 from hmr_edu.viz.palette import PREDICTION, rgb
@@ -38,7 +39,7 @@ def write_glb(path: str | Path, vertices: Vertices, faces: Faces) -> None:
     # glTF colours are linear light.
     base = [*(channel**2.2 for channel in rgb(PREDICTION)), 1.0]
     material = PBRMaterial(baseColorFactor=base, metallicFactor=0.0, roughnessFactor=0.65)
-    mesh.visual = trimesh.visual.TextureVisuals(material=material)
+    mesh.visual = TextureVisuals(material=material)
     _write(path, mesh, "glb", include_normals=True)
 
 
@@ -51,6 +52,6 @@ def _mesh(vertices: Vertices, faces: Faces) -> trimesh.Trimesh:
 
 
 def _write(path: str | Path, mesh: trimesh.Trimesh, kind: str, **options: Any) -> None:
-    data = mesh.export(file_type=kind, **options)
+    data: Any = mesh.export(file_type=kind, **options)
     with atomic_write(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)

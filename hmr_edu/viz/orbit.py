@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -81,7 +82,12 @@ def body_figure(
         {"label": name, "method": "relayout", "args": [{"scene.camera": _camera(eye)}]}
         for name, eye in VIEWS.items()
     ]
-    menu = {"type": "buttons", "direction": "right", "buttons": buttons, "showactive": False}
+    menu: dict[str, Any] = {
+        "type": "buttons",
+        "direction": "right",
+        "buttons": buttons,
+        "showactive": False,
+    }
     menu |= {"x": 0.02, "y": 0.98, "xanchor": "left", "yanchor": "top", "bgcolor": "#ffffff"}
     layout = {"scene": scene, "updatemenus": [menu], "margin": dict.fromkeys("lrtb", 0)}
     return go.Figure([mesh, floor], layout | {"autosize": True})

@@ -21,6 +21,7 @@ from hmr_edu.viz.shading import Camera, Faces, Vertices, as_array, composite, sh
 
 Picture = UInt8[np.ndarray, "_ _ 3"]  # any height, any width
 PAPER = 246  # the grey level behind bodies that stand alone
+Point = Sequence[float | int] | Float[np.ndarray, " 3"] | Float[Tensor, " 3"]
 LABEL = 13 / 160  # height of a label's letters, as a share of a tile's width
 LETTERS = 10, 16  # pixels of that height, at least and at most; figures' headings have 14
 GAP = 4  # pixels between tiles
@@ -106,7 +107,7 @@ def draw_keypoints(
     shown = np.isfinite(points).all(1) & (np.abs(points) < 100 * zoom * size.max()).all(1)
     if visible is not None:
         shown &= visible
-    layer = Image.new("RGBA", tuple(int(n) for n in size * zoom))
+    layer = Image.new("RGBA", (breadth * zoom, height * zoom))
     pen = ImageDraw.Draw(layer)
     # White below colour: visible on any background.
     for casing in (True, False):
@@ -145,13 +146,53 @@ def turntable(
     points = as_array(vertices).astype(np.float64)
     points = points - (points.max(0) + points.min(0)) / 2
     reach = max(np.hypot(points[:, 0], points[:, 2]).max(), np.abs(points[:, 1]).max())
-    views = []
-    for yaw in np.deg2rad(yaws):
-        cos, sin = np.cos(yaw), np.sin(yaw)
-        turn = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
-        layer = shade(points @ turn.T, faces, (0.92 / reach, 0.0, 0.0), size, colour)
-        views.append(composite(np.full((size, size, 3), PAPER, np.uint8), layer))
-    return views
+    zoom, centre = 0.92 / reach, (0.0, 0.0, 0.0)
+    return [
+        draw_body(points, faces, colour, size, yaw=yaw, centre=centre, zoom=zoom) for yaw in yaws
+    ]
+
+
+def draw_body(
+    vertices: Vertices,
+    faces: Faces,
+    colour: str | Float[np.ndarray, "V 3"] = PREDICTION,
+    size: int = 150,
+    *,
+    yaw: float | int = 0.0,
+    centre: Point | None = None,
+    zoom: float | int = 1.0,
+) -> Picture:
+    """Draw one body alone, in a square picture of `size` pixels.
+
+    Args:
+        vertices: camera frame (x right, y down, z away), metres.
+        faces: triangles, as vertex numbers.
+        colour: "#rrggbb", or RGB in [0, 1] for each vertex.
+        size: width and height of the picture, pixels.
+        yaw: degrees by which the body turns about the vertical through `centre`; 90 turns
+            somebody who faces the camera towards the picture's right edge.
+        centre: the point in the middle of the picture; without one, the middle of the vertices'
+            bounding box.
+        zoom: half-pictures per metre; at 1 the picture shows 2 metres.
+    """
+    points = as_array(vertices).astype(np.float64)
+    middle = (points.max(0) + points.min(0)) / 2 if centre is None else as_array(centre)
+    cos, sin = np.cos(np.deg2rad(yaw)), np.sin(np.deg2rad(yaw))
+    turn = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
+    layer = shade((points - middle) @ turn.T, faces, (zoom, 0.0, 0.0), size, colour)
+    return composite(blank_picture(size), layer)
+
+
+def blank_picture(size: int) -> Picture:
+    """Make an empty square picture, pale grey: what bodies that stand alone are drawn on."""
+    return np.full((size, size, 3), PAPER, np.uint8)
+
+
+def to_picture(image: Float[Tensor, "3 height width"], width: int | None = None) -> Picture:
+    """Turn a network's picture, values in [0, 1], into one to look at, `width` pixels wide."""
+    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte()
+    picture = np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
+    return picture if width is None else resize(picture, width)
 
 
 def prediction_strip(

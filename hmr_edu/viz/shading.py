@@ -14,7 +14,9 @@ from jaxtyping import Float, Float32, Integer, UInt8
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from hmr_edu.body.smpl import BodyOutput
 from hmr_edu.data.render.renderer import Renderer
+from hmr_edu.hmr import Prediction
 from hmr_edu.viz.palette import PREDICTION, rgb
 
 # Directions to the lights (x right, y up, z to the viewer) and what they add, linear RGB.
@@ -70,6 +72,13 @@ def shade(
 def as_array(values: np.ndarray | Tensor | Sequence[float | int]) -> np.ndarray:
     """Make a numpy array from a tensor, an array or a sequence of numbers."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def mesh_of(posed: BodyOutput | Prediction) -> Float[Tensor, "batch V 3"]:
+    """Return the vertices of posed bodies. Raises ValueError when they were not asked for."""
+    if posed.vertices is None:
+        raise ValueError("the bodies were posed without their vertices")
+    return posed.vertices
 
 
 def composite(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from helpers.lab import Lab, chromium, handle, latencies, open_explorers
+from helpers.lab import Lab, handle, latencies, launch, new_page, open_explorers
 from playwright.sync_api import sync_playwright
 
 CELLS = "from hmr_edu.viz.explore import explore_shape", "explore_shape()"
@@ -20,9 +20,8 @@ def main(presses: int) -> None:
         Lab(Path(folder) / "home") as lab,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(120_000)
+        browser = launch(playwright)
+        page = new_page(browser)
         (first,) = open_explorers(page, lab.notebook("latency", *CELLS), cells_before=1)
         print(f"from running the cell to the first picture: {first:.1f} s")
         found = latencies(page, handle(page, "beta 0"), presses)

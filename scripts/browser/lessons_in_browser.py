@@ -14,14 +14,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from helpers.lab import DRAWN, KEEP, ROOT, WATCH, Lab, chromium, listen, open_notebook
+from helpers.lab import DRAWN, KEEP, ROOT, WATCH, Lab, launch, new_page, open_notebook
+from helpers.patience import PACE, act_until
 from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 HEIGHT = 1600  # pixels of a picture
-MINUTES = 15  # for a lesson: machines may have much else to do
-RUN = """async () => {
-  await jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
-  await jupyterapp.commands.execute('notebook:run-all-cells');
+LESSON = 3  # a lesson may take so many times what a state may take
+RUN = """() => {
+  const {commands} = jupyterapp;
+  window.ran = false;
+  commands.execute('notebook:clear-all-cell-outputs')
+    .then(() => commands.execute('notebook:run-all-cells'))
+    .finally(() => { ran = true; });
 }"""
 # What went wrong, cell by cell: errors, warnings, cells that were not reached.
 WRONG = """() => {
@@ -55,28 +59,47 @@ def still(page: Page) -> list[str]:
     for explorer in page.locator(".explorer").all():
         plot = explorer.locator(".js-plotly-plot").element_handle()
         page.evaluate("plot => { plot.on('plotly_afterplot', () => { plot.told = true; }); }", plot)
-        explorer.get_by_role("slider").first.focus()
-        page.keyboard.press("ArrowRight")  # which may be at its end
-        page.keyboard.press("ArrowLeft")
+        knob = explorer.get_by_role("slider").first
+
+        def press(knob=knob) -> None:
+            knob.press("ArrowRight")  # which may be at its end
+            knob.press("ArrowLeft")
+
+        def told(plot=plot) -> bool:
+            return plot.evaluate("plot => plot.told")
+
         try:
-            page.wait_for_function("plot => plot.told", arg=plot, timeout=30_000)
-        except TimeoutError:
-            found.append(f"{explorer.get_attribute('aria-label')} does not move")
+            act_until(page, press, told, f"{explorer.get_attribute('aria-label')} moves")
+        except AssertionError as error:
+            found.append(str(error))
     return found
+
+
+def picture(page: Page) -> bytes:
+    """Take a picture of a page that has come to rest."""
+    taken: list[bytes] = []
+    act_until(
+        page,
+        lambda: taken.append(page.screenshot()),
+        lambda: taken[-1:] == taken[-2:-1],
+        "two pictures are the same",
+        pause=0,
+    )
+    return taken[-1]
 
 
 def read(page: Page, address: str, pictures: Path) -> list[str]:
     """Run a lesson, take its pictures; return what went wrong."""
-    wrong = listen(page)
     page.add_init_script(KEEP)
     open_notebook(page, address)
     page.evaluate(RUN)
-    wrong += page.evaluate(WRONG)
+    page.wait_for_function("ran", timeout=1000 * LESSON * PACE.limit)
+    wrong = page.evaluate(WRONG)
     page.evaluate(WATCH)
     try:
-        page.wait_for_function(FILLED, timeout=60_000)
+        page.wait_for_function(FILLED)
         for scene in range(page.locator(".gl-container canvas").count()):
-            page.wait_for_function(DRAWN, arg=scene, timeout=60_000)
+            page.wait_for_function(DRAWN, arg=scene)
     except TimeoutError:
         wrong.append("a figure stays empty")
     wrong += still(page)
@@ -84,13 +107,12 @@ def read(page: Page, address: str, pictures: Path) -> list[str]:
     top, number = 0, 0
     while True:
         reached, whole, shown = page.evaluate(SCROLL, top)
-        page.wait_for_timeout(700)
-        page.screenshot(path=pictures / f"{number:02}.png")
+        (pictures / f"{number:02}.png").write_bytes(picture(page))
         if reached + shown >= whole - 1:
             break
         top, number = reached + shown - 60, number + 1
     page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
-    return wrong
+    return wrong + page.wrong
 
 
 def main(folder: Path, names: list[str]) -> int:
@@ -104,11 +126,10 @@ def main(folder: Path, names: list[str]) -> int:
         Lab(Path(home) / "home") as lab,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = launch(playwright)
         for lesson in lessons:
             shutil.copy(lesson, lab.notebooks)
-            page = browser.new_page(viewport={"width": 1280, "height": HEIGHT})
-            page.set_default_timeout(MINUTES * 60_000)
+            page = new_page(browser, HEIGHT)
             start = time.monotonic()
             wrong = read(page, lab.address(lesson.name), folder / lesson.stem)
             print(f"{lesson.stem}: {'; '.join(wrong) or 'well'}, {time.monotonic() - start:.0f} s")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Item 3 of docs/gpu_runs.md, about 3 minutes for each number of GPUs: the rate against one.
+# Item 3 of docs/development/gpu_runs.md, about 3 minutes for each number of GPUs: the rate of
+# GPUS (2) compared with one.
 source "$(dirname "$0")/common.sh"
 for processes in 1 "${GPUS:-2}"; do
   watched "processes-$processes" hmr train gpu --name "processes-$processes" --out "$OUT" \

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A real person in four calibrated videos, ready for `hmr-edu evaluate-views`.
+"""Prepare a real person in four calibrated videos for `hmr-edu evaluate-views`.
 
 The recording is the single-person demonstration in the wheel of Pose2Sim 0.10.49 (BSD-3-Clause; D.
 Pagnon and others). It is not part of this repository: fetch it (`pip download --no-deps
@@ -8,8 +8,8 @@ pose2sim==0.10.49`) and run
     python scripts/real_views/prepare.py pose2sim-0.10.49-py3-none-any.whl views
     hmr-edu evaluate-views views/keypoints.json views/cameras.json --refine
 
-What is ours lies beside this file: `keypoints.json`, 14 joints at 5 moments, marked by eye in three
-of the four cameras each. ffmpeg cuts the pictures out.
+`keypoints.json`, beside this file, is ours: 14 joints at 5 moments, annotated by eye in three of
+the four cameras each. ffmpeg extracts the pictures.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ import numpy as np
 
 DEMO = "Pose2Sim/Demo_SinglePerson"
 CAMERAS = ("cam01", "cam02", "cam03", "cam04")
-# The frames that were marked: 5, 27, 49, 71, 93.
+# The annotated frames: 5, 27, 49, 71, 93.
 FRAMES = "select='not(mod(n-5,22))'"
 # Calibration files give intrinsics in 64ths of a pixel, and positions in millimetres.
 SUBPIXELS, MILLIMETRES = 64, 1000
 
 
 def main() -> None:
-    """Read the command line, unpack, cut, write."""
+    """Read the command line, unpack the wheel, extract the pictures, write the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheel", type=Path, help="pose2sim-0.10.49-py3-none-any.whl")
     parser.add_argument("out", type=Path, help="folder to write")
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def cut(video: Path, folder: Path) -> None:
-    """Write the marked frames of a video, 001.jpg and so on."""
+    """Write the annotated frames of a video, 001.jpg and so on."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["ffmpeg", "-loglevel", "error", "-i", str(video), "-vf", FRAMES]
     command += ["-fps_mode", "passthrough", "-q:v", "2", "-y", str(folder / "%03d.jpg")]
@@ -72,11 +72,12 @@ def cut(video: Path, folder: Path) -> None:
 def read_qca(path: Path) -> dict[str, dict[str, list]]:
     """Read Qualisys' calibration as {camera: {K, R, t}}.
 
-    Its lens distortion is left out: at the marks 0.7 pixels on average and 2.7 at most, where these
-    miss each other by ten.
+    The lens distortion is left out. At the annotations it is 0.7 pixels on average and 2.7 at most,
+    while annotations of one joint differ by ten.
     """
     cameras = {}
-    # Qualisys looks along -z with y up, and says where the camera is; we look along +z, y down.
+    # A Qualisys camera looks along -z with y up, ours along +z with y down. Qualisys gives the
+    # position of the camera.
     turned = np.diag([1.0, -1.0, -1.0])
     for camera in ElementTree.parse(path).getroot().iter("camera"):
         place, lens = camera.find("transform").attrib, camera.find("intrinsic").attrib

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from helpers.lab import ROOT, Lab, new_page
+from helpers.patience import START, act_until
 
 pytest.importorskip("nbgrader")
 
@@ -20,6 +21,10 @@ CONFIG = """
 c = get_config()
 load_subconfig("{home}/notebooks/course/nbgrader_config.py")
 c.Exchange.root = "{home}/exchange"
+"""
+# Notebooks take as long as they take.
+CONFIG += f"""
+c.Execute.timeout = c.NotebookClient.startup_timeout = c.NotebookClient.iopub_timeout = {START}
 """
 # Writes a function's body, below its docstring, in the notebook that is open.
 TYPE = """([name, body]) => {
@@ -60,7 +65,13 @@ def formgrader(page, path):
     page.evaluate("jupyterapp.commands.execute('nbgrader:open-formgrader')")
     frame = page.frame_locator("iframe[src*=formgrader]")
     frame.locator("tbody tr").first.wait_for()
-    frame.locator("body").evaluate("(_, path) => location.assign('/formgrader/' + path)", path)
+    to = f"/formgrader/{path}"
+    act_until(
+        page,
+        lambda: frame.locator("body").evaluate("(_, to) => location.assign(to)", to),
+        lambda: any(frame.url.endswith(to) for frame in page.frames),
+        f"formgrader shows {path}",
+    )
     frame.locator("td.name, td.student-name").first.wait_for()
     return frame
 
@@ -69,27 +80,42 @@ def press(frame, column, message):
     """Press a button of the only row, wait for this message, and close it."""
     frame.locator(f"td.{column} a").click()
     frame.get_by_text(message).wait_for()
-    frame.locator(".modal:visible button:has-text('OK')").click()
-    frame.locator(".modal").last.wait_for(state="hidden")
+    # A message that is still appearing cannot be closed.
+    ok = frame.locator(".modal:visible button:has-text('OK')")
+    modals = frame.locator(".modal")
+    act_until(frame.owner.page, ok.click, lambda: not modals.count(), "the message is closed")
 
 
 def assignments(page, which):
     """The list of what is released, fetched or submitted, as it is now."""
     page.evaluate("jupyterapp.commands.execute('nbgrader:open-assignment-list')")
-    page.locator("#refresh_assignments_list").click()
+    # Disabled while the lists are loaded: then a button that is pressed may be replaced.
+    loaded = page.locator("#course_list_dropdown:not([disabled])")
     row = page.locator(f"#{which}_assignments_list .list_item:has-text('{SET}')").first
-    row.wait_for()
+
+    def refresh():
+        loaded.wait_for()
+        page.locator("#refresh_assignments_list").click()
+        loaded.wait_for()
+
+    act_until(page, refresh, row.is_visible, f"{SET} is {which}")
     return row
 
 
 def validate(page):
     """Save the notebook that is open, press "Validate", and return what the dialog says."""
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-    page.locator(".jp-NotebookPanel-toolbar").get_by_text("Validate").click()
+    button = page.locator(".jp-NotebookPanel-toolbar .validate-button")
     dialog = page.locator(".jp-Dialog:has-text('Validation Results')")
+    act_until(
+        page,
+        button.get_by_text("Validate", exact=True).click,
+        lambda: "Validate" not in button.inner_text() or dialog.is_visible(),
+        "the notebook is being validated",
+    )
     dialog.wait_for()
     said = dialog.inner_text()
-    dialog.locator("button").last.click()
+    act_until(page, dialog.locator("button").last.click, dialog.is_hidden, "the dialog is closed")
     return said
 
 
@@ -98,7 +124,7 @@ def test_formgrader_lists_the_problem_set_and_hands_it_out(jupyterlab, home):
     assert frame.locator("td.name").inner_text() == SET
     assert frame.locator("td.status").inner_text() == "draft"
     press(frame, "release", "Successfully released")
-    assert frame.locator("td.status").inner_text() == "released"
+    frame.locator("td.status", has_text="released").wait_for()
     assert (home / f"exchange/hmr_edu/outbound/{SET}/{NOTEBOOK}.ipynb").is_file()
 
 
@@ -137,7 +163,7 @@ def test_a_submission_is_collected_and_graded(jupyterlab):
     frame = formgrader(jupyterlab, f"manage_submissions/{SET}")
     press(frame, "autograde", "Successfully autograded")
     # The problems are solved, the lesson is not.
-    assert frame.locator("td.status").inner_text() == "graded"
+    frame.locator("td.status", has_text="graded").wait_for()
     assert frame.locator("td.score").inner_text() == "8 / 30"
 
 

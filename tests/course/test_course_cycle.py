@@ -33,8 +33,8 @@ HOSTILE = {
     "hog": ("    return torch.zeros(10**11)", "allocate memory"),
     "gigabyte": ("    print('x' * 10**9)\n    return v", "skew"),
     "reader": (
-        "    import inspect\n    from hmr_edu.course import checks\n"
-        "    raise ValueError(inspect.getsource(checks.check_skew))",
+        "    import inspect\n    from hmr_edu.course import exercises\n"
+        "    raise ValueError(inspect.getsource(exercises.check_skew))",
         "it calls",
     ),
     "importer": ("    return hat_of_the_package(v)", "it calls hmr_edu.rotations"),
@@ -274,7 +274,7 @@ def test_cells_that_use_an_open_exercise_say_so_and_stop_nobody():
     waits = [cell.source.startswith("# Waits for") for cell in cells]
     assert waits == [False] * 4 + [True, True, False, True, False, False]
     tagged = [WAITS in cell.metadata.get("tags", []) for cell in cells]
-    assert tagged == [False] * 4 + [True] * 6
+    assert tagged == waits  # an error where nothing waits is seen
 
 
 def test_a_second_release_keeps_what_the_instructor_configured(course):

@@ -10,7 +10,7 @@ from hmr_edu.body import load_body
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.synthetic import lighting
-from hmr_edu.data.synthetic.appearance import LEVELS, Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.appearance import APPEARANCES, Appearance, AppearanceConfig
 from hmr_edu.data.synthetic.backgrounds import clutter, load_photos
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.sampling import look_up
@@ -21,7 +21,7 @@ from hmr_edu.keypoints import SMPL_JOINTS
 SIZE = 48
 # Small banks: the tests look at rules, not at variety.
 SMALL = {"scenes": 8, "outfits": 8, "heads": 8}
-CLEAR = replace(LEVELS["clear"], **SMALL, cast_shadow=0.0)
+CLEAR = replace(APPEARANCES["clear"], **SMALL, cast_shadow=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +89,9 @@ def test_every_sample_has_its_own_looks(body, gbuffer):
     assert distance.min() > 2
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", APPEARANCES)
 def test_pictures_are_finite_and_in_range(body, gbuffer, level):
-    config = replace(LEVELS[level], **SMALL)
+    config = replace(APPEARANCES[level], **SMALL)
     for people in (gbuffer, emptied(gbuffer)):
         images, occluded = shade(body, people, config)
         assert images.shape == (6, 3, SIZE, SIZE)

@@ -202,7 +202,7 @@ def test_the_constant_is_the_median_of_what_is_marked(tmp_path):
     # The median (the lower one of two) is (20, 50) where all three have the keypoint, else
     # (10, 50): of 19, 18, 17 marked keypoints.
     want = [(17 * 10) / 19, (0 + 10) / 18, 70]
-    assert record["middle of the marks"]["distance"] == pytest.approx(np.mean(want) / 100, abs=1e-4)
+    assert record["median baseline"]["distance"] == pytest.approx(np.mean(want) / 100, abs=1e-4)
 
 
 def test_one_person_cannot_be_shuffled(people):
@@ -291,7 +291,7 @@ def test_the_command(tmp_path, capsys):
     assert printed.startswith("2 people in 2 pictures, 6 keypoints")
     record = json.loads((tmp_path / "r.json").read_text())
     assert list(record) == [
-        "about", "mean theta", "middle of the marks", "network, shuffled", "network",
+        "about", "mean theta", "median baseline", "network, shuffled", "network",
         "refined, shuffled", "refined",
     ]  # fmt: skip
     assert (tmp_path / "s.png").stat().st_size > 1000

@@ -10,7 +10,7 @@ from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic.appearance import LEVELS
+from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.people import NEAREST, SyntheticConfig, SyntheticPeople
 from hmr_edu.rotations import matrix_to_axis_angle
 
@@ -18,7 +18,7 @@ BANKS = {"scenes": 4, "outfits": 4, "heads": 4}
 
 
 def stream(level: str = "plain", seed: int = 0, **changes) -> SyntheticPeople:
-    appearance = dataclasses.replace(LEVELS[level], **BANKS)
+    appearance = dataclasses.replace(APPEARANCES[level], **BANKS)
     config = SyntheticConfig(image_size=64, batch_size=6, appearance=appearance)
     config = dataclasses.replace(config, **changes)
     return SyntheticPeople(load_body("lite"), load_pose_prior(), config, seed)

@@ -19,7 +19,7 @@ from hmr_edu.cli import main
 from hmr_edu.data.photos.annotations import read_annotations
 from hmr_edu.data.photos.calibration import group_by_moment, read_cameras
 from hmr_edu.evaluation.triangulation import View, triangulate
-from hmr_edu.evaluation.views import evaluate_views, measure, view_table
+from hmr_edu.evaluation.views import evaluate_views, triangulate_recording, view_table
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import LSP
@@ -138,9 +138,9 @@ def test_a_point_behind_a_camera_is_not_known():
 
 
 def test_truth_in_each_cameras_frame(tmp_path):
-    measured, misses = measure(*read(tmp_path))
+    measured, errors = triangulate_recording(*read(tmp_path))
     assert len(measured) == 6
-    assert max(misses).pixels < 1e-3
+    assert max(errors).pixels < 1e-3
     for _, joints, known in measured:
         assert known.all()
         # Bones keep their length whatever the camera.
@@ -159,12 +159,12 @@ def answers(measured, change):
 
 def test_scores_that_are_known(tmp_path):
     found, cameras = read(tmp_path)
-    measured, _ = measure(found, cameras)
+    measured, _ = triangulate_recording(found, cameras)
     quarter = torch.tensor(Rotation.from_euler("z", 90, degrees=True).as_matrix()).float()
     models = {
         "right": Knows(answers(measured, lambda j: j + 3.0)),
         "large": Knows(answers(measured, lambda j: 1.5 * j)),
-        "turned": Knows(answers(measured, lambda j: j @ quarter)),
+        "facing_flipped": Knows(answers(measured, lambda j: j @ quarter)),
         "mirrored": Knows(answers(measured, lambda j: j * torch.tensor([-1.0, 1.0, 1.0]))),
         "away": Knows(answers(measured, lambda j: j * torch.tensor([-1.0, 1.0, -1.0]))),
     }
@@ -173,12 +173,12 @@ def test_scores_that_are_known(tmp_path):
     middles = [m.joints - m.joints[2:4].mean(0) for m in measured]
     half = 1000 * 0.5 * torch.stack(middles).norm(dim=-1).mean()
     assert record["large"]["mpjpe"] == pytest.approx(float(half), rel=1e-3)
-    for name in ("right", "large", "turned", "away"):
+    for name in ("right", "large", "facing_flipped", "away"):
         assert record[name]["pa_mpjpe"] == pytest.approx(0, abs=0.1)
-    assert record["turned"]["mpjpe"] > 100
+    assert record["facing_flipped"]["mpjpe"] > 100
     assert record["mirrored"]["pa_mpjpe"] > 10
     around = {"right": 0.0, "large": 0.0, "away": 1.0}
-    assert {name: record[name]["turned"] for name in around} == around
+    assert {name: record[name]["facing_flipped"] for name in around} == around
     assert record["right, shuffled"]["mpjpe"] > 100
     assert "6 pictures, 2 moments, 3 cameras" in view_table(record)
     assert len(view_table(record).splitlines()) == 4 + 2 * len(models)
@@ -186,9 +186,9 @@ def test_scores_that_are_known(tmp_path):
 
 def test_nobody_is_handed_an_answer_for_his_own_moment(tmp_path):
     found, cameras = read(tmp_path, moments=("1",))
-    measured, _ = measure(found, cameras)
+    measured, _ = triangulate_recording(found, cameras)
     record = evaluate_views({"right": Knows(answers(measured, lambda j: j))}, found, cameras)
-    assert record["right, shuffled"] == {"mpjpe": None, "pa_mpjpe": None, "turned": None}
+    assert record["right, shuffled"] == {"mpjpe": None, "pa_mpjpe": None, "facing_flipped": None}
     assert record["right"]["mpjpe"] == pytest.approx(0, abs=0.1)
     assert "-" in view_table(record).splitlines()[4]
 
@@ -205,16 +205,16 @@ def slip(tmp_path, pixels):
 
 def test_a_mark_that_slipped_is_no_truth_and_is_named(tmp_path):
     knee = LSP.index("right_knee")
-    measured, misses = measure(*slip(tmp_path, pixels=300))
-    assert max(misses)[1:] == ("right_knee", "1")
+    measured, errors = triangulate_recording(*slip(tmp_path, pixels=300))
+    assert max(errors)[1:] == ("right_knee", "1")
     for m in measured:
         others = [j for j in range(14) if j != knee]
         assert m.known[others].all()
         assert bool(m.known[knee]) == (m.person.path.stem != "1")
     found, cameras = slip(tmp_path, pixels=2)
-    measured, misses = measure(found, cameras)
+    measured, errors = triangulate_recording(found, cameras)
     assert all(m.known.all() for m in measured)
-    assert max(misses)[1:] == ("right_knee", "1")
+    assert max(errors)[1:] == ("right_knee", "1")
     record = evaluate_views({"right": Knows(answers(measured, lambda j: j))}, found, cameras)
     assert "the right_knee of moment 1" in view_table(record)
 
@@ -247,7 +247,7 @@ def test_joints_that_one_camera_alone_sees_do_not_count(tmp_path):
     found, cameras = read(
         tmp_path, keep=lambda camera, joint: camera == "left" or joint not in hand
     )
-    measured, _ = measure(found, cameras)
+    measured, _ = triangulate_recording(found, cameras)
     unknown = [LSP.index(joint) for joint in hand]
 
     def spoilt(joints):
@@ -263,7 +263,7 @@ def test_joints_that_one_camera_alone_sees_do_not_count(tmp_path):
 def test_pictures_without_hips_are_left_out(tmp_path):
     found, cameras = read(tmp_path, keep=lambda _, joint: joint != "left_hip")
     with pytest.raises(DataError, match="both hips"):
-        measure(found, cameras)
+        triangulate_recording(found, cameras)
 
 
 @pytest.mark.parametrize(

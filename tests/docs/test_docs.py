@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 # `docs/lessons/` is written by the build.
 PAGES = sorted(
@@ -17,7 +17,12 @@ PAGES = sorted(
 )
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FENCE = re.compile(r"^(`{3,}|~{3,}).*?^\1", re.DOTALL | re.MULTILINE)
-LINK = re.compile(r"\]\(\s*<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\s*\)|<img[^>]*\bsrc=\"([^\"]+)\"")
+LINK = re.compile(
+    r"\]\(\s*<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\s*\)"  # [text](target)
+    r"|<img[^>]*\bsrc=\"([^\"]+)\""
+    r"|^\[[^\]]+\]: *(\S+)$",  # [name]: target
+    re.MULTILINE,
+)
 TOCTREE = re.compile(r"^(`{3,}|:{3,})\{toctree\}(.*?)^\1", re.DOTALL | re.MULTILINE)
 
 
@@ -44,12 +49,15 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *PAGES, *LESSONS], ids=lambda p: str(p.relative_to(ROOT))
+    "path", [*ROOT.glob("*.md"), *PAGES, *LESSONS], ids=lambda p: str(p.relative_to(ROOT))
 )
 def test_links_lead_somewhere(path):
     targets = set().union(*(anchors(page) for page in PAGES))
-    for groups in LINK.findall(prose(markdown(path))):
-        link = groups[0] or groups[1]
+    text = prose(markdown(path))
+    named = set(re.findall(r"^\[([^\]]+)\]: ", text, re.MULTILINE))
+    assert set(re.findall(r"\]\[([^\]]+)\]", text)) == named, "links by name and their targets"
+    for groups in LINK.findall(text):
+        link = "".join(groups)
         if re.match(r"(https?|mailto|attachment|data):", link):
             continue
         file, _, anchor = link.partition("#")
@@ -72,7 +80,7 @@ def test_every_page_is_reached():
             for line in body.splitlines():
                 name = line.strip()
                 if name and not name.startswith(":") and "*" not in name:
-                    child = page.parent / f"{name}.md"
+                    child = (page.parent / f"{name}.md").resolve()
                     assert child.exists(), f"{page.name}: no page {name}"
                     found |= below(child)
         return found

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -10,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from helpers.lab import new_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -88,6 +88,14 @@ def site(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.fixture
+def offline(browser):
+    """A page without a network."""
+    page = new_page(browser, offline=True)
+    yield page
+    page.close()
+
+
 @pytest.mark.slow
 def test_the_site_needs_no_network(site):
     pages = pages_of(site)
@@ -131,21 +139,15 @@ def test_solutions_are_folded_away(site):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_formulas_are_drawn_without_a_network(site):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not browser:
-        pytest.skip("no chromium")
+def test_formulas_are_drawn_without_a_network(site, offline):
     for page in (site / "notation.html", site / "conventions.html"):
         wanted = page.read_text(encoding="utf-8").count('class="math notranslate')
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-        shown = subprocess.run(
-            [*command, "--virtual-time-budget=10000", page.as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        ).stdout
-        assert shown.count("<mjx-container") == wanted > 20
-        assert "mjx-merror" not in re.sub(r"<style.*?</style>", "", shown, flags=re.DOTALL)
+        assert wanted > 20
+        offline.goto(page.as_uri())
+        drawn = "document.querySelectorAll('mjx-container').length"
+        offline.wait_for_function(f"{drawn} >= {wanted}")
+        assert offline.evaluate(drawn) == wanted
+        assert not offline.locator("mjx-merror").count()
 
 
 @pytest.mark.slow
@@ -169,20 +171,16 @@ def test_films_of_explorers(site):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_figures_are_drawn_without_a_network(site):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not browser:
-        pytest.skip("no chromium")
+def test_figures_are_drawn_without_a_network(site, offline):
     page = site / "lessons" / "00_start_here.html"
-    command = [browser, "--headless", "--no-sandbox", "--use-angle=swiftshader"]
-    command += ["--enable-unsafe-swiftshader", "--dump-dom", "--virtual-time-budget=20000"]
-    shown = subprocess.run(
-        [*command, page.as_uri()], capture_output=True, text=True, timeout=300
-    ).stdout
     wanted = page.read_text(encoding="utf-8").count('<div id="plotly-figure-')
-    assert shown.count('class="gl-container"') == wanted > 0
-    assert "slider-group" in shown
-    assert "WebGL is not supported" not in shown
+    assert wanted > 0
+    offline.goto(page.as_uri())
+    drawn = "document.querySelectorAll('.gl-container').length"
+    offline.wait_for_function(f"{drawn} >= {wanted}")
+    assert offline.evaluate(drawn) == wanted
+    assert offline.locator(".slider-group").count()
+    assert not offline.get_by_text("WebGL is not supported").count()
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import nbformat
+from helpers.patience import PACE, START, act_until, be_patient
 
 ROOT = Path(__file__).parents[2]
 # What the page is asked: which colours does the drawing hold? Read from a small copy, so that
@@ -43,25 +45,40 @@ KEEP = """
   };
 """
 # From a key to the first frame with another picture; then one more frame, when it is on screen.
-LATENCY = """() => new Promise((done, failed) => {
+LATENCY = """() => {
   const before = look();
-  const stop = performance.now() + 5000;
+  window.took = null;
   addEventListener('keydown', () => {
     const pressed = performance.now();
-    const frame = () => {
-      if (!same(before, look())) requestAnimationFrame(() => done(performance.now() - pressed));
-      else if (performance.now() > stop) failed('nothing changed');
-      else requestAnimationFrame(frame);
-    };
+    const frame = () => requestAnimationFrame(
+      same(before, look()) ? frame : () => { took = performance.now() - pressed; }
+    );
     requestAnimationFrame(frame);
   }, {capture: true, once: true});
-  window.listening = true;
-})"""
+}"""
+# Run one cell, and select it; whether its execution count, or the star before it, is shown.
+RUN_CELL = """n => {
+  jupyterapp.shell.currentWidget.content.activeCellIndex = n;
+  jupyterapp.commands.execute('notebook:run-cell');
+}"""
+PROMPT = ".jp-InputArea-prompt"
+STARTED, DONE = re.compile(r"\[[*\d]+\]"), re.compile(r"\[\d+\]")
+COMMAND_MODE = "document.querySelector('.jp-Notebook').classList.contains('jp-mod-commandMode')"
 
 
 def chromium() -> str | None:
     """Where the system's chromium is; Playwright's own would have to be downloaded."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def launch(playwright):
+    """Start the browser."""
+    with PACE.measured():
+        return playwright.chromium.launch(
+            executable_path=chromium(),
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            timeout=1000 * START,
+        )
 
 
 class Lab:
@@ -99,6 +116,9 @@ class Lab:
                 *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
                 *("--ip=127.0.0.1", "--port=0", "--ServerApp.port_retries=0"),
                 *("--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"),
+                # Kernels take as long as they take.
+                f"--MappingKernelManager.kernel_info_timeout={START}",
+                f"--VoilaExecutor.startup_timeout={START}",
                 *("--expose-app-in-browser", f"--ServerApp.root_dir={self.notebooks}"),
                 f"--LabApp.user_settings_dir={self.folder / 'settings'}",
                 f"--LabApp.workspaces_dir={self.folder / 'workspaces'}",
@@ -108,7 +128,8 @@ class Lab:
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        self.url = self._address()
+        with PACE.measured():
+            self.url = self._address()
         return self
 
     def __exit__(self, *_) -> None:
@@ -122,15 +143,14 @@ class Lab:
 
     def _address(self) -> str:
         """The server's address: port 0 means any free one, and its record says which."""
-        for _ in range(600):
+        stop = time.monotonic() + START
+        while self.server.poll() is None and time.monotonic() < stop:
             records = list((self.folder / ".runtime").glob("jpserver-*.json"))
             if records:
                 try:
                     return json.loads(records[0].read_text())["url"]
                 except (ValueError, KeyError):
                     pass
-            if self.server.poll() is not None:
-                break
             time.sleep(0.1)
         raise RuntimeError(f"JupyterLab did not start:\n{(self.folder / 'log').read_text()}")
 
@@ -146,10 +166,10 @@ class Lab:
         return f"{self.url}doc/tree/{file}"
 
 
-def new_page(browser):
+def new_page(browser, height: int = 900, offline: bool = False):
     """A page that remembers what went wrong on it."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(120_000)  # for machines that have much else to do
+    page = browser.new_page(viewport={"width": 1280, "height": height}, offline=offline)
+    be_patient(page)
     page.wrong = listen(page)
     return page
 
@@ -171,12 +191,14 @@ def listen(page) -> list[str]:
 
 def open_notebook(page, address: str) -> None:
     """Show a notebook in JupyterLab, and wait until it can be run."""
-    page.goto(address)
-    page.wait_for_function("window.jupyterapp !== undefined")
-    # Run before the kernel is there, JupyterLab would ask which one to take.
-    page.wait_for_function(
-        "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-    )
+    with PACE.measured():
+        page.goto(address)
+        page.wait_for_function("window.jupyterapp !== undefined")
+        # Run before the kernel is there, JupyterLab would ask which one to take.
+        page.wait_for_function(
+            "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        )
+    be_patient(page)
 
 
 def open_explorers(page, address: str, cells_before: int = 0) -> list[float]:
@@ -188,32 +210,46 @@ def open_explorers(page, address: str, cells_before: int = 0) -> list[float]:
     open_notebook(page, address)
     page.evaluate(WATCH)
     seconds: list[float] = []
-    for cell in range(page.locator(".jp-Notebook .jp-CodeCell").count()):
-        start = time.monotonic()
-        page.evaluate("jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
-        if cell >= cells_before:
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    for n in range(cells.count()):
+        prompt, start = cells.nth(n).locator(PROMPT), time.monotonic()
+        act_until(
+            page,
+            lambda n=n: page.evaluate(RUN_CELL, n),
+            lambda prompt=prompt: STARTED.search(prompt.inner_text()),
+            f"cell {n} is run",
+        )
+        if n >= cells_before:
             page.wait_for_function(DRAWN, arg=len(seconds))
             seconds.append(time.monotonic() - start)
+        else:
+            prompt.filter(has_text=DONE).wait_for()
     # As after Shift+Enter: keys are for the notebook, unless something else asks for them.
-    page.evaluate("jupyterapp.commands.execute('notebook:enter-command-mode')")
+    act_until(
+        page,
+        lambda: page.evaluate("jupyterapp.commands.execute('notebook:enter-command-mode')"),
+        COMMAND_MODE,
+        "the notebook is in command mode",
+    )
     return seconds
 
 
-def settle(page, still: int = 400, longest: int = 10_000) -> None:
-    """Wait until the picture has not changed for `still` milliseconds."""
+def settle(page, still: int = 400) -> None:
+    """Wait until the picture has not changed for `still` milliseconds, and ten looks at it."""
     page.evaluate(
-        """([still, longest]) => new Promise((done) => {
-          let last = look(), since = performance.now();
+        """([still, longest]) => new Promise((done, failed) => {
+          let last = look(), since = performance.now(), looks = 0;
           const stop = since + longest;
           const frame = () => {
             const now = look();
-            if (!same(last, now)) { last = now; since = performance.now(); }
-            if (performance.now() - since > still || performance.now() > stop) done();
-            else setTimeout(frame, 40);
+            if (!same(last, now)) { last = now; since = performance.now(); looks = 0; }
+            if (++looks > 10 && performance.now() - since > still) done();
+            else if (performance.now() > stop) failed(Error('the picture does not come to rest'));
+            else setTimeout(() => requestAnimationFrame(frame), still / 10);
           };
           frame();
         })""",
-        [still, longest],
+        [still, 1000 * PACE.limit],
     )
 
 
@@ -222,14 +258,29 @@ def handle(output, label: str):
     return output.get_by_role("slider", name=label, exact=True)
 
 
+def move(page, knob, *keys: str) -> None:
+    """Press keys on a slider's knob until its value is another one."""
+    before = knob.get_attribute("aria-valuenow")
+
+    def press():
+        knob.focus()
+        for key in keys:
+            page.keyboard.press(key)
+
+    act_until(
+        page,
+        press,
+        lambda: knob.get_attribute("aria-valuenow") != before,
+        f"{', '.join(keys)} on the slider {knob} gives another value than {before}",
+    )
+
+
 def latencies(page, knob, presses: int) -> list[float]:
     """Milliseconds from a key on a knob to its painted picture, one for each press."""
-    knob.focus()
     found = []
     for n in range(presses):
         settle(page, 200)
-        page.evaluate(f"window.listening = false; window.result = ({LATENCY})();0")
-        page.wait_for_function("window.listening")
-        page.keyboard.press("ArrowRight" if n % 10 < 5 else "ArrowLeft")
-        found.append(page.evaluate("window.result"))
+        page.evaluate(LATENCY)
+        move(page, knob, "ArrowRight" if n % 10 < 5 else "ArrowLeft")
+        found.append(page.wait_for_function("took").json_value())
     return found

@@ -1,10 +1,15 @@
-"""What a committed lesson defines: its own functions, pulled out to be tested."""
+"""What a committed lesson defines: its own functions, pulled out to be tested; its exercises."""
 
 import ast
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
+
+from hmr_edu.course.grading.stub import has_solution, without_check
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 def definitions(path: Path, *names: str) -> dict[str, Any]:
@@ -29,4 +34,33 @@ def definitions(path: Path, *names: str) -> dict[str, Any]:
     missing = [name for name in names if name not in found]
     if missing:
         raise KeyError(f"{path.name} does not define {', '.join(missing)}")
+    return found
+
+
+class Solved(NamedTuple):
+    """An exercise in a notebook."""
+
+    notebook: Path
+    function: str
+    check: str
+    stars: int  # on its card
+
+
+def code_of(path: Path) -> list[str]:
+    """Return the sources of a notebook's code cells."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def solved_exercises() -> list[Solved]:
+    """Return every exercise of the lessons, then every problem."""
+    found = []
+    for path in sorted(NOTEBOOKS.glob("0*.ipynb")) + sorted(NOTEBOOKS.glob("problems/*.ipynb")):
+        stars = 0
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                stars = len((re.findall(r"★+", cell.source) or ["★" * stars])[-1])
+            elif has_solution(cell.source):
+                _, check, function = without_check(cell.source)
+                found.append(Solved(path, function, check, stars))
     return found

@@ -1,4 +1,4 @@
-"""Lesson 00: its figures, its inline code against the package, its checks against mistakes."""
+"""Lesson 00: its figures, and its inline code against the package."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from helpers.lesson_code import definitions
 
 from hmr_edu import metrics, theta
 from hmr_edu.camera import CropBox
-from hmr_edu.course.checks.start import CHANGES
+from hmr_edu.course.exercises.lesson_00.noticed import CHANGES
 from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz.diagrams.course_map import BOXES, course_map
 from hmr_edu.viz.diagrams.steps_figure import steps_figure
@@ -139,34 +139,3 @@ def test_map_names_lessons_that_exist():
     assert numbers <= committed
     texts = [text.get_text() for text in course_map().axes[0].texts]
     assert {box.title for box in BOXES.values()} <= set(texts)
-
-
-# Wrong answers that people give, and words of what they are told; test_mutants tries them.
-
-
-def apart(t, first=3, end=75):
-    return t[:, :first], t[:, first:end].reshape(len(t), -1, 3), t[:, end:]
-
-
-MISTAKES = [
-    ("take_apart", theta.split_theta, "24 joints of 3"),
-    ("take_apart", lambda t: (t[:, :3], t[:, 2:74].reshape(-1, 24, 3), t[:, 75:]), "counts from 0"),
-    (
-        "take_apart",
-        lambda t: (t[:, :3], t[:, 3:75].reshape(-1, 3, 24).mT, t[:, 75:]),
-        "next to each other",
-    ),
-    ("take_apart", lambda t: (t[0, :3], t[0, 3:75].view(24, 3), t[0, 75:]), "first axis"),
-    ("take_apart", lambda t: apart(t)[:2], "camera, pose, betas"),
-    ("take_apart", lambda t: [*apart(t)], "camera, pose, betas"),
-    ("to_pixels", lambda p, size: (p + 1) * size / 2, "centre"),
-    ("to_pixels", lambda p, size: (p + 1) * size / 2 + 0.5, "not add"),
-    ("to_pixels", lambda p, size: (p + 1) / 2 * (size - 1), "outer edge"),
-    ("to_pixels", lambda p, size: (p + 1) * size - 0.5, "half the size"),
-    ("to_pixels", lambda p, size: ((p + 1) * size / 2 - 0.5).flip(-1), "swapped"),
-    ("to_pixels", lambda p, size: (p * torch.tensor([1, -1]) + 1) * size / 2 - 0.5, "no sign"),
-    ("noticed", lambda change: (True, True), "both put the hips"),
-    ("noticed", lambda change: (True, False), "left hand"),
-    ("noticed", lambda change: (False, False), "unbends"),
-    ("noticed", lambda change: True, "two bools"),
-]

@@ -1,4 +1,4 @@
-"""Lesson 2: its own functions against the package and smplx, and its checks against mistakes."""
+"""Lesson 2: its own functions against the package and smplx."""
 
 from pathlib import Path
 
@@ -108,77 +108,3 @@ def test_a_body_can_be_shaded_in_a_colour_per_vertex():
     dark = shade(seen, layer.faces, (0.9, 0.0, -0.38), 64, half)
     # The body's left, at the right of the picture, keeps its colour.
     assert dark[:, 36:, 2].max() > dark[:, :28, 2].max() + 50
-
-
-# Wrong answers: (what is wrong, the function, a piece of the hint it must get).
-
-
-def as_chain(compose, own=False, absolute=False):
-    def transforms(rotations, joints, parents):
-        R, t = [rotations[:, 0]], [joints[:, 0]]
-        for k in range(1, len(parents)):
-            p = parents[k]
-            bone = joints[:, k] if absolute else joints[:, k] - joints[:, p]
-            R.append(compose(R[p], rotations[:, k]))
-            t.append(t[p] + ((R[k] if own else R[p]) @ bone[..., None])[..., 0])
-        return torch.cat([torch.stack(R, 1), torch.stack(t, 1)[..., None]], -1)
-
-    return transforms
-
-
-def skin_by(change_t, change_R=lambda R: R, change_weights=lambda w: w):
-    def skinning(vertices, joints, G, weights):
-        R, t = change_R(G[..., :3]), change_t(G[..., :3], G[..., 3], joints)
-        w = change_weights(weights)
-        R, t = torch.einsum("vk,bkij->bvij", w, R), torch.einsum("vk,bki->bvi", w, t)
-        return (R @ vertices[..., None])[..., 0] + t
-
-    return skinning
-
-
-def from_rest(R, t, J):
-    return t - (R @ J[..., None])[..., 0]
-
-
-MISTAKES = [
-    (
-        "shape_blend",
-        lambda T, S, b: torch.einsum("vcn,bn->bvc", S, b),
-        "add them to the template",
-    ),
-    (
-        "shape_blend",
-        lambda T, S, b: T + (b @ S.reshape(10, -1)).view(len(b), -1, 3),
-        "LAST axis",
-    ),
-    ("shape_blend", lambda T, S, b: T - torch.einsum("vcn,bn->bvc", S, b), "PLUS"),
-    ("shape_blend", lambda T, S, b: T + S @ b[0], ""),
-    ("pose_feature", lambda R: R[:, 1:].flatten(1), "subtract the identity"),
-    ("pose_feature", lambda R: (R - torch.eye(3)).flatten(1), "the root is left out"),
-    ("pose_feature", lambda R: (R[:, :-1] - torch.eye(3)).flatten(1), "FIRST joint"),
-    ("pose_feature", lambda R: (R[:, 1:].mT - torch.eye(3)).flatten(1), "row after row"),
-    ("pose_feature", lambda R: (torch.eye(3) - R[:, 1:]).flatten(1), "sign"),
-    ("pose_feature", lambda R: R[:, 1:] - torch.eye(3), "flatten"),
-    ("global_transforms", as_chain(lambda p, k: k @ p), "parent comes first"),
-    ("global_transforms", as_chain(lambda p, k: p @ k, own=True), "PARENT's rotation"),
-    ("global_transforms", as_chain(lambda p, k: p @ k, absolute=True), "J_k - J_parent"),
-    ("global_transforms", as_chain(lambda p, k: k), "down the tree"),
-    (
-        "global_transforms",
-        lambda R, J, parents: as_chain(lambda p, k: p @ k)(R, J, (-1, 0, 0, 1, 2, 2, 4)),
-        "read the tree from",
-    ),
-    ("skinning", skin_by(lambda R, t, J: t), "take the rest pose out"),
-    ("skinning", skin_by(lambda R, t, J: t - J), "rest joint is turned too"),
-    (
-        "skinning",
-        skin_by(from_rest, change_weights=lambda w: torch.eye(w.shape[1])[w.argmax(1)]),
-        "not only the strongest",
-    ),
-    ("skinning", skin_by(from_rest, lambda R: R.mT), ""),
-    ("skinning", skin_by(lambda R, t, J: from_rest(R.mT, t, J), lambda R: R.mT), "transposed"),
-    ("turn_the_world", lambda R, t, p: t @ R.T, "the pelvis is missing"),
-    ("turn_the_world", lambda R, t, p: (t + p) @ R.T, "take the pelvis off"),
-    ("turn_the_world", lambda R, t, p: (t - p) @ R.T + p, "signs"),
-    ("turn_the_world", lambda R, t, p: (t + p) @ R - p, "wrong side"),
-]

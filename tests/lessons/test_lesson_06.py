@@ -1,4 +1,4 @@
-"""Lesson 06: its inline code against the package and against peers; its checks against mistakes."""
+"""Lesson 06: its inline code against the package and against peers."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,6 @@ from hmr_edu.body import load_body
 from hmr_edu.course.check import Check
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.losses import keypoints3d_loss
-from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.adversarial import critic_weights
 from hmr_edu.training.config import OptimizerConfig
 from hmr_edu.training.optimizers import learning_rate
@@ -27,13 +26,13 @@ def lesson():
         "draw_people",
         "EveryStep",
         "trio",
-        "Rules",
+        "Setting",
         "FALLING",
-        "play",
+        "train_three",
         *EXERCISES,
     )
     found = definitions(LESSON, *names)
-    found.update(body=load_body("lite"), prior=load_pose_prior(), heard=critic_weights())
+    found.update(body=load_body("lite"), prior=load_pose_prior(), output_weights=critic_weights())
     return found
 
 
@@ -62,12 +61,12 @@ def test_schedule_is_the_package_s(lesson):
 
 def test_the_stack_trains_each_network_as_if_alone(lesson):
     """Three in a stack, or one by itself: the same updates of network and critics."""
-    rules, n = lesson["Rules"](adversary=0.5, three_d=1.0, mocap=30), 4
+    setting, n = lesson["Setting"](adversary=0.5, three_d=1.0, mocap=30), 4
     R = lesson["draw_people"](40, 0)
     X = lesson["keypoints_of"](R)
     phi = X[..., :2].flatten(1)
     lesson.update(R=R, X=X, phi=phi, phi_test=phi[:5], mocap=lesson["draw_people"](30, 1)[:, 1:])
-    together, curve = lesson["play"](rules, updates=3, n=n)
+    together, curve = lesson["train_three"](setting, updates=3, n=n)
     assert together.shape == (3, 3, 5, 24, 3, 3)
     assert curve.shape == (3, 2)
 
@@ -86,18 +85,20 @@ def test_the_stack_trains_each_network_as_if_alone(lesson):
         steps = one(phi[who])
         off = (lesson["keypoints_of"](steps[-1]) - X[who]).abs()
         fake = steps[:, :, 1:].flatten(0, 1)
-        E = ((judge(fake, torch.zeros(len(fake), 10)) - 1).square() @ lesson["heard"]).mean()
+        E = (
+            (judge(fake, torch.zeros(len(fake), 10)) - 1).square() @ lesson["output_weights"]
+        ).mean()
         opt.zero_grad()
         (10 * off[..., :2].mean() + off.mean() + 0.5 * E).backward()
         opt.step()
-        real = lesson["mocap"][torch.randint(rules.mocap, (3, n), generator=g)[1]]
+        real = lesson["mocap"][torch.randint(setting.mocap, (3, n), generator=g)[1]]
         says, says_real = (
             judge(fake.detach(), torch.zeros(len(fake), 10)),
             judge(real, real.new_zeros(n, 10)),
         )
         judge_opt.zero_grad()
-        D = says.square() @ lesson["heard"]
-        (D.mean() + ((says_real - 1).square() @ lesson["heard"]).mean()).backward()
+        D = says.square() @ lesson["output_weights"]
+        (D.mean() + ((says_real - 1).square() @ lesson["output_weights"]).mean()).backward()
         judge_opt.step()
     torch.testing.assert_close(together[1], one(phi[:5]).detach(), atol=1e-4, rtol=0)
 
@@ -107,121 +108,3 @@ def test_a_check_lets_nan_be_an_argument():
     with check.part("NaN"):
         check.call(torch.tensor([1.0, torch.nan]))
     assert check.report().passed
-
-
-# Wrong answers that people give, and words of what they are told; test_mutants tries them.
-
-
-def masked_late(pred, target, labelled):
-    off = torch.where(labelled[:, None], (pred - target).square().sqrt(), 0.0)
-    return off.sum() / (labelled.sum() * pred.shape[1]).clamp(min=1)
-
-
-def zero_by_zero(pred, target, labelled):
-    return (pred - torch.where(labelled[:, None], target, 0.0)).abs()[labelled].mean()
-
-
-def masked_by_product(pred, target, labelled):
-    off = (pred - target).abs() * labelled[:, None]
-    return off.sum() / (labelled.sum() * pred.shape[1]).clamp(min=1)
-
-
-def whole_batch(pred, target, labelled):
-    known = labelled[:, None]
-    target = torch.where(known, target, 0.0)
-    return torch.where(known, (pred - target).abs(), 0.0).mean()
-
-
-def from_theta(thetas, first=6, joints=23):
-    theta = torch.cat(thetas)
-    vectors = theta[:, first : first + 3 * joints].unflatten(1, (joints, 3))
-    return axis_angle_to_matrix(vectors), theta[:, 75:]
-
-
-def stacked(thetas):
-    R, betas = from_theta(thetas)
-    return R.unflatten(0, (len(thetas), -1)), betas.unflatten(0, (len(thetas), -1))
-
-
-def detached(thetas):
-    return tuple(part.detach() for part in from_theta(thetas))
-
-
-def cosine(k, steps):
-    return 0.5 * (1 + math.cos(math.pi * k / steps))
-
-
-def turns(
-    network, critics, phi, real, network_opt, critics_opt,
-    detach=True, clear_network=True, clear_critics=True, again=False, sign=1, flip=False,
-):  # fmt: skip
-    fake = network(phi)
-    E = (critics(fake) - (0 if flip else 1)).square().sum(1).mean()
-    if clear_network:
-        network_opt.zero_grad()
-    (sign * E).backward(retain_graph=not detach)
-    kept = [p.grad.clone() for p in network.parameters()]
-    if detach:
-        network_opt.step()
-    if clear_critics:
-        critics_opt.zero_grad()
-    if again:
-        fake = network(phi)
-    says = critics(fake.detach() if detach else fake)
-    D = (critics(real) - 1).square().sum(1).mean() + says.square().sum(1).mean()
-    D.backward()
-    if not detach:
-        network_opt.step()
-    assert kept
-    critics_opt.step()
-    return E, D
-
-
-def backward_twice(network, critics, phi, real, network_opt, critics_opt):
-    fake = network(phi)
-    E = (critics(fake) - 1).square().sum(1).mean()
-    network_opt.zero_grad()
-    E.backward()
-    D = (critics(real) - 1).square().sum(1).mean() + critics(fake).square().sum(1).mean()
-    critics_opt.zero_grad()
-    D.backward()
-    network_opt.step()
-    critics_opt.step()
-    return E, D
-
-
-def no_steps(network, critics, phi, real, network_opt, critics_opt):
-    fake = network(phi)
-    E = (critics(fake) - 1).square().sum(1).mean()
-    D = (critics(real) - 1).square().sum(1).mean() + critics(fake).square().sum(1).mean()
-    return E, D
-
-
-MISTAKES = [
-    ("labelled_l1", masked_late, "before you subtract"),
-    ("labelled_l1", masked_by_product, "0 / 0"),
-    ("labelled_l1", zero_by_zero, "0 / 0"),
-    ("labelled_l1", whole_batch, "not by the whole batch"),
-    ("labelled_l1", lambda p, t, m: (p - t).abs().mean(), "counts all of them"),
-    ("fakes_of", lambda thetas: from_theta(thetas, 3, 24), "leave it out"),
-    ("fakes_of", lambda thetas: from_theta(thetas, 3), "begins with the camera"),
-    ("fakes_of", lambda thetas: from_theta(thetas[-1:]), "every step"),
-    ("fakes_of", lambda thetas: from_theta(thetas[::-1]), "first step first"),
-    ("fakes_of", stacked, "torch.cat"),
-    ("fakes_of", detached, "no .detach()"),
-    ("schedule", lambda k, K, w, p: p * min(1, k / w) * cosine(k, K), "(step + 1) / warmup"),
-    ("schedule", lambda k, K, w, p: 2 * p * min(1, (k + 1) / w) * cosine(k, K), "halve"),
-    (
-        "schedule",
-        lambda k, K, w, p: p * min(1, (k + 1) / w) * cosine(max(0, k - w), K - w),
-        "whole training",
-    ),
-    ("schedule", lambda k, K, w, p: min(1, (k + 1) / w) * cosine(k, K), "peak"),
-    ("take_turns", lambda *a: turns(*a, clear_critics=False), "zero_grad() before"),
-    ("take_turns", lambda *a: turns(*a, clear_network=False), "old gradients"),
-    ("take_turns", lambda *a: turns(*a, again=True), "of before the network's update"),
-    ("take_turns", lambda *a: turns(*a, detach=False), "detach the fakes"),
-    ("take_turns", lambda *a: turns(*a, sign=-1), "climbs"),
-    ("take_turns", backward_twice, "detach the fakes"),
-    ("take_turns", no_steps, "step()"),
-]

@@ -2,27 +2,14 @@
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from helpers.fresh_environment import ROOT, install, make_environment, run, tracked
 
-ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-
-
-def tracked() -> list[Path]:
-    try:
-        out = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("not a git checkout")
-    return [ROOT / name for name in out.stdout.split("\0") if name]
 
 
 def test_conda_only_brings_python_and_delegates():
@@ -51,25 +38,12 @@ def test_what_conda_hands_to_pip_installs(tmp_path):
     # As conda does it: the lines in a file, read in the folder of environment.yml.
     absolute = [re.sub(r"(-c |-e )", rf"\1{ROOT}/", line) for line in pip_lines]
     requirements.write_text("\n".join(absolute))
-    python = tmp_path / "venv/bin/python"
-    subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
-    links = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "get", "global.find-links"],
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    installed = subprocess.run(
-        [sys.executable, "-m", "uv", "pip", "install", "--python", python, "-r", requirements],
-        env={**os.environ, **({"UV_FIND_LINKS": links} if links else {})},
-        capture_output=True,
-        text=True,
-    )
-    assert installed.returncode == 0, installed.stderr
+    python = make_environment(tmp_path / "venv")
+    install(python, ["-r", requirements], pinned=False)
     check = "import hmr_edu, torch, smplx, jupyterlab, plotly, nbval; print(torch.__version__)"
-    said = subprocess.run([python, "-c", check], capture_output=True, text=True, cwd=tmp_path)
-    assert said.returncode == 0, said.stderr
+    version = run([python, "-c", check], tmp_path)
     pinned = re.search(r"^torch==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
-    assert said.stdout.startswith(pinned[1])
+    assert version.startswith(pinned[1])
 
 
 def test_constraints_pin_every_direct_dependency():
@@ -96,9 +70,7 @@ def test_no_file_grows_beyond_one_concept():
         p.relative_to(ROOT): len(p.read_text().splitlines())
         for p in (ROOT / "hmr_edu").rglob("*.py")
     }
-    # The checks of one lesson stay together: half a dozen functions that share no code.
-    limit = {path: 450 if "checks" in path.parts else 320 for path in lengths}
-    assert not {str(path): n for path, n in lengths.items() if n > limit[path]}
+    assert not {str(path): n for path, n in lengths.items() if n > 320}
 
 
 def test_no_machine_paths_and_no_poses():

@@ -18,6 +18,8 @@ from hmr_edu.training import LossConfig, Trainer
 from hmr_edu.training.complete_run import run
 from hmr_edu.training.config import make_loss_config
 from hmr_edu.training.presets import PRESETS
+from hmr_edu.viz.report.page import write_report
+from hmr_edu.viz.report.records import read_samples
 
 
 def test_options_and_registry_have_the_same_terms():
@@ -108,6 +110,13 @@ def test_a_toy_data_set_trains(tmp_path):
     assert last["losses"]["keypoints2d"] > 0
     # Nothing else is known of photographs: every 3D term is exactly 0.
     assert {last["losses"][k] for k in ("keypoints3d", "pose", "betas")} == {0.0}
+    # The report shows the people, without a truth that nobody knows.
+    samples = read_samples(sorted((config.folder / "samples").glob("*.npz"))[-1])
+    assert samples.true_theta is None
+    assert samples.visible.sum(1).tolist() == [14] * 4
+    page = write_report(config.folder).read_text()
+    assert "step 3" in page
+    assert "truth, side view" not in page
 
 
 def test_a_mixture_trains_and_resumes_to_the_bit(tmp_path):

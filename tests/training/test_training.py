@@ -91,12 +91,12 @@ def test_workers_do_not_change_the_result(tmp_path, uninterrupted):
 
 def test_the_clock_ends_a_run_that_is_not_done(tmp_path):
     config = small(tmp_path, images=1_000_000, minutes=0.05)
-    began = time.monotonic()
     run(config)
-    assert time.monotonic() - began < 60
-    last = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[-1])
+    lines = (config.folder / "metrics.jsonl").read_text().splitlines()
+    *before, last = map(json.loads, lines)
     assert last["images"] < config.images
-    assert last["seconds"] >= 3
+    # The first step that ends after these 3 seconds is the last one.
+    assert last["seconds"] >= 3 >= max((record["seconds"] for record in before), default=0)
     # The schedule has come to its end, too.
     assert last["learning_rate"] < 0.1 * config.optimizer.learning_rate
 
@@ -258,12 +258,16 @@ def test_sigkill_at_random_moments_costs_nothing(tmp_path):
     kills = int(os.environ.get("HMR_EDU_KILLS", "3"))
     images, rng, killed = 320, random.Random(0), 0
     straight = small(tmp_path / "straight", images=images)
-    run(straight)
+    process, began = train_in_a_process(tmp_path / "straight", images), time.monotonic()
+    wait_for_a_checkpoint(process, straight.folder)
+    start_up = time.monotonic() - began
+    _, said = process.communicate()
+    assert process.returncode == 0, said
     config = small(tmp_path / "killed", images=images)
     while killed < kills:
         process = train_in_a_process(tmp_path / "killed", images)
-        # Start-up takes most of these seconds; the moment within the run is arbitrary.
-        deadline = time.monotonic() + rng.uniform(4, 12)
+        # Start-up takes most of this time; the moment within the run is arbitrary.
+        deadline = time.monotonic() + start_up * rng.uniform(0.8, 2.4)
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         if process.poll() is None:
@@ -283,6 +287,11 @@ def test_sigkill_at_random_moments_costs_nothing(tmp_path):
     _, said = process.communicate()
     assert process.returncode == 0, said
     assert_same_bits(weights(config), weights(straight))
+
+
+def wait_for_a_checkpoint(process: subprocess.Popen, folder: Path) -> None:
+    while not (folder / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
 
 
 def train_in_two_processes(out: Path) -> subprocess.Popen:
@@ -311,7 +320,7 @@ def still_training(out: Path) -> list[int]:
 @pytest.mark.slow
 def test_two_processes_share_a_run_and_end_together(tmp_path):
     process = train_in_two_processes(tmp_path / "straight")
-    text, _ = process.communicate(timeout=300)
+    text, _ = process.communicate()
     assert process.returncode == 0, text
     assert "report" in text
     lines = (tmp_path / "straight/cpu/metrics.jsonl").read_text().splitlines()
@@ -319,18 +328,15 @@ def test_two_processes_share_a_run_and_end_together(tmp_path):
 
     out = tmp_path / "killed"
     process = train_in_two_processes(out)
-    deadline = time.monotonic() + 300
-    while not (out / "cpu/checkpoint.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for_a_checkpoint(process, out / "cpu")
     # The launcher alone: its two processes must notice by themselves.
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    deadline = time.monotonic() + 10
-    while still_training(out) and time.monotonic() < deadline:
+    while still_training(out):
         time.sleep(0.1)
-    assert not still_training(out)
+    assert not (out / "cpu/model.safetensors").exists()  # they did not train to the end
     process = train_in_two_processes(out)
-    text, _ = process.communicate(timeout=300)
+    text, _ = process.communicate()
     assert process.returncode == 0, text
     assert_same_bits(
         *(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -56,21 +57,36 @@ def messages(explorer) -> list:
     return sent
 
 
-def test_throttle_first_at_once_last_always():
-    seen, slider = [], {}
+class Clock:
+    """An event loop with one timer; its time passes only when a test says so."""
 
-    async def events():
-        throttle = Throttle(lambda: seen.append(slider["value"]), every=0.05)
-        for value in range(50):
-            slider["value"] = value
-            throttle.request()
-            await asyncio.sleep(0.002)
-        await asyncio.sleep(0.1)
+    now, due, action = 0.0, float("inf"), None
 
-    asyncio.run(events())
-    assert seen[0] == 0
-    assert seen[-1] == 49
-    assert len(seen) < 15
+    def call_later(self, seconds, action):
+        self.due, self.action = self.now + seconds, action
+        return self
+
+    def cancel(self):
+        self.due = float("inf")
+
+    def sleep(self, seconds):
+        self.now += seconds
+        if self.now >= self.due:
+            self.action()
+
+
+def test_throttle_first_at_once_last_always(monkeypatch):
+    clock, seen, slider = Clock(), [], {}
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    throttle = Throttle(lambda: seen.append(slider["value"]), every=0.05)
+    for value in range(50):
+        slider["value"] = value
+        throttle.request()
+        clock.sleep(0.003)
+    assert seen == [0, 16, 33]  # as requested, after 51 and after 102 ms
+    clock.sleep(0.1)
+    assert seen == [0, 16, 33, 49]
 
 
 def test_throttle_without_a_loop_acts_at_once():

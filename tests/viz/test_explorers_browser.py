@@ -1,10 +1,23 @@
 """Explorers as people meet them: a real JupyterLab, a real browser, keys on real sliders."""
 
+import itertools
 import re
 
-import numpy as np
 import pytest
-from helpers.lab import DRAWN, KEEP, WATCH, Lab, handle, new_page, open_explorers, settle
+from helpers.lab import (
+    DRAWN,
+    KEEP,
+    PROMPT,
+    STARTED,
+    WATCH,
+    Lab,
+    handle,
+    move,
+    new_page,
+    open_explorers,
+    settle,
+)
+from helpers.patience import act_until, frames
 from plotly.offline import get_plotlyjs
 
 from hmr_edu.viz.explore import explore_shape
@@ -73,10 +86,10 @@ def still_eye(page) -> dict[str, float]:
     return eye
 
 
-def wait_for_view(page, view: str) -> None:
-    """Wait until a button's view is drawn: on a busy machine it comes long after the click."""
+def show_view(page, view: str, act) -> None:
+    """Act on a view's button until its view is drawn."""
     near = f"{list(VIEWS[view])}.every((x, n) => Math.abs({EYE}['xyz'[n]] - x) < 1e-3)"
-    page.wait_for_function(f"() => {near}")
+    act_until(page, act, near, f"the view {view}")
     still_eye(page)
 
 
@@ -86,27 +99,25 @@ def test_draws_moves_and_keeps_the_camera(notebook, name):
     shown = output(page, name)
     assert page.evaluate(f"{FIGURE}._fullData.every(trace => trace.visible === true)")
     if name != "camera":  # whose pictures do not turn
-        # Turn the scene as a reader does, by dragging.
-        box = shown.locator(".gl-container canvas").bounding_box()
-        x, y = box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2
         start = page.evaluate(EYE)
-        for _ in range(4):  # on a busy machine the scene may not listen yet
+
+        def drag():
+            """Turn the scene as a reader does."""
+            box = shown.locator(".gl-container canvas").bounding_box()
+            x, y = box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2
             page.mouse.move(x, y)
-            page.wait_for_timeout(200)  # where joints can be clicked, it looks for one
+            frames(page)  # where joints can be clicked, it looks for one
             page.mouse.down()
             page.mouse.move(x + 70, y + 10, steps=10)
-            page.wait_for_timeout(200)
+            frames(page)
             page.mouse.up()
-            eye = still_eye(page)
-            if abs(eye["x"] - start["x"]) > 0.1:
-                break
-        assert abs(eye["x"] - start["x"]) > 0.1, "the drag did not turn the scene"
+
+        turned = f"Math.abs({EYE}.x - {start['x']}) > 0.1"
+        act_until(page, drag, turned, "the drag turned the scene")
     eye = still_eye(page)
     page.evaluate("window.before = look()")
-    handle(shown, EXPLORERS[name][1]).focus()
     key = "ArrowLeft" if name == "comparison" else "ArrowRight"
-    for _ in range(3):
-        page.keyboard.press(key)
+    move(page, handle(shown, EXPLORERS[name][1]), key, key, key)
     page.wait_for_function("() => !same(before, look())")
     # Where the drag left it, not where it began; what is left of the soft stop may follow.
     assert page.evaluate(EYE) == pytest.approx(eye, abs=0.02)
@@ -114,24 +125,31 @@ def test_draws_moves_and_keeps_the_camera(notebook, name):
     assert not page.wrong
 
 
+# Whether these points are drawn.
+POINTS = f"""points => Object.entries(points).every(([axis, values]) => {{
+  const shown = {FIGURE}?._fullData[0][axis];
+  return shown && values.every((value, n) => Math.abs(value - shown[n]) < 1e-5);
+}})"""
+
+
 def test_fifty_fast_moves_end_on_the_right_body(notebook):
     page = notebook
     knob = handle(output(page, "shape"), "beta 0")
-    knob.focus()
+    move(page, knob, "ArrowRight")  # it listens
     start = float(knob.get_attribute("aria-valuenow"))
     for n in range(50):
-        page.keyboard.press("ArrowRight" if n % 10 < 7 else "ArrowLeft")
-    # All of them arrive at the knob; what it shows last must be what is drawn last.
-    page.wait_for_timeout(3000)
-    settle(page, 1000)
+        page.keyboard.press("ArrowLeft" if n % 10 < 3 else "ArrowRight")
+    # All of them arrive at the knob; what it shows last must be what is drawn last. No move before
+    # the last one comes as far.
     value = float(knob.get_attribute("aria-valuenow"))
     assert value == pytest.approx(start + 2.0)  # 35 right, 15 left, a tenth each
     explorer = explore_shape()
     explorer.controls["beta 0"].value = value
     explorer.flush()
-    expected = [explorer.figure.data[0][axis] for axis in "xyz"]
-    shown = page.evaluate(f"[...'xyz'].map(axis => Array.from({FIGURE}._fullData[0][axis]))")
-    np.testing.assert_allclose(shown, expected, atol=1e-5)
+    expected = {axis: explorer.figure.data[0][axis].tolist() for axis in "xyz"}
+    page.wait_for_function(POINTS, arg=expected)
+    settle(page, 1000)
+    assert page.evaluate(POINTS, expected)
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -150,13 +168,15 @@ def test_the_keyboard_reaches_everything(notebook):
     controls = shown.locator(
         "[role=button], select, [role=slider], .widget-readout, button:not(:disabled)"
     ).all()
-    controls[0].focus()
-    for control in controls[1:]:
-        page.keyboard.press("Tab")
-        assert control.evaluate("element => element === document.activeElement"), control
-    shown.get_by_role("button", name="view: side").focus()
-    page.keyboard.press("Enter")
-    wait_for_view(page, "side")
+    for before, control in itertools.pairwise(controls):
+        act_until(
+            page,
+            lambda before=before: before.press("Tab"),
+            lambda control=control: control.evaluate("it => it === document.activeElement"),
+            f"Tab leads to {control}",
+        )
+    side = shown.get_by_role("button", name="view: side")
+    show_view(page, "side", lambda: side.press("Enter"))
 
 
 # Where in the page a point of the scene is drawn: through the scene's own matrices.
@@ -175,8 +195,7 @@ PROJECT = f"""point => {{
 def test_a_click_on_the_skeleton_picks_the_joint(notebook):
     page = notebook
     shown = output(page, "pose")
-    shown.get_by_role("button", name="view: front").click()
-    wait_for_view(page, "front")
+    show_view(page, "front", shown.get_by_role("button", name="view: front").click)
     head = page.evaluate(f"[...'xyz'].map(axis => {FIGURE}._fullData[3][axis][15])")
     picker = shown.get_by_role("combobox", name="joint")
     assert picker.input_value() != "head"
@@ -187,22 +206,23 @@ def test_a_click_on_the_skeleton_picks_the_joint(notebook):
           {FIGURE}.on('plotly_unhover', () => {{ hovered = null; }});
         }}"""
     )
-    # A reader moves the mouse until the label says "head". Where the scene looks for what lies
-    # under the mouse, a busy machine's picture may be a late one.
+    # A reader moves the mouse until the label says "head".
     around = [(dx, dy) for dx in range(-18, 19, 6) for dy in range(-36, 37, 6)]
-    for dx, dy in sorted(around, key=lambda d: d[0] ** 2 + d[1] ** 2) * 2:
+    places = itertools.cycle(sorted(around, key=lambda d: d[0] ** 2 + d[1] ** 2))
+
+    def point():
+        dx, dy = next(places)
         x, y = page.evaluate(PROJECT, head)
         page.mouse.move(x + dx - 1, y + dy)
         page.mouse.move(x + dx, y + dy)
-        page.wait_for_timeout(150)
-        if page.evaluate("hovered") != "head":
-            continue
+        frames(page)
+
+    def click():
+        act_until(page, point, "hovered === 'head'", "the mouse is on the head", pause=0)
         page.mouse.down()
         page.mouse.up()
-        page.wait_for_timeout(1000)
-        if picker.input_value() == "head":
-            break
-    assert picker.input_value() == "head"
+
+    act_until(page, click, lambda: picker.input_value() == "head", "the head is picked")
 
 
 def test_a_clip_plays(notebook):
@@ -212,10 +232,10 @@ def test_a_clip_plays(notebook):
     before = float(frame.get_attribute("aria-valuenow"))
     page.evaluate("window.before = look()")
     play = shown.get_by_role("button", name="play or pause")
-    play.click()
+    paused = play.locator(".fa-play")
+    act_until(page, play.click, lambda: not paused.count(), "it plays")
     page.wait_for_function("() => !same(before, look())")
-    page.wait_for_timeout(500)
-    play.click()
+    act_until(page, play.click, paused.count, "it pauses")
     assert float(frame.get_attribute("aria-valuenow")) > before
 
 
@@ -227,14 +247,17 @@ def test_voila_and_notebook_7_serve_an_explorer(browser, lab, front):
     page.goto(f"{lab.url}{front}/one.ipynb")
     if front == "notebooks":
         page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        page.locator(".jp-CodeCell").click()
-        page.keyboard.press("Shift+Enter")
+        cell = page.locator(".jp-CodeCell").first
+        act_until(
+            page,
+            lambda: cell.locator(".cm-content").press("Shift+Enter"),
+            lambda: STARTED.search(cell.locator(PROMPT).inner_text()),
+            "the cell is run",
+        )
     page.evaluate(WATCH)
     page.wait_for_function(DRAWN, arg=0)
     page.evaluate("window.before = look()")
-    handle(page, "beta 0").focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
+    move(page, handle(page, "beta 0"), "ArrowRight", "ArrowRight", "ArrowRight")
     # What else these pages complain of, off the network, is not ours.
     page.wait_for_function("() => !same(before, look())")
     page.close()
@@ -245,18 +268,19 @@ def test_a_film_moves_without_a_kernel(browser, tmp_path):
     (tmp_path / "plotly.js").write_text(get_plotlyjs(), encoding="utf-8")
     markup = fragment(figure, "film")
     (tmp_path / "film.html").write_text(f"<!doctype html><meta charset=utf-8>{markup}")
-    page = browser.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page = new_page(browser)
     page.goto((tmp_path / "film.html").as_uri())
-    page.wait_for_selector(".gl-container canvas", state="attached")
-    shown = "Array.from(document.querySelector('.js-plotly-plot')._fullData[0].z)"
-    assert page.evaluate(shown) == pytest.approx(figure.frames[0].data[0].z.tolist(), abs=1e-6)
+    page.evaluate("which = 0")
+    page.wait_for_function(POINTS, arg={"z": figure.frames[0].data[0].z.tolist()})
     # Press the slider's rail at its right end, the last value.
-    rail = page.locator(".slider-rail-touch-rect").bounding_box()
-    page.mouse.click(rail["x"] + rail["width"] - 3, rail["y"] + rail["height"] / 2)
-    page.wait_for_function("document.querySelector('.slider-label')?.textContent.includes('3')")
-    page.wait_for_timeout(500)
-    assert page.evaluate(shown) == pytest.approx(figure.frames[2].data[0].z.tolist(), abs=1e-6)
-    assert not wrong
+    rail = page.locator(".slider-rail-touch-rect")
+
+    def press():
+        box = rail.bounding_box()
+        page.mouse.click(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
+
+    label = "document.querySelector('.slider-label')?.textContent.includes('3')"
+    act_until(page, press, label, "the slider says 3")
+    page.wait_for_function(POINTS, arg={"z": figure.frames[2].data[0].z.tolist()})
+    assert not page.wrong
     page.close()

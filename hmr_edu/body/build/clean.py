@@ -1,7 +1,7 @@
-"""From the source mesh to a closed skin: drop what is inside, cap the mouth, set the eyes.
+"""From the source mesh to a closed skin: remove the inside, close the mouth, set the eyes.
 
-Every vertex of the skin is a fixed affine combination of source vertices, so all shape
-targets carry over and the eyes follow the eyeballs of each shape.
+Every vertex of the skin is a fixed affine combination of source vertices. So all shape targets can
+be transferred, and the eyes follow the eyeballs of each shape.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from hmr_edu.body.build.mirror import FLIP, Half
 from hmr_edu.body.build.source import Source
 from hmr_edu.io.errors import DataError
 
-# The visible eye: rings around the gaze, (radius in mm, how deep it is carved in mm). The iris
-# is carved as in a marble head, for a body without texture looks blind otherwise.
+# The visible eye: rings around the line of sight, (radius in mm, depth of carving in mm). The iris
+# is carved as in a marble head, because a body without texture looks blind otherwise.
 EYE_RINGS = ((9.0, 0.0), (5.4, 0.0), (4.8, 1.5), (2.6, 1.3), (2.0, 4.0))
 PUPIL_DEPTH = 4.5e-3
 MOUTH_DEPTH = 3e-3
@@ -25,9 +25,9 @@ MOUTH_DEPTH = 3e-3
 
 @dataclass(frozen=True)
 class Skin:
-    """The left half of the closed skin, and how its H vertices follow from the N of the source.
+    """The left half of the closed skin, and the matrix from the N source vertices to its H.
 
-    `eye` lists the vertices of the left eyeball's visible part.
+    `eye` lists the vertices of the visible part of the left eyeball.
     """
 
     half: Half
@@ -38,16 +38,16 @@ class Skin:
 def affine_weights(
     anchors: Float[np.ndarray, "A 3"], points: Float[np.ndarray, "P 3"]
 ) -> Float[np.ndarray, "P A"]:
-    """Find the smallest weights, each row summing to 1, that give `points` from `anchors`.
+    """Return the smallest weights, each row with sum 1, that give `points` from `anchors`.
 
-    They give the same points of any affine image of the anchors, too.
+    For any affine image of the anchors they give the same image of the points.
     """
     system = np.vstack([anchors.T, np.ones(len(anchors))])
     return (np.linalg.pinv(system) @ np.vstack([points.T, np.ones(len(points))])).T
 
 
 def boundary_loops(faces: np.ndarray) -> list[list[int]]:
-    """Follow the boundary of an oriented mesh: closed loops of vertices, in the faces' sense."""
+    """Return the boundary of an oriented mesh as closed loops of vertices, in the faces' sense."""
     n = faces.shape[1]
     edges = {(int(f[i]), int(f[(i + 1) % n])) for f in faces for i in range(n)}
     onward = {a: b for a, b in edges if (b, a) not in edges}
@@ -63,7 +63,7 @@ def boundary_loops(faces: np.ndarray) -> list[list[int]]:
 
 
 def fan(outer: list[int], inner: list[int]) -> list[tuple[int, int, int]]:
-    """Triangles between two rings of equal length; `outer` runs along the hole's boundary."""
+    """Make triangles between two rings of equal length; `outer` runs along the hole's boundary."""
     following = list(zip(outer[1:] + outer[:1], inner[1:] + inner[:1], strict=True))
     faces = []
     for a, b, (c, d) in zip(outer, inner, following, strict=True):
@@ -86,9 +86,9 @@ def split_quads(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
 
 
 def eye_rows(source: Source, loop: list[int]) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
-    """Rows of the new vertices of one eye, and faces.
+    """Return the rows of the new vertices of one eye, and its faces.
 
-    Face entries >= 0 are source vertices, -1 - k is the k-th new vertex.
+    A face entry >= 0 is a source vertex, -1 - k is the k-th new vertex.
     """
     ball = source.groups["helper-l-eye"]
     points, rim = source.vertices[ball], source.vertices[loop]
@@ -100,7 +100,7 @@ def eye_rows(source: Source, loop: list[int]) -> tuple[np.ndarray, list[tuple[in
     reach = np.linalg.norm(spokes, axis=1)
     new, faces, outer = [], [], list(loop)
     for step, (size, depth) in enumerate(EYE_RINGS):
-        # The lids cover part of each circle: stop short of the rim, each ring a bit further in.
+        # The lids cover part of each circle: stop before the rim, each ring a bit farther inside.
         length = np.minimum(size * 1e-3, reach * (0.94 - 0.08 * step))
         flat = gaze + spokes * (length / reach)[:, None]
         inside = np.maximum(radius**2 - ((flat - centre[:2]) ** 2).sum(1), 0)
@@ -118,17 +118,17 @@ def eye_rows(source: Source, loop: list[int]) -> tuple[np.ndarray, list[tuple[in
 
 
 def mouth_rows(source: Source, loop: list[int]) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
-    """Rows and faces of the left half of a closed mouth: a groove between the lips."""
+    """Return rows and faces of the left half of a closed mouth: a groove between the lips."""
     x = source.vertices[loop, 0]
     mids = [k for k in range(len(loop)) if source.mirror[loop[k]] == loop[k]]
     if len(mids) != 2:
         raise DataError("the mouth's rim should cross the middle twice")
     first, second = mids
-    one, other = loop[first : second + 1], loop[second:] + loop[: first + 1]
-    side = one if x[first + 1] > 0 else other
+    first_half, second_half = loop[first : second + 1], loop[second:] + loop[: first + 1]
+    side = first_half if x[first + 1] > 0 else second_half
     pairs = list(zip(side[: len(side) // 2], side[::-1][: len(side) // 2], strict=True))
     lips = np.array([(source.vertices[a] + source.vertices[b]) / 2 for a, b in pairs])
-    # The groove runs out towards the corner of the mouth, which the last pair is.
+    # The groove gets flat towards the corner of the mouth, which is the last pair.
     taper = 1 - (np.arange(len(pairs)) / (len(pairs) - 1)) ** 2
     lips[:, 2] -= MOUTH_DEPTH * taper
     rows = np.zeros((len(pairs) - 1, len(source.vertices)))
@@ -143,7 +143,7 @@ def mouth_rows(source: Source, loop: list[int]) -> tuple[np.ndarray, list[tuple[
 
 
 def close_skin(source: Source) -> Skin:
-    """Close the skin, take its left half. Raises DataError when the source is not as expected."""
+    """Close the skin and take its left half; raise DataError on an unexpected source."""
     inner = np.zeros(len(source.vertices), dtype=bool)
     inner[source.inner] = True
     kept = source.quads[~inner[source.quads].any(1)]
@@ -176,5 +176,5 @@ def close_skin(source: Source) -> Skin:
 def halve(
     combine: sparse.csr_array, source: Source, values: Float[np.ndarray, "N 3"]
 ) -> Float[np.ndarray, "H 3"]:
-    """Positions or offsets of the half's vertices, averaged with the mirrored right side."""
+    """Return positions or offsets of the half, averaged with the mirrored right side."""
     return combine @ ((values + values[source.mirror] * FLIP) / 2)

@@ -1,6 +1,6 @@
-"""Pose correctives: what dual-quaternion skinning does better than linear blend skinning.
+"""Pose correctives: the advantage of dual-quaternion skinning over linear blend skinning.
 
-For each random pose the difference of the two is pulled back to the rest pose, and ridge
+For each random pose the difference of the two is transformed back to the rest pose. Ridge
 regression explains it by vec(R - I) of the joints between those that move the vertex.
 """
 
@@ -19,13 +19,13 @@ from hmr_edu.body.build.skinning import (
 )
 from hmr_edu.keypoints import SMPL_PARENTS
 
-# Blends weaker than this bend nothing that shows.
+# Skinning weights below this have no visible effect.
 TOUCHES = 0.005
 RIDGE = 1e-3
 
 
 def joints_between(joints: frozenset[int]) -> list[int]:
-    """List the joints whose rotation changes how the given joints stand to each other."""
+    """Return the joints whose rotation changes the given joints relative to each other."""
     paths = []
     for joint in joints:
         path = [joint]
@@ -41,7 +41,14 @@ def blend_dual_quaternions(
     R: Float[np.ndarray, "24 3 3"],
     t: Float[np.ndarray, "24 3"],
 ) -> Float[np.ndarray, "H 3"]:
-    """Skin by dual quaternions: the goal of the correctives."""
+    """Skin by dual quaternions: the target of the correctives.
+
+    Args:
+        rest: vertices at rest.
+        weights: skinning weights.
+        R: rotation of each joint's motion.
+        t: translation of each joint's motion.
+    """
     return dual_quaternion_skinning(rest, weights, dual_quaternions(R, t, SMPL_PARENTS))
 
 
@@ -51,7 +58,14 @@ def pulled_back(
     joints: Float[np.ndarray, "24 3"],
     rotations: Float[np.ndarray, "24 3 3"],
 ) -> Float[np.ndarray, "H 3"]:
-    """Find the rest offset that makes linear blending land where dual quaternions do."""
+    """Return the rest offset with which linear blending gives the dual-quaternion result.
+
+    Args:
+        rest: vertices at rest.
+        weights: skinning weights.
+        joints: joints at rest.
+        rotations: of the joints, relative to their parents.
+    """
     R, t = forward_kinematics(rotations, joints, SMPL_PARENTS)
     A, b = blend_matrices(weights, R, t)
     goal = blend_dual_quaternions(rest, weights, R, t)
@@ -59,7 +73,7 @@ def pulled_back(
 
 
 def pose_features(rotations: Float[np.ndarray, "P 24 3 3"]) -> Float[np.ndarray, "P 23 9"]:
-    """vec(R - I) of the 23 joints below the root."""
+    """Return vec(R - I) of the 23 joints below the root."""
     return (rotations[:, 1:] - np.eye(3)).reshape(len(rotations), 23, 9)
 
 
@@ -68,7 +82,7 @@ def fit_correctives(
     features: Float[np.ndarray, "P 23 9"],
     offsets: Float[np.ndarray, "P H 3"],
 ) -> Float[np.ndarray, "H 3 207"]:
-    """posedirs, zero wherever a joint has no say."""
+    """Fit posedirs, which are zero for joints without influence on a vertex."""
     posedirs = np.zeros((weights.shape[0], 3, 23, 9))
     groups = defaultdict(list)
     for vertex, row in enumerate(weights):
@@ -94,7 +108,15 @@ def corrected_blend(
 ) -> tuple[
     Float[np.ndarray, "P H 3"], tuple[Float[np.ndarray, "P 24 3 3"], Float[np.ndarray, "P 24 3"]]
 ]:
-    """SMPL's own skinning: vertices of each pose, and each joint's motion x -> R x + t."""
+    """Skin as SMPL does; return the vertices of each pose, and each joint's motion x -> R x + t.
+
+    Args:
+        rest: vertices at rest.
+        joints: joints at rest.
+        weights: skinning weights.
+        posedirs: pose correctives.
+        rotations: of each pose, relative to the parents.
+    """
     points, motions = [], []
     for rotation, feature in zip(rotations, pose_features(rotations), strict=True):
         R, t = forward_kinematics(rotation, joints, SMPL_PARENTS)

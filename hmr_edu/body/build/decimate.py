@@ -1,8 +1,9 @@
 """The small body: half of the full one decimated, then mirrored.
 
-Quadric edge collapse (Garland and Heckbert, 1997) spends vertices where they save millimetres. A
-face needs more than that and toes less, so such places are blown up or shrunk first. The new
-vertices are then pinned to the old surface, so all that is known there carries over.
+Quadric edge collapse (Garland and Heckbert, 1997) keeps vertices where they reduce the error in
+millimetres. A face needs more vertices than that, and toes fewer, so such places are enlarged or
+shrunk first. The new vertices are then expressed by points of the old surface, so that all data of
+the old surface can be transferred.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from hmr_edu.body.build.clean import boundary_loops
 from hmr_edu.body.build.mirror import FLIP, Half
 from hmr_edu.io.errors import DataError
 
-# How many faces, by their middles, are tried as the nearest.
+# Number of faces with the nearest centres that are tried for the nearest point.
 NEAR_FACES = 40
 
 
@@ -24,7 +25,7 @@ def blow_up(
 ) -> Float[np.ndarray, "H 3"]:
     """Enlarge (or shrink) the surroundings of places given as (centre, radius, factor).
 
-    Each place's mirror image does the same, so that the middle plane stays where it is.
+    The mirror image of each place gets the same, so that the middle plane stays in place.
     """
     moved = points.copy()
     for centre, radius, factor in regions:
@@ -40,20 +41,22 @@ def nearest_on_triangles(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
 ) -> sparse.csr_array:
-    """Barycentric rows [P, V] of the nearest points of a mesh."""
+    """Return barycentric rows [P, V] of the nearest points on a mesh."""
     from scipy.spatial import KDTree
     from trimesh import triangles as tri
 
     corners = vertices[faces]
-    few = np.arange(1, min(NEAR_FACES, len(faces)) + 1)
-    _, near = KDTree(corners.mean(1)).query(points, k=few)
-    asked = np.repeat(points, near.shape[1], axis=0)
-    found = tri.closest_point(corners[near.ravel()], asked)
-    gap = np.linalg.norm(found - asked, axis=1).reshape(near.shape)
+    counts = np.arange(1, min(NEAR_FACES, len(faces)) + 1)
+    _, face_candidates = KDTree(corners.mean(1)).query(points, k=counts)
+    repeated = np.repeat(points, face_candidates.shape[1], axis=0)
+    closest = tri.closest_point(corners[face_candidates.ravel()], repeated)
+    gap = np.linalg.norm(closest - repeated, axis=1).reshape(face_candidates.shape)
     best = gap.argmin(1)
     rows = np.arange(len(points))
-    index = near[rows, best]
-    bary = tri.points_to_barycentric(corners[index], found.reshape(*near.shape, 3)[rows, best])
+    index = face_candidates[rows, best]
+    bary = tri.points_to_barycentric(
+        corners[index], closest.reshape(*face_candidates.shape, 3)[rows, best]
+    )
     bary = np.maximum(bary, 0)
     bary /= bary.sum(1, keepdims=True)
     shape = (len(points), len(vertices))
@@ -65,7 +68,7 @@ def nearest_on_segments(
     vertices: Float[np.ndarray, "V 3"],
     edges: Int[np.ndarray, "E 2"],
 ) -> sparse.csr_array:
-    """Rows [P, V] of the nearest points of a set of edges."""
+    """Return rows [P, V] of the nearest points on a set of edges."""
     start, end = vertices[edges[:, 0]], vertices[edges[:, 1]]
     along = end - start
     share = ((points[:, None] - start) * along).sum(-1) / (along**2).sum(-1)
@@ -82,10 +85,10 @@ def nearest_on_segments(
 def decimate(
     half: Half, points: Float[np.ndarray, "H 3"], faces: int
 ) -> tuple[Half, sparse.csr_array]:
-    """Make a half with about `faces` faces, and the rows [h, H] that carry values over to it.
+    """Make a half with about `faces` faces, and the rows [h, H] that transfer values to it.
 
-    `points` is where the vertices lie while costs are counted. Raises DataError when the result
-    would not close.
+    `points` are the vertices at which errors are measured. Raises DataError when the result would
+    not be closed.
     """
     import fast_simplification
 

@@ -1,4 +1,4 @@
-"""Where SMPL's 24 joints lie among the source's bones, and regressors that find them again."""
+"""Place SMPL's 24 joints among the source's bones, and fit regressors that find them again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float
 
 from hmr_edu.body.build.mirror import FLIP, JOINT_MIRROR
 
-# The source's knee sits 2.5 cm above the middle of the condyles: move it towards the ankle.
+# The source's knee is 2.5 cm above the middle of the condyles: move it towards the ankle.
 KNEE_DROP = 0.06
-# Where the pelvis goes: SMPL's template has it here, to the centimetre.
+# Position of the pelvis: that of SMPL's template, to the centimetre.
 PELVIS = (0.0, -0.22, 0.0)
 
 # Joint -> mixture of bone heads. Right sides are mirrored.
@@ -36,7 +36,7 @@ MIDDLE = (0, 3, 6, 9, 12, 15)
 def joints_from_bones(
     names: list[str], heads: Float[np.ndarray, "B 3"]
 ) -> Float[np.ndarray, "24 3"]:
-    """SMPL's joints from the heads of the straightened bones."""
+    """Return SMPL's joints from the heads of the straightened bones."""
     joints = np.zeros((24, 3))
     for joint, mixture in RECIPE.items():
         joints[joint] = sum(w * heads[names.index(name)] for name, w in mixture.items())
@@ -50,13 +50,13 @@ def joints_from_bones(
 def fit_regressor(
     points: Float[np.ndarray, "S C 3"], targets: Float[np.ndarray, "S 3"]
 ) -> Float[np.ndarray, " C"]:
-    """Weights >= 0 that sum to 1 and bring the candidates' mean nearest to the targets.
+    """Fit weights >= 0 with sum 1 that bring the candidates' mean nearest to the targets.
 
     Non-negative least squares (Lawson and Hanson), which keeps few candidates.
     """
     from scipy.optimize import nnls
 
-    # Around their own targets the numbers are small, and a heavy row makes the sum one.
+    # Relative to the targets the numbers are small; a row of large weight makes the sum one.
     system = (points - targets[:, None]).transpose(0, 2, 1).reshape(-1, points.shape[1])
     heavy = np.linalg.norm(system) + 1e-9
     solution, _ = nnls(
@@ -73,9 +73,15 @@ def fit_symmetric(
     candidates: Bool[np.ndarray, " H"],
     middle: bool,
 ) -> Float[np.ndarray, " H"]:
-    """Fit a regressor over the left half's vertices; on the middle line, only y and z count.
+    """Fit a regressor over the vertices of the left half.
 
-    With `middle`, a vertex off the plane stands for itself and its partner together.
+    Args:
+        points: left halves of sampled bodies.
+        mid: which vertices are on the middle plane.
+        targets: true positions of the joint.
+        candidates: vertices that may get a weight.
+        middle: whether the joint is on the middle plane. Then only y and z count, and a vertex off
+            the plane stands for itself and its partner.
     """
     chosen = points[:, candidates]
     if middle:

@@ -1,7 +1,7 @@
 """Regressors of the 19 COCO+ keypoints from posed vertices, and of the 24 joints from resting ones.
 
-Joint keypoints are means of the ring around a joint, chosen so that the mean stays on the joint
-when it bends. Face keypoints are landmarks of the surface.
+A keypoint at a joint is a mean of the ring of vertices around it, chosen so that the mean stays at
+the joint when it bends. Keypoints of the face are landmarks of the surface.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from hmr_edu.body.build.joints import MIDDLE, fit_symmetric
 from hmr_edu.body.build.mirror import JOINT_MIRROR, Half
 
-# How far from a joint, in metres, its regressor may reach.
+# Largest distance, in metres, from a joint to the vertices of its regressor.
 REACH = {
     0: 0.24, 1: 0.20, 3: 0.20, 4: 0.09, 6: 0.20, 7: 0.08, 9: 0.20, 10: 0.07,
     12: 0.14, 13: 0.12, 15: 0.13, 16: 0.12, 18: 0.11, 20: 0.06, 22: 0.06,
@@ -25,14 +25,14 @@ EYES, EARS = (15, 16), (17, 18)
 
 
 def whole_rows(half: Half, row: Float[np.ndarray, " H"], middle: bool) -> np.ndarray:
-    """Spread a row over the whole body. On the middle line each pair shares its weight."""
+    """Extend a row to the whole body. On the middle line each pair shares its weight."""
     full = np.zeros(half.size)
     full[: len(row)] = row
     return (full + full[half.partner]) / 2 if middle else full
 
 
 def near(points: Float[np.ndarray, "H 3"], place: np.ndarray, reach: float) -> np.ndarray:
-    """Which vertices lie within reach of a place; at least twelve do."""
+    """Return which vertices lie within `reach` of a place; at least twelve do."""
     distance = np.linalg.norm(points - place, axis=1)
     return distance <= max(reach, np.sort(distance)[11])
 
@@ -40,7 +40,7 @@ def near(points: Float[np.ndarray, "H 3"], place: np.ndarray, reach: float) -> n
 def joint_regressor(
     half: Half, shapes: Float[np.ndarray, "S H 3"], joints: Float[np.ndarray, "S 24 3"]
 ) -> Float[np.ndarray, "24 V"]:
-    """J_regressor, fitted to the joints of sampled shapes."""
+    """Fit J_regressor to the joints of sampled shapes."""
     regressor = np.zeros((24, half.size))
     mean, centre = shapes.mean(0), joints.mean(0)
     for joint, reach in REACH.items():
@@ -56,9 +56,9 @@ def joint_regressor(
 def face_landmarks(
     points: Float[np.ndarray, "H 3"], head: np.ndarray, eye: np.ndarray
 ) -> dict[int, np.ndarray]:
-    """Left or middle face keypoints as means of the full body's vertices: keypoint -> vertices.
+    """Return left or middle face keypoints of the full body: {keypoint: vertices to average}.
 
-    `head` marks the vertices that move with the head, `eye` lists those of the left eye.
+    `head` is a mask of the vertices that move with the head, `eye` lists those of the left eye.
     """
     head = np.flatnonzero(head)
     at = points[head]
@@ -80,11 +80,23 @@ def keypoint_regressor(
 ) -> Float[np.ndarray, "19 V"]:
     """Fit keypoints to shapes and poses, the first of which is the mean shape at rest.
 
-    `samples` are posed vertices, `joints` and `landmarks` the joints and face keypoints there.
+    Args:
+        half: the left half of the mesh.
+        samples: posed vertices.
+        joints: joints of these samples.
+        landmarks: face keypoints of these samples.
     """
     regressor = np.zeros((19, half.size))
 
     def fit(keypoint: int, target: np.ndarray, reach: float, middle: bool) -> None:
+        """Fit one keypoint.
+
+        Args:
+            keypoint: its row.
+            target: its position in each sample.
+            reach: largest distance to the vertices used, in metres.
+            middle: whether it is on the middle plane.
+        """
         candidates = near(samples[0], target[0], reach)
         row = fit_symmetric(samples, half.mid, target, candidates, middle)
         regressor[keypoint] = whole_rows(half, row, middle)

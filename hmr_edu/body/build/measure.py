@@ -1,4 +1,4 @@
-"""Measurements of a body: is it sound, is it plausible, and how well do its parts fit."""
+"""Measure a body: whether it is sound, whether it is plausible, how well its parts fit."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from hmr_edu.body.build.shape_space import ShapeSpace
 from hmr_edu.body.files import BodyData, read_body
 from hmr_edu.keypoints import SMPL_JOINTS
 
-# Poses and people for measuring come from another stream than those for fitting.
+# Poses and people for measuring have another random seed than those for fitting.
 MEASURING_SEED = 20_180_618
 POSES, STATURES = 100, 2000
 MILLIMETRE = 1e3
 
 
 def volume(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> float:
-    """Signed volume in cubic metres; positive when the faces look outwards."""
+    """Return the signed volume in cubic metres; positive when the faces look outwards."""
     a, b, c = (vertices[faces[:, k]].astype(np.float64) for k in range(3))
     return float((a * np.cross(b, c)).sum() / 6)
 
 
 def open_edges(faces: Int[np.ndarray, "F 3"]) -> int:
-    """How many directed edges are not matched by exactly one in the opposite sense."""
+    """Count the directed edges without exactly one partner in the opposite direction."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    there, count = np.unique(edges, axis=0, return_counts=True)
-    _, both = np.unique(np.sort(there, axis=1), axis=0, return_counts=True)
-    return int((count > 1).sum() + (both != 2).sum())
+    directed, count = np.unique(edges, axis=0, return_counts=True)
+    _, undirected_count = np.unique(np.sort(directed, axis=1), axis=0, return_counts=True)
+    return int((count > 1).sum() + (undirected_count != 2).sum())
 
 
 def components(faces: Int[np.ndarray, "F 3"], count: int) -> int:
-    """How many connected pieces the mesh has, loose vertices included."""
+    """Count the connected pieces of the mesh, loose vertices included."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -50,7 +50,7 @@ def winding_numbers(
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
 ) -> Float[np.ndarray, " P"]:
-    """How often the surface goes round each point: 0 outside, 1 inside, 2 where it overlaps.
+    """Return the winding number at each point: 0 outside, 1 inside, 2 where the surface overlaps.
 
     Solid angles by van Oosterom and Strackee, 1983.
     """
@@ -66,7 +66,7 @@ def winding_numbers(
 
 
 def buried_share(body: BodyData, looks: int = 500) -> float:
-    """Share of the resting skin that lies inside the body, by looking half a millimetre out."""
+    """Return the share of the resting skin inside the body, half a millimetre above the skin."""
     corners = body.v_template[body.faces].astype(np.float64)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
@@ -76,7 +76,7 @@ def buried_share(body: BodyData, looks: int = 500) -> float:
 
 
 def is_symmetric(body: BodyData) -> bool:
-    """Whether template, faces, weights and shape space equal their mirror images bit for bit."""
+    """Return whether template, faces, weights and shape space equal their mirror images exactly."""
     from hmr_edu.body.build.mirror import FLIP, JOINT_MIRROR
 
     flip = FLIP.astype(np.float32)
@@ -94,7 +94,7 @@ def is_symmetric(body: BodyData) -> bool:
 
 
 def joint_table(body: BodyData, stature: float = 1.7) -> dict[str, list[float]]:
-    """Joints in metres of the body that beta 0 makes as tall as `stature`."""
+    """Return the joints (metres) of the body that beta 0 makes as tall as `stature`."""
     height = np.ptp(body.v_template[:, 1])
     crown, sole = body.v_template[:, 1].argmax(), body.v_template[:, 1].argmin()
     growth = body.shapedirs[crown, 1, 0] - body.shapedirs[sole, 1, 0]
@@ -104,7 +104,7 @@ def joint_table(body: BodyData, stature: float = 1.7) -> dict[str, list[float]]:
 
 
 def measure_body(body: BodyData) -> dict:
-    """All that can be measured of a body file alone. Millimetres, metres, litres."""
+    """Measure everything that a body file alone shows. Millimetres, metres, litres."""
     generator = np.random.default_rng(MEASURING_SEED)
     heights = body.shapedirs[:, 1]
     random = generator.normal(size=(STATURES, 10)).astype(np.float32)
@@ -161,7 +161,14 @@ def measure_fit(
     shapes: Float[np.ndarray, "S H 3"],
     joints: Float[np.ndarray, "S 24 3"],
 ) -> dict:
-    """How well a body explains people it was not fitted to: left halves and true joints."""
+    """Measure how well a body explains people that it was not fitted to.
+
+    Args:
+        body: the body.
+        half: the left half of its mesh.
+        shapes: left halves of the people.
+        joints: true joints of the people.
+    """
     count = len(half.mid)
     dirs = body.shapedirs[:count].astype(np.float64)
     space = ShapeSpace(body.v_template[:count].astype(np.float64), dirs, np.ones(10))

@@ -1,7 +1,7 @@
 """Exact left-right symmetry: everything is made for the left half and mirrored.
 
-A half holds the vertices with x >= 0. `mid` marks those on the plane x = 0, which have no
-partner. The whole body lists the half's vertices first, then the partners of the others.
+A half holds the vertices with x >= 0. `mid` marks those on the plane x = 0, which have no partner.
+The whole body lists the vertices of the half first, then the partners.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FLIP_ROTATION = np.outer(FLIP, FLIP).ravel()
 
 @dataclass(frozen=True)
 class Half:
-    """The left half of a symmetric mesh: H vertices, faces turned outwards."""
+    """The left half of a symmetric mesh: H vertices, faces that look outwards."""
 
     faces: Int[np.ndarray, "F 3"]
     mid: Bool[np.ndarray, " H"]
@@ -34,7 +34,7 @@ class Half:
 
     @property
     def partner(self) -> Int[np.ndarray, " V"]:
-        """For each vertex of the whole body, its mirror image."""
+        """The mirror image of each vertex of the whole body."""
         side = np.flatnonzero(~self.mid)
         partner = np.arange(self.size)
         partner[side] = len(self.mid) + np.arange(len(side))
@@ -42,15 +42,15 @@ class Half:
         return partner
 
     def whole_faces(self) -> Int[np.ndarray, "G 3"]:
-        """Faces of the whole body."""
+        """Return the faces of the whole body."""
         return np.concatenate([self.faces, self.partner[self.faces][:, ::-1]])
 
     def whole(self, values: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """Rows of the half followed by the mirror images of its unpaired rows."""
+        """Append to the rows of the half the mirror images of those off the middle plane."""
         return np.concatenate([values, image[~self.mid]])
 
     def points(self, half: Float[np.ndarray, "H 3 *rest"]) -> Float[np.ndarray, "V 3 *rest"]:
-        """Positions, or directions per component, of the whole body."""
+        """Return positions, or directions for each component, of the whole body."""
         half = half.copy()
         half[self.mid, 0] = 0
         flip = FLIP.astype(half.dtype).reshape(3, *[1] * (half.ndim - 2))
@@ -58,13 +58,13 @@ class Half:
         return self.whole(half, half * flip) + half.dtype.type(0)
 
     def weights(self, half: Float[np.ndarray, "H 24"]) -> Float[np.ndarray, "V 24"]:
-        """Skin weights of the whole body."""
+        """Return the skinning weights of the whole body."""
         image = half[:, JOINT_MIRROR]
         half = np.where(self.mid[:, None], (half + image) / 2, half)
         return self.whole(half, image)
 
     def posedirs(self, half: Float[np.ndarray, "H 3 207"]) -> Float[np.ndarray, "V 3 207"]:
-        """Pose correctives of the whole body."""
+        """Return the pose correctives of the whole body."""
         blocks = half.reshape(len(half), 3, 23, 9)
         image = blocks[:, :, JOINT_MIRROR[1:] - 1] * FLIP[:, None, None] * FLIP_ROTATION
         image = image.reshape(half.shape)

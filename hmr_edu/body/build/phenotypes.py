@@ -1,9 +1,9 @@
-"""Sampled adults: who they are (age, sex, height, weight ...) and which shape targets that mixes.
+"""Sampled adults: their properties (age, sex, height, weight ...) and their mix of shape targets.
 
-The target files are named by what they are made for, as in
-`female-young-maxmuscle-averageweight-minheight`. A target's coefficient is the product over the
-words of its name of that word's weight, and the weights of one property interpolate linearly
-between its words (MakeHuman's macro targets).
+A target file is named after its properties, such as
+`female-young-maxmuscle-averageweight-minheight`. The coefficient of a target is the product of the
+weights of the words in its name. The weights of one property are interpolated linearly between its
+words (MakeHuman's macro targets).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from hmr_edu.body.build.source import CALIBRATION, MPFB2, Archive
 
-# Where each word stands on its property's scale. Adults need neither babies nor children.
+# Position of each word on the scale of its property; words for babies and children are left out.
 ANCHORS: dict[str, dict[str, float]] = {
     "age": {"young": 2 / 3, "old": 1.0},
     "gender": {"male": 0.0, "female": 1.0},
@@ -30,7 +30,7 @@ AGES = (20.0, 70.0)
 
 
 def target_words(name: str) -> tuple[str, ...] | None:
-    """Read the words of a target file's name; None when it is not a shape of adults."""
+    """Return the words of a target file's name; None when it is not a shape of adults."""
     stem = name.removeprefix(MPFB2 + "targets/")
     folder, _, file = stem.rpartition("/")
     known = {word for words in ANCHORS.values() for word in words} | set(RACES)
@@ -41,7 +41,7 @@ def target_words(name: str) -> tuple[str, ...] | None:
 
 
 def adult_targets(archive: Archive) -> dict[str, tuple[str, ...]]:
-    """Names of the target files that adults are mixed from, with their words."""
+    """Return the target files that adults are mixed from, with the words of their names."""
     named = ((name, target_words(name)) for name in archive.names if name.endswith(".target.gz"))
     return {name: words for name, words in named if words}
 
@@ -49,10 +49,10 @@ def adult_targets(archive: Archive) -> dict[str, tuple[str, ...]]:
 def sample_adults(
     archive: Archive, count: int, generator: np.random.Generator
 ) -> dict[str, Float[np.ndarray, " count"]]:
-    """Random adults of both sexes: one value in [0, 1] for each property and each race.
+    """Sample adults of both sexes: a value in [0, 1] for each property and each race.
 
-    Height, weight, muscle and proportions given age and sex follow the package's calibration
-    to height and body-mass tables; the rest, the blend of the sexes included, is uniform.
+    Height, weight, muscle and proportions depend on age and sex by the package's calibration to
+    height and body-mass tables. The rest, including the blend of the sexes, is uniform.
     """
     sexes = [archive.read_tensors(f"{CALIBRATION}{name}.pth") for name in ("boys", "girls")]
     years = generator.uniform(*AGES, count)
@@ -81,7 +81,7 @@ def sample_adults(
 def coefficients(
     people: dict[str, Float[np.ndarray, " count"]], targets: list[tuple[str, ...]]
 ) -> Float[np.ndarray, "count targets"]:
-    """How much of each target each person is."""
+    """Return the coefficient of each target for each person."""
     weight = {}
     for name, words in ANCHORS.items():
         places = np.array(list(words.values()))

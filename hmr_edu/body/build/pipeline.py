@@ -1,4 +1,4 @@
-"""The whole build: source package in, `lite.npz`, `full.npz` and their provenance out."""
+"""The whole build: source package in; `lite.npz`, `full.npz` and their provenance out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from hmr_edu.keypoints import SMPL_PARENTS
 PEOPLE, HELD_OUT = 1000, 200
 FIT_SHAPES, FIT_POSES, KEYPOINT_POSES = 300, 1000, 150
 LITE_FACES = 2100
-# Where the small body spends its vertices: keypoint or joint -> (radius in metres, factor).
+# Where the small body has more or fewer vertices: keypoint or joint -> (radius in metres, factor).
 LITE_FACE = {kp.NOSE: (0.06, 2.5), kp.EYES[0]: (0.02, 1.35), kp.EARS[0]: (0.035, 0.55)}
 LITE_JOINTS = {10: (0.06, 0.35), 22: (0.08, 0.65)}
 SOFTENING = 10
@@ -51,26 +51,26 @@ class People:
     joints: Float[np.ndarray, "S 24 3"]
 
     def with_mean(self, count: int) -> People:
-        """Their mean, followed by the first `count` of them."""
+        """Return their mean, followed by the first `count` of them."""
         return People(
             np.concatenate([self.points.mean(0)[None], self.points[:count]]),
             np.concatenate([self.joints.mean(0)[None], self.joints[:count]]),
         )
 
     def carried(self, carry: sparse.csr_array) -> People:
-        """Carry the same people over to another mesh."""
+        """Transfer the same people to another mesh."""
         return People(np.stack([carry @ body for body in self.points]), self.joints)
 
 
 def carried(carry: sparse.csr_array, values: np.ndarray) -> np.ndarray:
-    """Carry values of vertices, rows of any shape, over to another mesh."""
+    """Transfer values of vertices, rows of any shape, to another mesh."""
     return (carry @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
 
 
 def straight_people(
     archive: Archive, seed: int, count: int
 ) -> tuple[Skin, Float[np.ndarray, "H 24"], People]:
-    """Read the source and make `count` adults in T-pose, and the skin weights by joint."""
+    """Make `count` adults in T-pose from the source, and the skinning weights by joint."""
     source = load_source(archive)
     skin = close_skin(source)
     targets = adult_targets(archive)
@@ -100,9 +100,15 @@ def assemble(
     landmarks: dict[int, Float[np.ndarray, "S 3"]],
     seed: int,
 ) -> BodyData:
-    """One body from its left half: fit regressors and correctives, then mirror.
+    """Make one body from its left half: fit regressors and correctives, then mirror.
 
-    `people` starts with the mean shape, and so do the face `landmarks`.
+    Args:
+        half: the left half of the mesh.
+        weights: its skinning weights.
+        people: sampled adults; the first is the mean shape.
+        space: the shape space.
+        landmarks: face keypoints of the people; the first is that of the mean shape.
+        seed: random seed of the poses.
     """
     J_regressor = kp.joint_regressor(half, people.points, people.joints)
     whole_mean = half.points(space.mean)
@@ -113,16 +119,18 @@ def assemble(
         for R in tqdm(rotations, desc="posing", unit="pose")
     ]
     posedirs = fit_correctives(weights, pose_features(rotations), np.stack(offsets))
-    few = rotations[:KEYPOINT_POSES]
-    posed, motions = corrected_blend(space.mean, joints, weights, posedirs, few)
+    keypoint_rotations = rotations[:KEYPOINT_POSES]
+    posed, motions = corrected_blend(space.mean, joints, weights, posedirs, keypoint_rotations)
     R, t = motions
-    places = np.einsum("pjab,jb->pja", R, joints) + t
-    moved = {k: np.einsum("pab,b->pa", R[:, 15], at[0]) + t[:, 15] for k, at in landmarks.items()}
+    posed_joints = np.einsum("pjab,jb->pja", R, joints) + t
+    posed_landmarks = {
+        k: np.einsum("pab,b->pa", R[:, 15], at[0]) + t[:, 15] for k, at in landmarks.items()
+    }
     regressor = kp.keypoint_regressor(
         half,
         np.concatenate([people.points, posed]),
-        np.concatenate([people.joints, places]),
-        {k: np.concatenate([landmarks[k], moved[k]]) for k in landmarks},
+        np.concatenate([people.joints, posed_joints]),
+        {k: np.concatenate([landmarks[k], posed_landmarks[k]]) for k in landmarks},
     )
     return BodyData(
         v_template=whole_mean.astype(np.float32),
@@ -139,7 +147,7 @@ def assemble(
 def bent(
     full: BodyData, half: Half, landmarks: dict[int, Float[np.ndarray, "S 3"]]
 ) -> Float[np.ndarray, "H 3"]:
-    """The left half as the decimation should see it: limbs bent, face enlarged, toes shrunk.
+    """Return the left half for the decimation: limbs bent, face enlarged, toes shrunk.
 
     A straight elbow looks like a tube that needs no vertices.
     """
@@ -158,7 +166,7 @@ def bent(
 def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
     """Build `lite.npz`, `full.npz` and `provenance.json` in `out` from the package `source`.
 
-    `source` is the wheel file or the folder it was unpacked to. Same source and seed, same
+    `source` is the wheel file or its unpacked folder. The same source and seed give the same
     bodies. Raises FileNotFoundError or DataError when the source is missing or damaged, and
     ModuleNotFoundError without the libraries of the `build` extra.
     """
@@ -171,7 +179,7 @@ def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
     half = skin.half
     weights = keep_strongest(half, smooth(half, weights, JOINT_MIRROR, SOFTENING))
     space = principal_components(people.points[:PEOPLE], half.mid)
-    strangers = People(people.points[PEOPLE:], people.joints[PEOPLE:])
+    held_out = People(people.points[PEOPLE:], people.joints[PEOPLE:])
     fit = People(people.points[:PEOPLE], people.joints[:PEOPLE]).with_mean(FIT_SHAPES)
     spots = kp.face_landmarks(space.mean, weights[:, 15] > 0.9, skin.eye)
     landmarks = {k: fit.points[:, v].mean(1) for k, v in spots.items()}
@@ -186,15 +194,17 @@ def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
         landmarks,
         seed + 1,
     )
-    found = {"explained_variance": np.cumsum(space.explained).round(4).tolist()}
+    measurements = {"explained_variance": np.cumsum(space.explained).round(4).tolist()}
     for name, body, mesh, others in (
-        ("full", full, half, strangers),
-        ("lite", lite, small, strangers.carried(carry)),
+        ("full", full, half, held_out),
+        ("lite", lite, small, held_out.carried(carry)),
     ):
         save_body(out / f"{name}.npz", body)
-        # Measured as it will be read, after rounding on disk.
+        # Measure the body as it will be read, after rounding on disk.
         body = read_body(out / f"{name}.npz")
-        found[name] = measure_body(body) | measure_fit(body, mesh, others.points, others.joints)
+        measurements[name] = measure_body(body) | measure_fit(
+            body, mesh, others.points, others.joints
+        )
     minutes = (time.process_time() - start) / 60
-    write_provenance(out, archive, seed, minutes, found)
+    write_provenance(out, archive, seed, minutes, measurements)
     return out

@@ -1,4 +1,4 @@
-"""Random poses within what joints can do, to learn skinning corrections from."""
+"""Random poses within the range of joints, from which skinning corrections are learnt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMITS: dict[int, tuple[tuple[float, float], ...]] = {
     20: ((-35, 35), (-25, 25), (-65, 60)),
     22: ((-10, 10), (-10, 10), (-50, 15)),
 }
-# Half-way poses of the limbs, in the same degrees.
+# Half-bent limbs, in degrees likewise.
 HALF_BENT: dict[int, tuple[float, float, float]] = {
     1: (-45, 0, 8),
     4: (80, 0, 0),
@@ -35,7 +35,7 @@ HALF_BENT: dict[int, tuple[float, float, float]] = {
 
 
 def half_bent_pose() -> Float[np.ndarray, "24 3 3"]:
-    """Rotation matrices of a symmetric pose with elbows, knees and hips half bent."""
+    """Return rotation matrices of a symmetric pose with elbows, knees and hips half bent."""
     from scipy.spatial.transform import Rotation
 
     vectors = np.zeros((24, 3))
@@ -46,7 +46,7 @@ def half_bent_pose() -> Float[np.ndarray, "24 3 3"]:
 
 
 def random_poses(count: int, generator: np.random.Generator) -> Float[np.ndarray, "count 24 3 3"]:
-    """Rotation matrices of every joint, the root's the identity."""
+    """Draw rotation matrices of every joint; the root's is the identity."""
     from scipy.spatial.transform import Rotation
 
     vectors = np.zeros((count, 24, 3))

@@ -1,4 +1,4 @@
-"""What a built body was made from, with what, how it measures: `provenance.json`."""
+"""`provenance.json` of a built body: its inputs, versions and measurements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ LICENCE = "CC0 1.0 (MPFB2 mesh, targets, rig); calibration and cavity list Apach
 def write_provenance(
     out: Path, archive: Archive, seed: int, minutes: float, measurements: dict
 ) -> None:
-    """Write `out/provenance.json` about the bodies already in `out`."""
+    """Write `out/provenance.json` about the bodies that are in `out`.
+
+    Args:
+        out: folder of the bodies.
+        archive: the source package.
+        seed: random seed of the build.
+        minutes: processor time of the build.
+        measurements: of the bodies.
+    """
     targets = {n: d for n, d in archive.digests.items() if n.endswith(".target.gz")}
     listing = "".join(f"{d}  {n}\n" for n, d in sorted(targets.items()))
     record = {

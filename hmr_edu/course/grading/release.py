@@ -14,11 +14,11 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from hmr_edu.course.exercises.registry import find
 from hmr_edu.course.grading.slices import Statement, statements
 from hmr_edu.course.grading.stub import has_solution, without_check
 from hmr_edu.io.errors import DataError
 
-POINTS_A_STAR = 2
 WAITS = "raises-exception"
 WHAT_TO_DO = """\
 > **{points} points.** Write your functions where a cell says `raise NotImplementedError`. The cell
@@ -49,17 +49,16 @@ def problem_sets(lessons: Path) -> dict[str, list[Path]]:
 def with_graded_cells(notebook: NotebookNode) -> NotebookNode:
     """Return the notebook, solutions still in it, with a graded cell behind each exercise.
 
-    What to do stands below its title.
+    What to do stands below its title. Raises DataError at a check that no exercise has.
     """
-    cells, stars = [], 1
+    cells = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            stars = (re.findall(r"★+", cell.source) or ["★" * stars])[-1].count("★")
             cell.source = LOCAL_LINK.sub(r"\1", cell.source)
         cells.append(cell)
         if cell.cell_type == "code" and has_solution(cell.source):
             cell.source, check, function = without_check(cell.source)
-            cells.append(_graded_cell(cell, check, function, POINTS_A_STAR * stars))
+            cells.append(_graded_cell(cell, check, function, find(check).points))
     mark_waiting(cells)
     points = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in cells)
     cells.insert(1, new_markdown_cell(WHAT_TO_DO.format(points=points)))
@@ -71,50 +70,49 @@ def with_graded_cells(notebook: NotebookNode) -> NotebookNode:
 
 def _graded_cell(exercise: NotebookNode, check: str, function: str, points: int) -> NotebookNode:
     name = exercise.metadata.nbgrader.grade_id + "_points"
-    marks = {"grade": True, "grade_id": name, "locked": True, "points": points}
-    marks |= {"schema_version": 3, "solution": False, "task": False}
+    about = {"grade": True, "grade_id": name, "locked": True, "points": points}
+    about |= {"schema_version": 3, "solution": False, "task": False}
     source = f"""\
 # {points} points. This cell belongs to the course: it checks your function, and it is graded.
-from hmr_edu.course.checks import {check}
+from hmr_edu.course.exercises import {check}
 from hmr_edu.course.grading.grade import grade
 
 grade({check}, {function}, points={points})"""
-    return new_code_cell(source, metadata={"nbgrader": marks})
+    return new_code_cell(source, metadata={"nbgrader": about})
 
 
 def mark_waiting(cells: Sequence[NotebookNode]) -> None:
-    """Say of cells that use an open exercise that they wait for it, and let the rest run on."""
+    """Say of cells that use an open exercise that they wait for it, and let the run go past them.
+
+    No other cell may raise: a learner sees the error that is no exercise's.
+    """
     waiting: dict[str, tuple[str, ...]] = {}  # a name, and the exercises that it waits for
-    some_wait = False
     for cell in cells:
         if cell.cell_type != "code" or "grade_id" in cell.metadata.get("nbgrader", {}):
             if cell.cell_type == "code" and has_solution(cell.source):
                 name = cell.metadata.nbgrader.grade_id
                 waiting |= {made: (name,) for s in statements(cell.source) for made in s.sets}
             continue
-        whom = _waits_for(statements(cell.source), waiting)
-        if whom:
-            cell.source = f"# Waits for: {', '.join(dict.fromkeys(whom))}\n{cell.source}"
-        # A cell that stopped in the middle can harm any that follow: none of them stops the run.
-        some_wait = some_wait or bool(whom)
-        if some_wait:
+        exercises = _waits_for(statements(cell.source), waiting)
+        if exercises:
+            cell.source = f"# Waits for: {', '.join(dict.fromkeys(exercises))}\n{cell.source}"
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), WAITS]
 
 
 def _waits_for(cell: Sequence[Statement], waiting: dict[str, tuple[str, ...]]) -> list[str]:
     """Return the exercises a cell waits for; what it makes waits from then on, or no longer."""
-    whom: list[str] = []
+    exercises: list[str] = []
     for statement in cell:
         reads = statement.now | statement.later
         mine = [exercise for name in waiting if name in reads for exercise in waiting[name]]
         if not statement.is_function:  # a function waits only where it is called
-            whom += mine
+            exercises += mine
         for name in statement.sets:
-            if mine or whom:
-                waiting[name] = tuple(mine or whom)
+            if mine or exercises:
+                waiting[name] = tuple(mine or exercises)
             elif statement.replaces:
                 waiting.pop(name, None)
-    return whom
+    return exercises
 
 
 def write_zip(folder: Path, path: Path) -> Path:

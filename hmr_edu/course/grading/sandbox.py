@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from hmr_edu.course.grading.worker import ALONE, READ_ONLY, SCRATCH
 
@@ -57,7 +58,7 @@ def works(kind: str) -> bool:
 
 @cache
 def best_kind() -> str:
-    """The strongest isolation that works on this machine."""
+    """Return the strongest isolation that works on this machine."""
     return next(kind for kind in KINDS if works(kind))
 
 
@@ -73,8 +74,8 @@ class Sandbox:
     ) -> tuple[str, float]:
         """Return what to tell the learner, and the share of parts that passed."""
         process = self._process or self._start()
-        request = {"cells": list(cells), "check": check, "function": function, "salt": salt}
-        request |= {"seconds": self.seconds, "gigabytes": GIGABYTES}
+        request: dict[str, Any] = {"cells": list(cells), "check": check, "function": function}
+        request |= {"salt": salt, "seconds": self.seconds, "gigabytes": GIGABYTES}
         assert process.stdin is not None
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -228,7 +228,7 @@ def _at_once(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _base(node: ast.expr) -> Iterator[str]:
-    """The name in front of dots, brackets and calls, if there are any."""
+    """Yield the name in front of dots, brackets and calls, if there is one."""
     dotted = isinstance(node, ast.Attribute | ast.Subscript)
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

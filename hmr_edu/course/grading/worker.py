@@ -48,10 +48,13 @@ def serve(alone: bool) -> None:
         ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     import torch
 
-    from hmr_edu.course.grading import grade as grading  # once, before the forks
+    # Once, before the forks: the children need not load them.
+    from hmr_edu.course.exercises.registry import exercises
+    from hmr_edu.course.grading import grade as grading
 
     torch.set_num_threads(1)
     _warm_up(torch)
+    list(exercises())
     answers = os.fdopen(os.dup(1), "w")
     answers.write("ready\n")
     answers.flush()
@@ -97,8 +100,8 @@ def _leave_nothing(child: int, alone: bool) -> None:
         else:
             os.killpg(child, signal.SIGKILL)
     with suppress(ChildProcessError):
-        while os.wait():
-            pass
+        while True:
+            os.wait()
     for left in Path(SCRATCH).iterdir() if alone else ():
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)

@@ -1,10 +1,11 @@
-"""People that somebody marked in photographs: a box and 2D keypoints each.
+"""Annotated people in photographs: a box and 2D keypoints for each person.
 
-Two formats are read. COCO's `person_keypoints_*.json`, and one that is quick to write by hand::
+Two formats can be read. COCO's `person_keypoints_*.json`, and a format that is quick to write by
+hand::
 
     {"beach.jpg": [{"box": [x0, y0, x1, y1], "keypoints": {"left_knee": [x, y], ...}}], ...}
 
-The names are those of COCO+ (`hmr_edu.keypoints`), and what is not seen is left out.
+The names are those of COCO+ (`hmr_edu.keypoints`). Keypoints that are not visible are left out.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.keypoints import COCO17, COCOPLUS
 
-# Pixels. Nothing that a picture shows is farther from its corner.
+# Largest coordinate, in pixels; every picture is smaller.
 FARTHEST = 1e9
 
 
 class AnnotatedPerson(NamedTuple):
     """A person in a picture: the file, the crop for the network, keypoints in pixels.
 
-    `visible` is 1 where a keypoint is marked; the coordinates of the others are 0.
+    `visible` is 1 where a keypoint is annotated; the coordinates of the others are 0.
     """
 
     path: Path
@@ -40,11 +41,12 @@ class AnnotatedPerson(NamedTuple):
 
 
 def read_annotations(path: str | Path, folder: str | Path | None = None) -> list[AnnotatedPerson]:
-    """Read the marked people of a JSON file, in its order; people without keypoints are left out.
+    """Read the annotated people of a JSON file, in its order.
 
-    `folder` holds the pictures; without one they lie beside the file. COCO's keypoints count
-    whether hidden or seen (v = 1 or 2); its crowds are left out. Raises FileNotFoundError when
-    the file or a picture is missing, DataError, naming the person, on what cannot be used.
+    People without keypoints, and COCO's crowds, are left out. COCO's keypoints count whether hidden
+    or visible (v = 1 or 2). `folder` holds the pictures; by default they are beside the JSON file.
+    Raises FileNotFoundError when the file or a picture is missing, DataError, which names the
+    person, when something cannot be used.
     """
     path = Path(path)
     content = read_json(path, "annotations")
@@ -62,7 +64,7 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
 
 
 def _read_coco(path: Path, content: dict[str, Any], folder: Path) -> list[AnnotatedPerson]:
-    """Read COCO: images and annotations refer to each other by number."""
+    """Read COCO, whose images and annotations refer to each other by number."""
     for category in _objects(content.get("categories", []), f"{path}: `categories`"):
         names = category.get("keypoints", list(COCO17))
         if names != list(COCO17):
@@ -118,7 +120,14 @@ def _person(
     named: Mapping[str, Sequence[float]],
     where: str,
 ) -> AnnotatedPerson:
-    """Put keypoints in COCO+ order; without a box take one around them."""
+    """Put keypoints into COCO+ order; without a box, use the box around them.
+
+    Args:
+        path: the picture.
+        box: (x0, y0, x1, y1) in pixels, or None.
+        named: keypoints by name, in pixels.
+        where: place in the file, for error messages.
+    """
     unknown = sorted(named.keys() - set(COCOPLUS))
     if unknown:
         raise DataError(f"{where}: no keypoint is called {unknown[0]!r}; {', '.join(COCOPLUS)} are")
@@ -132,14 +141,14 @@ def _person(
         elif named:
             crop = CropBox.around_keypoints(keypoints2d, visible, padding=PADDING)
         else:
-            crop = CropBox(0, 0, 1)  # of nobody
+            crop = CropBox(0, 0, 1)  # unused: this person has no keypoint and is left out
     except ValueError as error:
         raise DataError(f"{where}: {error}") from None
     return AnnotatedPerson(path, crop, keypoints2d, visible)
 
 
 def finite_numbers(values: Any, count: int, what: str) -> list[float]:
-    """Return a list of finite numbers. Raises DataError that says what it should have been."""
+    """Return a list of finite numbers; raise DataError that says what was expected."""
     numbers = isinstance(values, list) and all(
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < FARTHEST for v in values
     )
@@ -149,7 +158,7 @@ def finite_numbers(values: Any, count: int, what: str) -> list[float]:
 
 
 def _objects(values: Any, what: str) -> list[dict[str, Any]]:
-    """Return a list of JSON objects. Raises DataError that names what should have been one."""
+    """Return a list of JSON objects; raise DataError that names what is not one."""
     if not isinstance(values, list):
         raise DataError(f"{what} must be a list, not {values!r:.60}")
     for number, value in enumerate(values):

@@ -1,11 +1,12 @@
-"""Calibrated cameras around one person: which pictures show the same moment.
+"""Calibrated cameras around one person, and pictures of the same moment.
 
 Pictures are called `CAMERA/MOMENT.jpg`, as most recorders write them: `left/0001.jpg` and
-`right/0001.jpg` are one moment. The calibration is a JSON file, lengths in metres::
+`right/0001.jpg` show one moment. The calibration is a JSON file, lengths in metres::
 
     {"left": {"K": [[f, 0, x], [0, f, y], [0, 0, 1]], "R": [[...], ...], "t": [x, y, z]}, ...}
 
-A point X of the world lands on the pixel K (R X + t): OpenCV's convention, pictures undistorted.
+A point X of the world lands on the pixel K (R X + t): OpenCV's convention, for pictures without
+lens distortion.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from hmr_edu.data.photos.annotations import AnnotatedPerson, finite_numbers
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 
-# How far a matrix may be from a rotation; calibrations are printed with few digits.
+# Largest deviation of R from a rotation; calibration files have few digits.
 ROUNDED = 1e-3
 
 
@@ -34,11 +35,11 @@ class View(NamedTuple):
     t: Float[Tensor, " 3"]
 
     def to_camera(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
-        """Turn points of the world into this camera's frame; metres."""
+        """Transform points of the world into the frame of this camera; metres."""
         return points.to(self.R) @ self.R.T + self.t
 
     def pixels(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 2"]:
-        """Say where points of the world land."""
+        """Return the pixels on which points of the world land."""
         x = self.to_camera(points) @ self.K.T
         return x[:, :2] / x[:, 2:]
 
@@ -77,22 +78,26 @@ def _matrix(rows: object, what: str) -> torch.Tensor:
 def group_by_moment(
     people: Sequence[AnnotatedPerson], cameras: dict[str, View]
 ) -> dict[str, dict[str, AnnotatedPerson]]:
-    """Sort marked people into moments: {moment: {camera: person}}, those seen at least twice.
+    """Group annotated people by moment: {moment: {camera: person}}, those in at least two pictures.
 
-    Raises DataError on a picture of an unknown camera, on two people in one picture (nobody
-    would know who is who in the next), and when no moment has two pictures.
+    Raises DataError on a picture of an unknown camera, on two people in one picture (it would be
+    unknown which of them is the person in the next picture), and when no moment has two pictures.
     """
-    found: dict[str, dict[str, AnnotatedPerson]] = {}
+    moments: dict[str, dict[str, AnnotatedPerson]] = {}
     for person in people:
         camera, moment = person.path.parent.name, person.path.stem
         if camera not in cameras:
             raise DataError(
                 f"{person.path}: no camera is called {camera!r}; {', '.join(cameras)} are"
             )
-        if camera in found.setdefault(moment, {}):
-            raise DataError(f"{person.path}: two people are marked; mark one a picture")
-        found[moment][camera] = person
-    several = {moment: views for moment, views in found.items() if len(views) > 1}
+        if camera in moments.setdefault(moment, {}):
+            raise DataError(
+                f"{person.path}: two people are annotated; annotate one in each picture"
+            )
+        moments[moment][camera] = person
+    several = {moment: views for moment, views in moments.items() if len(views) > 1}
     if not several:
-        raise DataError("no moment is marked in two pictures: they are called CAMERA/MOMENT.jpg")
+        raise DataError(
+            "no moment is annotated in two pictures: they must be called CAMERA/MOMENT.jpg"
+        )
     return several

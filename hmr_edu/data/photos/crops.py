@@ -1,4 +1,4 @@
-"""From a photograph to the square that the network takes."""
+"""From a photograph to the square crop that the network takes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Photo = UInt8[np.ndarray, "height width 3"]
 def person_crop(photo: Photo, box: Sequence[float | int] | None) -> CropBox:
     """Return the square crop for a person's box (x0, y0, x1, y1), in pixels of the photograph.
 
-    Without a box the person is taken to fill the whole picture. Raises DataError on a box that is
-    not four finite numbers, is empty, or lies outside the picture.
+    Without a box, the person is assumed to fill the whole picture. Raises DataError on a box that
+    is not four finite numbers, is empty, or is outside the picture.
     """
     height, width = photo.shape[:2]
     if box is None:
@@ -47,8 +47,9 @@ def read_crop(
 ) -> Float[Tensor, "1 3 size size"]:
     """Read a photograph and cut a person out: the network's input, RGB in [0, 1].
 
-    `box` is the person in pixels (x0, y0, x1, y1); without one the person is taken to fill the
-    whole picture. Raises FileNotFoundError, or DataError on a picture or box that cannot be used.
+    `box` is the person's box in pixels (x0, y0, x1, y1). Without it, the person is assumed to fill
+    the whole picture. Raises FileNotFoundError, or DataError on a picture or box that cannot be
+    used.
     """
     photo = read_photo(path)
     crop = crop_image(photo, person_crop(photo, box), size)
@@ -56,9 +57,9 @@ def read_crop(
 
 
 def crop_person(photo: Photo, person: AnnotatedPerson, size: int) -> UInt8[Tensor, "3 size size"]:
-    """Cut an annotated person out of a photograph that is read already.
+    """Cut an annotated person out of a photograph that has been read.
 
-    Raises DataError, naming the file, when the crop lies beside the picture.
+    Raises DataError that names the file when the crop is outside the picture.
     """
     try:
         return torch.from_numpy(crop_image(photo, person.crop, size)).permute(2, 0, 1)

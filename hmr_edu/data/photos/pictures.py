@@ -1,4 +1,4 @@
-"""Pictures from anywhere, as RGB: whatever Pillow can read, the way a person would see it."""
+"""Read pictures of any format as RGB, upright, as a person would see them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from PIL import Image, ImageOps
 
 from hmr_edu.io.errors import DataError
 
-# Photographs that ship with the course, and the keypoints marked in them.
+# Photographs that ship with the course, and their annotated keypoints.
 EXAMPLES = Path(__file__).parents[2] / "assets" / "photos"
 
 
 def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     """Read a picture: upright (EXIF), first frame, alpha on white, grey and 16 bits as RGB.
 
-    Raises FileNotFoundError when there is none, DataError naming the file when it is unreadable.
+    Raises FileNotFoundError when there is none, DataError that names the file if it is unreadable.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"no picture {path}")
     try:
-        # Pillow warns of things that do not matter (odd metadata) and of pictures too large to
-        # be harmless, which it refuses only at twice that size: refuse those at once.
+        # Pillow warns of unimportant things (odd metadata), and of pictures large enough to fill
+        # the memory. It refuses these only at twice that size; here they are refused at once.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,4 +1,4 @@
-"""Annotated photographs as a source of training batches: 2D keypoints and no other label."""
+"""Annotated photographs as a source of training batches, with 2D keypoints as their only label."""
 
 from __future__ import annotations
 
@@ -27,17 +27,16 @@ class Crops(TensorDataclass):
 
 
 class AnnotatedPhotos:
-    """A `BatchSource` of annotated people; a data set is a function that yields these.
+    """A `BatchSource` of annotated people; a reader of a data set is a function that returns these.
 
     A batch is drawn with replacement from all people. Pictures are read when they are needed.
+    Raises DataError when there are no people.
 
     Args:
-        people: from `read_annotations`, or a reader of another data set.
+        people: from `read_annotations`, or the reader of another data set.
         batch_size: people in a batch.
         image_size: pixels along each side of a crop.
-        seed: of the draws.
-
-    Raises DataError when there is nobody.
+        seed: random seed of the draws.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class AnnotatedPhotos:
     def prepare(self, index: int) -> Crops:
         """Read and crop the people of batch `index`.
 
-        Raises DataError, naming the file, on a picture that cannot be read or cropped.
+        Raises DataError that names the file when a picture cannot be read or cropped.
         """
         g = torch.Generator().manual_seed(batch_seed(self.seed, index))
         rows = torch.randint(len(self.people), (self.batch_size,), generator=g).tolist()
@@ -68,4 +67,4 @@ class AnnotatedPhotos:
         return Batch.of_2d(crops.pixels.float() / 255, crops.keypoints2d, crops.visible)
 
     def mean_theta(self) -> None:
-        """Return None: nobody knows the thetas of photographs."""
+        """Return None: the thetas of people in photographs are unknown."""

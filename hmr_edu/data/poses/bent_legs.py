@@ -1,8 +1,8 @@
 """Poses that recordings of walking and dancing people lack: sitting, squatting, kicking.
 
-The shipped prior knows what was recorded, and a network trained on it alone is worst at legs drawn
-up (see `docs/weights.md`). Here the legs of its draws are bent by hand, as far as hips and knees
-go; what is above the hips stays the prior's.
+The shipped prior knows only what was recorded, and a network trained on it alone is worst at legs
+that are drawn up (see `docs/weights.md`). Here the legs of its draws are bent, within the limits of
+hips and knees. Everything above the hips stays as the prior drew it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch import Tensor
 from hmr_edu.data.poses.prior import PosePrior
 from hmr_edu.keypoints import SMPL_JOINTS
 
-# Ranges in degrees; a range is drawn from evenly.
+# Ranges in degrees; draws are uniform in a range.
 FLEXION = (20, 125)  # of the hip: the thigh forwards
 KNEE = (0, 145)
 ABDUCTION = (-10, 45)  # the thigh outwards
 TWIST = 15  # of the thigh about itself: standard deviation
-BOTH_LEGS = 0.6  # of the people bend both legs, the others lift one
-ALIKE = 0.8  # how much the two legs do the same, where both bend
-STOOP = 60  # the most that a spine is bent forwards, besides
-STOOPS = 0.3  # of the people
+BOTH_LEGS = 0.6  # share of people who bend both legs; the others lift one
+ALIKE = 0.8  # share of people whose legs do the same, where both bend
+STOOP = 60  # the largest additional forward bend of the spine
+STOOPS = 0.3  # share of people with such a bend
 SPINE = [SMPL_JOINTS.index(f"spine{k}") for k in (1, 2, 3)]
 # (hip, knee, sign): abducting turns the left thigh about +z, the right one about -z.
 LEGS = [
@@ -54,15 +54,15 @@ class BentLegs:
         return pose.flatten(1)
 
     def _legs(self, n: int, generator: torch.Generator) -> list[Float[Tensor, "4 n"]]:
-        """Flexion, bend of the knee, abduction and twist of the left and of the right leg."""
+        """Draw flexion, bend of the knee, abduction and twist of the left and the right leg."""
         low, high = torch.tensor([FLEXION, KNEE, ABDUCTION]).float().T[..., None]
         common, *own = torch.rand(3, 3, n, generator=generator)
         alike = torch.rand(n, generator=generator) < ALIKE
         legs = []
         for share in own:
-            # The same give or take a tenth of the range, or each for itself.
-            near = (common + (share - 0.5) / 5).clamp(0, 1)
-            angles = low + (high - low) * torch.where(alike, near, share)
+            # Either nearly the same as the other leg (within a tenth of the range), or independent.
+            similar = (common + (share - 0.5) / 5).clamp(0, 1)
+            angles = low + (high - low) * torch.where(alike, similar, share)
             twist = TWIST * torch.randn(1, n, generator=generator)
             legs.append(torch.cat([angles, twist]))
         return legs

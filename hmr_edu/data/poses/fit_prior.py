@@ -1,4 +1,4 @@
-"""Fitting the pose prior: expectation-maximisation on motion capture and its mirror image."""
+"""Fit the pose prior: expectation-maximisation on motion capture and its mirror image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ACKNOWLEDGEMENT = (
     "The database was created with funding from NSF EIA-0196217."
 )
 COMPONENTS = 64
-# The within-component covariance of all data, counted as this many poses in every component.
+# Each covariance is mixed with the mean covariance, which counts as this many poses.
 SHRINKAGE = 100.0
 ROUNDS = 30
 CONVERGED = 0.02  # nats a pose
@@ -49,7 +49,7 @@ JITTER_OF = {"collar": 3.0, "wrist": 4.0, "hand": 3.0, "foot": 3.0}
 
 @dataclass(frozen=True)
 class Mixture:
-    """The half of a symmetric mixture that is fitted; `log_likelihood` a pose, in nats."""
+    """The fitted half of a symmetric mixture; `log_likelihood` is the mean of a pose, in nats."""
 
     weights: Float64[Tensor, " K"]
     means: Float64[Tensor, "K 71"]
@@ -69,7 +69,10 @@ def jitter() -> Float64[Tensor, " 71"]:
 
 
 def clip_weights(mocap: Mocap) -> Float64[Tensor, " N"]:
-    """Weight frames by 1 / sqrt(frames of the clip): long clips count more, not in proportion."""
+    """Weight frames by 1 / sqrt(frames of the clip).
+
+    So a long clip counts more than a short one, but not in proportion to its length.
+    """
     frames = torch.bincount(mocap.clips, minlength=len(mocap.clip_names)).double()
     weights = frames[mocap.clips].rsqrt()
     return weights / weights.sum()
@@ -84,9 +87,16 @@ def fit_mixture(
 ) -> Mixture:
     """Fit `components` Gaussians and their mirror images by expectation-maximisation.
 
-    Every pose is shown with its mirror image, and component k explains either: with M the mirror,
-    p(x) = sum_k w_k / 2 (N(x; k) + N(M x; k)). Covariances are shrunk towards the one that the
-    components have in common (MAP estimation) and never thinner than the jitter.
+    Every pose comes with its mirror image, and component k explains one of the two: with M the
+    mirror, p(x) = sum_k w_k / 2 (N(x; k) + N(M x; k)). Covariances are shrunk towards the mean
+    covariance of the components (MAP estimation) and are never narrower than the jitter.
+
+    Args:
+        features: of the poses; see `pose_to_features`.
+        weights: of the poses.
+        components: how many Gaussians; their mirror images come on top.
+        seed: random seed of the start.
+        progress: show a progress bar.
     """
     x = features.double()
     N = len(x)
@@ -114,7 +124,7 @@ def fit_mixture(
         covariance = (scatter + SHRINKAGE * pooled) / (count + SHRINKAGE)[:, None, None] + floor
         cholesky = torch.linalg.cholesky(covariance)
         share = (count + 1) / (count + 1).sum()
-        # E step: who explains what.
+        # E step: the share of each component in each pose.
         joint = torch.stack([_log_density(side, means, cholesky) for side in both])
         joint = joint + share.log() - np.log(2)
         evidence = torch.logsumexp(joint, dim=(0, 2))
@@ -132,7 +142,7 @@ def fit_mixture(
 def joint_limits(
     features: Float[Tensor, "N 71"],
 ) -> tuple[Float64[Tensor, " 69"], Float64[Tensor, " 69"]]:
-    """Return (low, high): how far each axis-angle number goes in the data and its mirror image."""
+    """Return the range (low, high) of each axis-angle number in the data and its mirror image."""
     index, sign = mirror_features()
     x = torch.cat([features, features[:, index] * sign]).double()[:, :BODY]
     share = torch.tensor(SHARE, dtype=torch.float64)
@@ -142,7 +152,7 @@ def joint_limits(
 
 
 def make_prior(mixture: Mixture, features: Float[Tensor, "N 71"]) -> PosePrior:
-    """Return the prior of a fitted mixture, with the joint limits of the data it was fitted to."""
+    """Make the prior of a fitted mixture; joint limits come from the data."""
     low, high = joint_limits(features)
     return PosePrior(mixture.weights, mixture.means, mixture.cholesky, low, high)
 
@@ -150,9 +160,15 @@ def make_prior(mixture: Mixture, features: Float[Tensor, "N 71"]) -> PosePrior:
 def fit_prior(
     mocap: str | Path, out: str | Path, components: int = COMPONENTS, seed: int = 0
 ) -> Path:
-    """Fit the pose prior to a mocap file and write it, with its provenance beside it (json).
+    """Fit the pose prior to a mocap file; write it, and its provenance beside it (json).
 
     Raises FileNotFoundError or DataError when the mocap file cannot be used.
+
+    Args:
+        mocap: the mocap file.
+        out: the file of the prior, .npz.
+        components: how many Gaussians; their mirror images come on top.
+        seed: random seed of the fit.
     """
     start, start_cpu = time.perf_counter(), time.process_time()
     out = Path(out)
@@ -197,7 +213,14 @@ def fit_prior(
 
 
 def _initial(both: Tensor, weights: Tensor, components: int, seed: int) -> Tensor:
-    """Return hard assignments [2, N, K] from k-means that may mirror a pose; k-means++ starts."""
+    """Return hard assignments [2, N, K] from k-means that may mirror a pose; k-means++ starts.
+
+    Args:
+        both: features of the poses and of their mirror images.
+        weights: of the poses.
+        components: how many clusters.
+        seed: random seed of the start.
+    """
     generator = torch.Generator().manual_seed(seed)
     x = both[0]
 
@@ -213,13 +236,13 @@ def _initial(both: Tensor, weights: Tensor, components: int, seed: int) -> Tenso
         nearest = torch.minimum(nearest, distance(centres[-1]).amin(0))
     means = torch.stack(centres)
     for _ in range(8):
-        far = torch.stack([torch.cdist(side, means) for side in both])  # [2, N, K]
-        side = far.argmin(0)
-        cluster = far.amin(0).argmin(1)
+        distances = torch.stack([torch.cdist(side, means) for side in both])  # [2, N, K]
+        side = distances.argmin(0)
+        cluster = distances.amin(0).argmin(1)
         side = side.gather(1, cluster[:, None])[:, 0]
-        turned = both[side, torch.arange(len(x))]
+        chosen_side = both[side, torch.arange(len(x))]
         total = torch.zeros(components, dtype=x.dtype).index_add_(0, cluster, weights)
-        summed = torch.zeros_like(means).index_add_(0, cluster, turned * weights[:, None])
+        summed = torch.zeros_like(means).index_add_(0, cluster, chosen_side * weights[:, None])
         means = torch.where(total[:, None] > 0, summed / total.clamp_min(1e-9)[:, None], means)
     responsibility = torch.zeros(2, len(x), components, dtype=x.dtype)
     responsibility[side, torch.arange(len(x)), cluster] = 1
@@ -227,10 +250,10 @@ def _initial(both: Tensor, weights: Tensor, components: int, seed: int) -> Tenso
 
 
 def _scatter(x: Tensor, r: Tensor, mean: Tensor) -> Tensor:
-    """Return sum_n r_n (x_n - mean)(x_n - mean)^T over the poses that matter."""
-    some: Bool[Tensor, " n"] = r > 1e-6
-    centred = x[some] - mean
-    return centred.T @ (centred * r[some, None])
+    """Return sum_n r_n (x_n - mean)(x_n - mean)^T over the poses with a share r_n > 1e-6."""
+    counts: Bool[Tensor, " n"] = r > 1e-6
+    centred = x[counts] - mean
+    return centred.T @ (centred * r[counts, None])
 
 
 def _log_density(x: Tensor, means: Tensor, cholesky: Tensor) -> Tensor:

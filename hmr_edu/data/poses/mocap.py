@@ -1,4 +1,4 @@
-"""Recorded human motion: reading it, mirroring it, and taking the heading out of it."""
+"""Motion capture: read it, mirror it, and remove the heading."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hmr_edu.keypoints import flip_pose
 
 POSE_SIZE = 72
 BODY_SIZE = 66  # AMASS poses: root and 21 joints come first, fingers after them
-# No joint turns further than this; larger numbers mean degrees, or another layout.
+# No joint rotates more than this. Larger numbers are degrees, or another layout.
 LARGEST_ANGLE = 2 * np.pi + 1e-3
 
 
@@ -38,7 +38,7 @@ class Mocap:
         return len(self.poses)
 
     def select(self, keep: Tensor) -> Mocap:
-        """Return the chosen poses (a mask or indices); clip numbers and names stay as they are."""
+        """Return the chosen poses (a mask or indices); clip numbers and names stay."""
         return Mocap(self.poses[keep], self.clips[keep], self.clip_names, self.fps)
 
     def mirror(self) -> Mocap:
@@ -46,23 +46,23 @@ class Mocap:
         return Mocap(flip_pose(self.poses), self.clips, self.clip_names, self.fps)
 
     def both_ways(self) -> Mocap:
-        """Return the motion and its mirror image, twice as many poses."""
+        """Return the motion together with its mirror image: twice as many poses."""
         poses = torch.cat([self.poses, self.mirror().poses])
         return Mocap(poses, self.clips.repeat(2), self.clip_names, self.fps)
 
     def sample(self, n: int, generator: torch.Generator) -> Float32[Tensor, "n 72"]:
-        """Draw `n` poses, every frame equally often, with replacement."""
+        """Draw `n` poses with replacement, every frame equally likely."""
         return self.poses[torch.randint(len(self), (n,), generator=generator)]
 
 
 def load_mocap(path: str | Path) -> Mocap:
     """Read a mocap file: this project's format, or one AMASS clip.
 
-    Ours: `poses` int16 [N, 72] times `scale` (or float radians), `clip` [N], `clip_names`, `fps`.
-    AMASS: `poses` float [N, >= 66] and `mocap_framerate`; fingers are dropped, hands set to zero,
-    and a Z-up world, which AMASS uses, is turned to Y up.
+    This project: `poses` int16 [N, 72] times `scale` (or float radians), `clip` [N], `clip_names`,
+    `fps`. AMASS: `poses` float [N, >= 66] and `mocap_framerate`; fingers are left out, hands set to
+    zero, and the world, which has Z up in AMASS, is rotated to Y up.
 
-    Raises FileNotFoundError when there is no file, DataError naming what is wrong with it.
+    Raises FileNotFoundError when there is no file, DataError that says what is wrong with it.
     """
     path = Path(path)
     optional = ("scale", "clip", "clip_names", "fps", "mocap_framerate", "mocap_frame_rate")
@@ -102,9 +102,9 @@ def split_root(
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch 3"]]:
     """Split a root rotation into heading and lean: R(root) = Ry(yaw) R(tilt).
 
-    The swing-twist decomposition about Y: `tilt` (axis-angle) turns about a horizontal axis, so
-    its middle number is zero, and turning the whole person about Y changes `yaw` alone. Radians.
-    Standing on the head (a tilt of exactly pi) leaves the yaw undefined; zero is returned then.
+    This is the swing-twist decomposition about Y. `tilt` (axis-angle) is about a horizontal axis,
+    so its middle number is zero. Turning the whole person about Y changes only `yaw`. Radians. When
+    a person stands on the head (a tilt of exactly pi) the yaw is undefined; then it is zero.
     """
     # Half-angle quaternion w + (x, y, z); sinc keeps value and gradient right at zero.
     half = root.norm(dim=-1, keepdim=True) / 2
@@ -113,7 +113,7 @@ def split_root(
     n = torch.hypot(w, y)
     safe = n.clamp_min(torch.finfo(root.dtype).tiny)
     swing = torch.stack([(w * x - y * z) / safe, torch.zeros_like(x), (w * z + x * y) / safe], -1)
-    # At a tilt of pi there is no twist to take out.
+    # At a tilt of pi there is no twist to remove.
     swing = torch.where((n > 0)[..., None], swing, torch.stack([x, torch.zeros_like(x), z], -1))
     yaw = 2 * torch.atan2(y, w)
     yaw = torch.remainder(yaw + torch.pi, 2 * torch.pi) - torch.pi
@@ -150,7 +150,7 @@ def _from_ours(
 
 
 def _from_amass(path: Path, poses: np.ndarray) -> np.ndarray:
-    """Return [N, 72] of AMASS poses [N, >= 66]: hands at rest, the world turned from Z to Y up."""
+    """Return [N, 72] of AMASS poses [N, >= 66]: hands at rest, the world rotated from Z to Y up."""
     from scipy.spatial.transform import Rotation
 
     if poses.shape[1] < BODY_SIZE:

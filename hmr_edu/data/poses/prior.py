@@ -1,7 +1,7 @@
-"""A prior over human poses: which joint rotations a body really takes.
+"""A prior over human poses: the joint rotations that bodies really have.
 
-A Gaussian mixture fitted to motion capture, as in SMPLify (Bogo et al., ECCV 2016, Eq. 6). It
-makes poses to draw, and says how human a pose is, so that a fit can be kept human.
+It is a Gaussian mixture fitted to motion capture, as in SMPLify (Bogo et al., ECCV 2016, Eq. 6).
+Poses can be drawn from it. Its density scores how human a pose is, which keeps fits human.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ FORMAT = "hmr_edu pose prior 1"
 SHIPPED = Path(__file__).parents[2] / "assets" / "pose_prior.npz"
 ARRAYS = ("weights", "means", "cholesky", "low", "high")
 BODY = 69  # 23 joints besides the root
-SIZE = BODY + 2  # and the lean of the root, whose turn about Y is always zero
-# A draw that leaves the joint limits is drawn again this often; then it is clamped to them.
+SIZE = BODY + 2  # and the lean of the root, whose rotation about Y is always zero
+# A draw outside the joint limits is repeated this often; then it is clamped to the limits.
 ROUNDS = 30
 BLOCK = 2048
 ALL = torch.arange(SIZE)
@@ -44,13 +44,13 @@ LEAN = (np.pi / 4, 3 * np.pi / 4)
 
 
 def pose_to_features(pose: Float[Tensor, "*batch 72"]) -> Float[Tensor, "*batch 71"]:
-    """Return what the mixture sees: 23 joints, then the lean of the root (x and z); yaw dropped."""
+    """Return the features of a pose: 23 joints, then the lean of the root (x and z), no yaw."""
     _, tilt = split_root(pose[..., :3])
     return torch.cat([pose[..., 3:], tilt[..., 0:1], tilt[..., 2:3]], -1)
 
 
 def features_to_pose(features: Float[Tensor, "*batch 71"]) -> Float[Tensor, "*batch 72"]:
-    """Return the pose of these features, with a yaw of zero."""
+    """Return the pose of features, with a yaw of zero."""
     tilt_x, tilt_z = features[..., BODY:].unbind(-1)
     root = torch.stack([tilt_x, torch.zeros_like(tilt_x), tilt_z], -1)
     return torch.cat([root, features[..., :BODY]], -1)
@@ -68,12 +68,15 @@ def mirror_features() -> tuple[Tensor, Tensor]:
 class PosePrior(nn.Module):
     """A mixture of Gaussians over poses that treats left and right alike.
 
-    Half of the components are given; the other half are their mirror images, so that a pose and
-    its mirror image are equally likely by construction.
+    Half of the components are given. The other half are their mirror images, so that a pose and its
+    mirror image are equally likely. Raises DataError when the arrays do not fit together.
 
-    `weights` [K] sum to 1, `means` [K, 71] and `cholesky` [K, 71, 71] (lower triangles) describe
-    the features of `pose_to_features`; `low`, `high` [69] are the joint limits in radians of
-    axis-angle. Raises DataError when they do not fit together.
+    Args:
+        weights: [K], with sum 1.
+        means: [K, 71], in the features of `pose_to_features`.
+        cholesky: [K, 71, 71], lower triangles of the covariances' Cholesky factors.
+        low: [69], lower joint limits in radians of axis-angle.
+        high: [69], upper joint limits.
     """
 
     log_weights: Tensor
@@ -127,12 +130,17 @@ class PosePrior(nn.Module):
     ) -> Float32[Tensor, "n 72"]:
         """Draw `n` poses inside the joint limits, on the CPU; the root leans but has no yaw.
 
-        `spread` widens (> 1) or narrows (< 1) every component about its mean. With chance `mix`
-        each arm comes from another draw: people do with one arm what the other does not. With
-        chance `recline` the body is leant or laid down any way, which motion capture of standing
-        people lacks. `spread=1, mix=0, recline=0` draws from the density of `log_prob`, cut off
-        at the limits. The draws depend on the generator alone. Raises ValueError when an option
-        is out of range.
+        `spread=1, mix=0, recline=0` draws from the density of `log_prob`, cut off at the limits.
+        The draws depend on the generator alone. Raises ValueError when an option is out of range.
+
+        Args:
+            n: how many poses.
+            generator: random numbers.
+            spread: widens (> 1) or narrows (< 1) every component about its mean.
+            mix: probability that an arm comes from another draw, because people often move one arm
+                without the other.
+            recline: probability that the body leans far or lies, in any direction, which motion
+                capture of standing people lacks.
         """
         if not (0 <= spread < float("inf") and 0 <= mix <= 1 and 0 <= recline <= 1):
             raise ValueError(
@@ -144,7 +152,7 @@ class PosePrior(nn.Module):
         for _ in range(ROUNDS):
             if missing <= 0:
                 break
-            # Some more than needed: most rounds are then the only one.
+            # A few more than needed, so that one round is mostly enough.
             drawn = self._draw_mixed(missing + missing // 6 + 4, generator, spread, mix)
             body = drawn[:, :BODY]
             inside = ((body >= self.low) & (body <= self.high)).all(1)
@@ -162,7 +170,14 @@ class PosePrior(nn.Module):
     def _draw_mixed(
         self, n: int, generator: torch.Generator, spread: float, mix: float
     ) -> Float[Tensor, "n 71"]:
-        """Draw features, some arms from other draws; limits not looked at."""
+        """Draw features, some arms from other draws; limits are not checked.
+
+        Args:
+            n: how many poses.
+            generator: random numbers.
+            spread: scale of every component about its mean.
+            mix: probability that an arm comes from another draw.
+        """
         features = self._draw(n, ALL, generator, spread)
         for arm in ARMS:
             rows = (torch.rand(n, generator=generator) < mix).nonzero()
@@ -172,13 +187,20 @@ class PosePrior(nn.Module):
     def _draw(
         self, n: int, columns: Tensor, generator: torch.Generator, spread: float
     ) -> Float[Tensor, "n columns"]:
-        """Draw some columns of the features from the mixture; limits not looked at."""
-        # Inverting the cumulative weights; torch.multinomial refuses to draw nothing.
+        """Draw some columns of the features from the mixture; limits are not checked.
+
+        Args:
+            n: how many poses.
+            columns: which features.
+            generator: random numbers.
+            spread: scale of every component about its mean.
+        """
+        # By inverting the cumulative weights, because torch.multinomial cannot draw 0 samples.
         up_to = self.log_weights.exp().cumsum(0)
         component = torch.searchsorted(up_to, torch.rand(n, generator=generator))
         component.clamp_(max=len(up_to) - 1)
         noise = torch.randn(n, SIZE, 1, generator=generator) * spread
-        # In blocks: every draw holds a copy of its component's factor.
+        # In blocks, to save memory: every draw needs a copy of its component's factor.
         return torch.cat(
             [
                 self.means[c[:, None], columns] + (self.factor[c[:, None], columns] @ z)[..., 0]
@@ -189,7 +211,7 @@ class PosePrior(nn.Module):
     def log_prob(self, pose: Float[Tensor, "n 72"], root: bool = False) -> Float[Tensor, " n"]:
         """Return the log density of the 23 joint rotations, or (`root`) of these and the lean.
 
-        The yaw never counts. Differentiable; natural logarithm; density over radians.
+        The yaw does not count. Differentiable; natural logarithm; density over radians.
         """
         size = SIZE if root else BODY
         features = pose_to_features(pose) if root else pose[:, 3:]
@@ -228,7 +250,7 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
 
 
 def _any_lean(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Return tilts (x, z) in every direction alike, as far as LEAN says."""
+    """Draw tilts (x, z) of uniform direction, with angles in the range LEAN."""
     direction, angle = torch.rand(2, n, generator=generator)
     angle = LEAN[0] + (LEAN[1] - LEAN[0]) * angle
     direction = 2 * torch.pi * direction
@@ -236,7 +258,15 @@ def _any_lean(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
 
 
 def _check(weights: Tensor, means: Tensor, cholesky: Tensor, low: Tensor, high: Tensor) -> None:
-    """Refuse arrays that do not make a mixture. Raises DataError naming the array."""
+    """Raise DataError that names the first array that does not fit into a mixture.
+
+    Args:
+        weights: of the components.
+        means: of the components.
+        cholesky: factors of the covariances.
+        low: lower joint limits.
+        high: upper joint limits.
+    """
     K = len(weights) if weights.ndim == 1 else 0
     expected = {
         "weights": (weights, (K,)),

@@ -1,4 +1,4 @@
-"""How good the pose prior is: likelihoods of people it never saw, distances to its nearest draw."""
+"""Measure the pose prior: likelihoods of unseen people, distances to the nearest draw."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from hmr_edu.metrics import mpjpe, pa_mpjpe
 
 FOLDS = 5  # every fifth clip is held out
 DRAWS = 20_000
-OTHERS = 400  # poses of other people whose nearest draw is looked for
-# PA-MPJPE is taken against so many draws nearest in MPJPE: the very nearest is among them.
+OTHERS = 400  # poses of other people for which the nearest draw is searched
+# PA-MPJPE is computed for this many draws nearest in MPJPE, and the smallest one counts.
 CANDIDATES = 16
 
 
@@ -39,17 +39,22 @@ def report(
 ) -> dict[str, Any]:
     """Measure a prior and return {"log_prob": ..., "auc": ..., "limits": ..., "nearest": ...}.
 
-    `cmu` is the mocap that the prior was fitted to; a second prior is fitted to four fifths of its
-    clips, for the likelihood of the rest. `others` is mocap of other people (HDM05), looked at
-    only, never fitted. Likelihoods in nats a pose, distances in mm.
+    Likelihoods are in nats for each pose, distances in mm. A second prior is fitted to four fifths
+    of the clips of `cmu`, to measure the likelihood of the rest.
+
+    Args:
+        cmu: the mocap that the prior was fitted to.
+        others: mocap of other people (HDM05), used for measuring only.
+        prior: file of the prior; the shipped one if None.
+        seed: random seed of the draws and the fit.
     """
     shipped, recorded = load_pose_prior(prior), load_mocap(cmu)
     other = None if others is None else load_mocap(others)
     g = torch.Generator().manual_seed(seed)
     fitted = recorded.clips % FOLDS > 0
-    part = recorded.select(fitted)
-    features = pose_to_features(part.poses.double())
-    held_prior = make_prior(fit_mixture(features, clip_weights(part), seed=seed), features)
+    fitted_clips = recorded.select(fitted)
+    features = pose_to_features(fitted_clips.poses.double())
+    held_prior = make_prior(fit_mixture(features, clip_weights(fitted_clips), seed=seed), features)
 
     poses = {
         "CMU, fitted to": _jittered(recorded.poses[::5], g),
@@ -64,10 +69,10 @@ def report(
     result: dict[str, Any] = {"log_prob": log_prob}
     outside = {"draws": _outside(shipped, shipped.sample(DRAWS, g))}
     if other is not None:
-        theirs = shipped.log_prob(_jittered(other.poses[::5], g))
-        log_prob["HDM05, other people"] = _spread(theirs)
+        others_log_prob = shipped.log_prob(_jittered(other.poses[::5], g))
+        log_prob["HDM05, other people"] = _spread(others_log_prob)
         result["auc"] = {
-            name: _auc(theirs, shipped.log_prob(pose))
+            name: _auc(others_log_prob, shipped.log_prob(pose))
             for name, pose in poses.items()
             if "alone" in name
         }
@@ -80,9 +85,15 @@ def report(
 def nearest_table(
     prior: PosePrior, recorded: Mocap, other: Mocap, generator: torch.Generator
 ) -> dict[str, dict[str, float]]:
-    """Return, for several sets of poses, how far other people are from the nearest of the set.
+    """Return the distances of other people's poses to the nearest pose of several sets.
 
     The root is the true one; MPJPE and PA-MPJPE over the 14 LSP joints, hips aligned.
+
+    Args:
+        prior: the prior, whose draws are some of the sets.
+        recorded: the mocap that the prior was fitted to.
+        other: mocap of other people.
+        generator: random numbers.
     """
     body = load_body("lite")
     target = _keypoints(body, other.poses[:: max(1, len(other) // OTHERS)])
@@ -98,7 +109,7 @@ def nearest_table(
 
 
 def as_markdown(result: dict[str, Any]) -> str:
-    """Write the tables of a report as markdown."""
+    """Format the tables of a report as Markdown."""
     ranked = sorted(result["log_prob"].items(), key=lambda item: -item[1]["median"])
     columns = {"log p, mean": "mean", "median": "median", "5 %": "low"}
     lines = [_markdown("poses", columns, ranked), ""]
@@ -115,13 +126,13 @@ def as_markdown(result: dict[str, Any]) -> str:
 def _markdown(
     first: str, columns: dict[str, str], rows: Iterable[tuple[str, dict[str, float]]]
 ) -> str:
-    """Lay named rows of numbers out as Markdown; `columns` maps titles to keys of a row."""
+    """Format named rows of numbers as Markdown; `columns` maps titles to keys of a row."""
     cells = ([name, *(number_cell(row[key]) for key in columns.values())] for name, row in rows)
     return markdown_table([first, *columns], cells)
 
 
 def _jittered(pose: Tensor, generator: torch.Generator) -> Tensor:
-    """Add the jitter: bare recordings have hinges of no width, which no density can judge."""
+    """Add the jitter: recorded hinges have no width, so no density describes them without it."""
     features = pose_to_features(pose)
     noise = torch.randn(features.shape, generator=generator) * jitter().float()
     return features_to_pose(features + noise)
@@ -172,15 +183,15 @@ def _keypoints(body: SMPL, pose: Float[Tensor, "N 72"]) -> Float[Tensor, "N 14 3
 
 def _nearest(target: Float[Tensor, "N 14 3"], bank: Float[Tensor, "M 14 3"]) -> dict[str, float]:
     """Return mean distances from each target to the nearest of the bank, in mm."""
-    near, near_pa = [], []
+    smallest, smallest_pa = [], []
     for pose in target:
         distance = (bank - pose).square().sum(-1).sqrt().mean(-1)
         best = bank[distance.topk(min(CANDIDATES, len(bank)), largest=False).indices]
-        wanted = pose.expand(len(best), -1, -1)
-        near.append(float(mpjpe(best, wanted).min()))
-        near_pa.append(float(pa_mpjpe(best, wanted).min()))
+        repeated = pose.expand(len(best), -1, -1)
+        smallest.append(float(mpjpe(best, repeated).min()))
+        smallest_pa.append(float(pa_mpjpe(best, repeated).min()))
     return {
-        "mpjpe": 1e3 * float(np.mean(near)),
-        "pa": 1e3 * float(np.mean(near_pa)),
-        "pa95": 1e3 * float(np.quantile(near_pa, 0.95)),
+        "mpjpe": 1e3 * float(np.mean(smallest)),
+        "pa": 1e3 * float(np.mean(smallest_pa)),
+        "pa95": 1e3 * float(np.quantile(smallest_pa, 0.95)),
     }

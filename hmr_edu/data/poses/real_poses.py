@@ -1,7 +1,7 @@
-"""How far a pose is from the nearest one that somebody really took.
+"""The distance of a pose from the nearest real pose.
 
-A network that only learns to explain 2D keypoints finds bodies that project rightly and that no
-joint allows. Joint errors hardly show them; the distance to recorded poses does.
+A network that learns only to explain 2D keypoints finds bodies that project correctly in impossible
+poses. Joint errors hardly show this; the distance to recorded poses does.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from hmr_edu.rotations import axis_angle_to_matrix, geodesic_angle
 
 # Joints 1 to 21: neither the root, which any pose may have anywhere, nor the hands.
 BODY = slice(1, 22)
-# The nearest by matrix product that are measured exactly. Of 100 HDM05 poses, 97 have their
-# nearest among them, the others one that is 0.6 degrees farther at most.
+# Number of nearest poses by matrix product whose distance is then computed exactly. Of 100 HDM05
+# poses, 97 have their nearest pose among them; for the others the error is 0.6 degrees at most.
 CANDIDATES = 64
 CHUNK = 250
 DRAWS = 10_000
@@ -27,7 +27,7 @@ SEED = 20180618
 
 
 class RealPoses:
-    """A bank of human poses [N, 72], axis-angle; `source` says in words whose they are."""
+    """A bank of human poses [N, 72], axis-angle; `source` names their origin in words."""
 
     def __init__(self, poses: Float[Tensor, "N 72"], source: str) -> None:
         self.rotations = axis_angle_to_matrix(poses.unflatten(1, (24, 3))[:, BODY])
@@ -38,16 +38,16 @@ class RealPoses:
 
     @torch.no_grad()
     def distance(self, rotations: Float[Tensor, "batch 24 3 3"]) -> Float[Tensor, " batch"]:
-        """Angle to the nearest pose of the bank in degrees, mean over the 21 body joints.
+        """Return the angle to the nearest pose of the bank: degrees, mean over the 21 body joints.
 
-        Angles are geodesic. Comparing all with all would need millions of them; so the matrix
-        product, whose entries are the sums of 1 + 2 cos(angle), picks the candidates.
+        Angles are geodesic. Exact distances to the whole bank would need millions of angles. So a
+        matrix product, whose entries are sums of 1 + 2 cos(angle), first selects the candidates.
         """
         bank = self.rotations.flatten(1)
         nearest = []
         for chunk in rotations[:, BODY].split(CHUNK):
-            alike = chunk.flatten(1) @ bank.T
-            best = alike.topk(min(CANDIDATES, len(self)), dim=1).indices
+            similarity = chunk.flatten(1) @ bank.T
+            best = similarity.topk(min(CANDIDATES, len(self)), dim=1).indices
             angles = geodesic_angle(chunk[:, None], self.rotations[best])
             nearest.append(angles.mean(-1).amin(1).rad2deg())
         return torch.cat(nearest)
@@ -55,15 +55,15 @@ class RealPoses:
 
 @lru_cache(maxsize=1)
 def prior_poses() -> RealPoses:
-    """Return draws of the shipped prior: the same bank on every machine."""
+    """Draw poses from the shipped prior: the same bank on every machine."""
     poses = load_pose_prior().sample(DRAWS, torch.Generator().manual_seed(SEED))
     return RealPoses(poses, f"{DRAWS:,} draws of the shipped pose prior")
 
 
 def load_real_poses() -> RealPoses:
-    """Load the CMU poses and their mirror images; where there are none, draw from the prior.
+    """Load the CMU poses and their mirror images; if there are none, draw from the prior.
 
-    The prior is broader than the poses it was fitted to, so the two give different numbers.
+    The prior is broader than the poses that it was fitted to, so the two give different numbers.
     Compare only distances with the same `source`.
     """
     path = find_mocap("cmu_poses.npz")

@@ -1,7 +1,7 @@
 """The pixels of a batch that show a body, as one list: all of a G-buffer that shading needs.
 
-Most of a picture is background. The list is a quarter of the G-buffer and what travels from a
-worker process to the device that shades; and the device need not look for the body first.
+Most of a picture is background. The list is a quarter of the size of the G-buffer. Worker processes
+send it to the device that shades, which need not search for the body.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from hmr_edu.data.render.renderer import GBuffer
 
 @dataclass
 class BodyPixels(TensorDataclass):
-    """P pixels of `batch` square pictures; the other pixels are background.
+    """The P pixels of `batch` square pictures that show a body; all others are background.
 
-    index: place in the flattened [batch, size, size], ascending. The rest as in `GBuffer`.
+    `index` is the place in the flattened [batch, size, size], ascending. The other fields are as in
+    `GBuffer`.
     """
 
     batch: int
@@ -36,10 +37,10 @@ class BodyPixels(TensorDataclass):
 
     @classmethod
     def of(cls, gbuffer: GBuffer) -> BodyPixels:
-        """List the pixels where a G-buffer shows a body."""
+        """Make the list of the pixels where a G-buffer shows a body."""
         batch, size = gbuffer.part.shape[:2]
         index = torch.from_numpy(gbuffer.part).view(-1).nonzero()[:, 0]
-        # Where the first of three planes lies; the planes of a picture follow each other.
+        # Index in the first of three planes; the planes of a picture follow each other.
         first = index + 2 * size**2 * (index // size**2)
         spread = (first + torch.arange(3)[:, None] * size**2).view(-1)
 
@@ -59,16 +60,16 @@ class BodyPixels(TensorDataclass):
 
     @cached_property
     def sample(self) -> Int64[Tensor, " P"]:
-        """Which picture each pixel belongs to."""
+        """The picture that each pixel belongs to."""
         return self.index // self.size**2
 
     def plane(self, values: Shaped[Tensor, " P"]) -> Shaped[Tensor, "batch size size"]:
-        """Put one value a pixel where it belongs; the background is zero."""
+        """Put one value for each pixel in its place; the background is zero."""
         plane = values.new_zeros(self.batch * self.size**2)
         return plane.index_copy_(0, self.index, values).view(self.batch, self.size, self.size)
 
     def picture(self, values: Shaped[Tensor, "3 P"]) -> Shaped[Tensor, "batch 3 size size"]:
-        """Put three values a pixel where they belong; the background is zero."""
+        """Put three values for each pixel in their place; the background is zero."""
         area = self.size**2
         first = self.index + 2 * area * self.sample
         planes = torch.arange(3, device=values.device)[:, None] * area

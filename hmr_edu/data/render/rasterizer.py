@@ -1,19 +1,19 @@
-"""The compiled heart of the renderer: triangles in, nearest surface per pixel out.
+"""The compiled core of the renderer: triangles in, nearest surface of each pixel out.
 
-A plain z-buffer in the manner of Pineda ("A Parallel Algorithm for Polygon Rasterization", 1988),
-compiled by numba. Three choices matter:
+A plain z-buffer after Pineda ("A Parallel Algorithm for Polygon Rasterization", 1988), compiled by
+numba. Three choices matter:
 
-- Corners are snapped to 1/4096 pixel and everything that decides *whether* a sample is covered is
-  integer arithmetic, with the top-left rule on shared edges. Neighbouring triangles therefore
-  never leave a hole and never both claim a sample.
-- The passes over triangles keep only a depth and a face number per pixel; normals and the other
-  attributes are interpolated once per pixel at the end ("deferred").
+- Corners are rounded to 1/4096 pixel. *Whether* a sample is covered is decided in integer
+arithmetic, with the top-left rule on shared edges. So neighbouring triangles never leave a hole and
+never both cover a sample.
+- The passes over triangles keep only a depth and a face number for each pixel. Normals and other
+attributes are interpolated once for each pixel at the end ("deferred").
 - A pixel is sampled at its centre, which decides what it shows, and at a few more places, which
-  only decide how much of it is covered. A body triangle is about half a pixel large in a 64-pixel
-  picture, so the loops run over sample places within the triangle's bounding box: mostly none.
+only decide how much of it is covered. In a 64-pixel picture a triangle of the body is about half a
+pixel large. So the loops run over the sample places in the triangle's bounding box: mostly none.
 
-The functions release the GIL and hold no state: threads may render different pictures at once,
-and forked data-loader workers find no thread pool to trip over.
+The functions release the GIL and hold no state: threads may render different pictures at once, and
+forked data-loader workers inherit no thread pool.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ ROTATED_GRID = np.array([[4, 4], [3, 1], [7, 3], [1, 5], [5, 7]], np.int64) * (O
 
 
 def _compiled(function: Callable) -> Callable:
-    """Compile on first use; keep the machine code beside this file or in the user's cache.
+    """Compile on first use; cache the machine code beside this file or in the user's cache.
 
-    Put `no_type_check` under it, so that run-time type checkers leave the function plain.
+    Put `no_type_check` below it, so that run-time type checkers do not wrap the function.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return njit(function, cache=True, **options)
-    except RuntimeError:  # no folder to keep it in: every process compiles for itself
+    except RuntimeError:  # no writable folder for the cache: every process compiles for itself
         return njit(function, **options)
 
 
@@ -74,10 +74,15 @@ def accumulate_normals(vertices, faces, normals):
 @_compiled
 @no_type_check
 def _project(vertices, scale, shift, perspective, near, size, corners, keys):
-    """Snap vertices to the pixel grid; write what the z-buffer compares (smaller is nearer).
+    """Round vertices to the pixel grid; write the keys of the z-buffer (smaller is nearer).
 
-    The key is affine over the picture, so that it interpolates with screen barycentrics: the
+    The key is affine over the picture, so that it can be interpolated with screen barycentrics: the
     depth itself for weak perspective, minus its inverse for full perspective.
+
+    Args:
+        vertices, scale, shift, perspective, near: as in `render_images`, of one picture.
+        size: pixels along each side of the picture.
+        corners, keys: [V, 2] in 1/4096 pixel; [V] for the z-buffer; both written here.
     """
     half = 0.5 * size * ONE
     for v in range(vertices.shape[0]):
@@ -100,12 +105,18 @@ def _project(vertices, scale, shift, perspective, near, size, corners, keys):
 @_compiled
 @no_type_check
 def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
-    """Fill `hits` (a bit per sample place), and for each pixel the nearest key and its face.
+    """Find the sample places hit in each pixel, the nearest key, and its face.
 
-    Once the centre of a pixel is hit, only hits of the centre compete for it. Until then the
-    nearest hit of any place stands in: thin parts can pass between all the centres.
-    `winner` is the face number times 8 plus the place. A face is set up only when a sample
-    lies in its bounding box: small ones mostly fall between all samples.
+    Once the centre of a pixel is hit, only hits of the centre compete for the pixel. Until then the
+    nearest hit of any place is kept, because a thin part can pass between all the centres. A face
+    is set up only when a sample lies in its bounding box: small faces mostly fall between all
+    samples.
+
+    Args:
+        corners, keys: from `_project`.
+        faces, places, cull: as in `render_images`.
+        hits, nearest: [size, size] a bit for each sample place; the nearest key; written here.
+        winner: [size, size] face times 8 plus sample place; written here.
     """
     size = hits.shape[0]
     for f in range(faces.shape[0]):
@@ -191,7 +202,14 @@ def _resolve(
     part,
     coverage,
 ):
-    """Interpolate the winners' attributes and write the five pictures."""
+    """Interpolate the attributes of the nearest faces, and write the five pictures.
+
+    Args:
+        corners, keys: from `_project`.
+        faces, normals, rest, parts, places, perspective: as in `render_images`.
+        hits, winner: from `_rasterize`.
+        depth, normal, surface, part, coverage: the pictures; written here.
+    """
     n_places = places.shape[0]
     for y in range(hits.shape[0]):
         for x in range(hits.shape[1]):
@@ -256,7 +274,20 @@ def render_images(
     part,
     coverage,
 ):
-    """Render a batch, one picture after the other, into arrays that hold zeros."""
+    """Render a batch, one picture after the other, into arrays that hold zeros.
+
+    Args:
+        vertices: [B, V, 3] in the camera frame, metres.
+        faces: [F, 3] vertex indices.
+        rest: [V, 3] places on the rest body.
+        parts: [V] joint index of each vertex.
+        scale, shift: [B] s or the focal length; [B, 3] translations.
+        perspective: full perspective, instead of weak.
+        near: vertices nearer than this to the camera are left out.
+        places: sample places in a pixel; the first is its centre.
+        cull: leave out faces that look away.
+        depth, normal, surface, part, coverage: as in `GBuffer`; written here.
+    """
     size = depth.shape[1]
     n_vertices = vertices.shape[1]
     corners = np.empty((n_vertices, 2), np.int32)

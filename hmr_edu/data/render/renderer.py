@@ -1,9 +1,8 @@
 """From posed meshes to G-buffers: what each pixel sees, before any light or colour.
 
-Geometry is rendered once, on the CPU; skin, clothes and light are then painted on these pictures
-many times over, on the training device. Camera frame: x right, y down, z away from the camera, in
-metres. Picture: the crop's [-1, 1] square, where pixel p (from 0) has its centre at
-2 (p + 0.5) / size - 1.
+Bodies are rasterised once, on the CPU. Skin, clothes and light are then painted on these pictures
+on the training device. Camera frame: x right, y down, z away from the camera, in metres. Picture:
+the crop's [-1, 1] square, where pixel p (from 0) has its centre at 2 (p + 0.5) / size - 1.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ NEAR = 0.05  # metres
 
 @dataclass(frozen=True)
 class GBuffer:
-    """What a batch of pictures shows; zero wherever a pixel is empty (`part == 0`)."""
+    """What the pixels of a batch show; zero where a pixel is empty (`part == 0`)."""
 
     depth: Float32[np.ndarray, "batch size size"]  # camera z, metres
     normal: Float32[np.ndarray, "batch 3 size size"]  # unit, smooth, camera frame
@@ -38,8 +37,8 @@ def vertex_normals(
 ) -> Float32[np.ndarray, "batch vertices 3"]:
     """Average the face normals around each vertex, weighted by area; unit length.
 
-    They point out of a mesh whose faces run counter-clockwise seen from outside. A vertex
-    without a face, or with faces of no area only, gets zeros.
+    They point outwards for faces that run counter-clockwise seen from outside. A vertex without a
+    face, or with faces of zero area only, gets zeros.
     """
     vertices = _array(vertices, np.float32)
     faces = _faces(faces, vertices.shape[1])
@@ -52,11 +51,15 @@ def vertex_normals(
 class Renderer:
     """Renders posed copies of one mesh. Needs no display and no OpenGL; holds no state.
 
-    faces [F, 3]: counter-clockwise seen from outside. rest_vertices [V, 3]: the place of each
-    vertex on the rest body, what `GBuffer.surface` shows. vertex_parts [V]: joint index of each
-    vertex. samples: 4 smooths the outline (`coverage` in quarters), 1 looks at pixel centres
-    only. cull: leave out faces that look away; on a closed mesh nothing visible changes and
-    the time drops by a third. threads: pictures rendered at once; the result is the same.
+    Args:
+        faces: [F, 3], counter-clockwise seen from outside.
+        rest_vertices: [V, 3], the place of each vertex on the rest body; `GBuffer.surface` shows
+            it.
+        vertex_parts: [V], the joint index of each vertex.
+        samples: 4 smooths the outline (`coverage` in quarters), 1 uses pixel centres only.
+        cull: leave out faces that look away. On a closed mesh nothing visible changes, and the time
+            falls by a third.
+        threads: pictures rendered at once; the result is the same.
     """
 
     def __init__(
@@ -97,15 +100,22 @@ class Renderer:
         translation: Float[np.ndarray, "batch 3"] | Float[Tensor, "batch 3"] | None = None,
         focal: Float[np.ndarray, " batch"] | Float[Tensor, " batch"] | None = None,
     ) -> GBuffer:
-        """Render vertices [B, V, 3] (camera frame, metres) into pictures of size x size pixels.
+        """Render a batch of posed meshes.
 
-        Weak perspective when `camera` (s, tx, ty) is given: x = s (X + tx), depth is Z.
-        Full perspective when `translation` and `focal` (in half-crop units) are given:
-        x = focal (X + tx) / (Z + tz), depth is Z + tz. Faces that come nearer than 5 cm to the
-        camera, or that reach more than 65,536 pixels out, are left out whole.
+        Weak perspective needs `camera`: x = s (X + tx), depth is Z. Full perspective needs
+        `translation` and `focal`: x = focal (X + tx) / (Z + tz), depth is Z + tz. Faces that come
+        nearer than 5 cm to the camera, or that reach more than 65,536 pixels out, are left out
+        completely.
 
-        Raises ValueError for wrong shapes, for both cameras or none, and for vertices or
-        cameras that are not finite (it names the sample).
+        Raises ValueError for wrong shapes, for both cameras or none, and for vertices or cameras
+        that are not finite (it names the sample).
+
+        Args:
+            vertices: [B, V, 3] in the camera frame, metres.
+            size: pixels along each side of a picture.
+            camera: (s, tx, ty) of weak perspective.
+            translation: of full perspective, metres.
+            focal: of full perspective, in half-crops.
         """
         vertices = _array(vertices, np.float32)
         batch = len(vertices)
@@ -162,7 +172,7 @@ class Renderer:
             render(0, batch)
             return out
         cuts = np.linspace(0, batch, workers + 1).astype(int).tolist()
-        # A pool per call: a pool kept between calls would not survive the fork of a data loader.
+        # A new pool for each call: an old one would not survive the fork of a data loader.
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(render, *zip(*pairwise(cuts), strict=True)))
         return out
@@ -176,7 +186,7 @@ def _array(values: np.ndarray | Tensor, dtype: type) -> np.ndarray:
 
 
 def _faces(faces: np.ndarray | Tensor, n_vertices: int) -> np.ndarray:
-    """Return faces as the kernels want them; unsigned, because they check no index."""
+    """Return faces as the kernels need them: unsigned and checked, as kernels check no index."""
     faces = _array(faces, np.int64)
     if faces.size and not 0 <= faces.min() <= faces.max() < n_vertices:
         raise ValueError(

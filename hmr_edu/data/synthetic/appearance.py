@@ -1,8 +1,7 @@
-"""From pixels of bodies to pictures of people: clothes, light, places, obstacles, a camera.
+"""Appearance: turn pixels of bodies into pictures of people, with clothes, light and background.
 
-Geometry is rendered once; everything here is drawn afresh for every batch, on the device that
-trains. Each ingredient draws its own random numbers, so that switching one off leaves the
-others as they were.
+Bodies are rasterised once. Everything here is drawn again for every batch, on the training device.
+Each ingredient has its own random numbers, so switching one off does not change the others.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from hmr_edu.keypoints import SMPL_JOINTS
 
 HEAD_PART = 1 + SMPL_JOINTS.index("head")
 STUDIO_GREY = 0.82
-# Pixels a side; the reel of noise holds no more.
+# Largest side of a picture in pixels: the strip of noise is not longer.
 LARGEST = 1024
-# Each draws from a seed of its own, in this order.
+# Each ingredient has its own seed, in this order.
 INGREDIENTS = (
     *("clothes", "lamp", "place", "shadow", "bystander", "passer_by", "occluder"),
     *("colour", "blur", "noise", "compression"),
@@ -44,54 +43,55 @@ LONG_HAIR = 0.33
 
 @dataclass(frozen=True)
 class AppearanceConfig:
-    """How likely (0 to 1) and how strong (1: as tuned) each ingredient is."""
+    """How likely each ingredient of a picture is (0 to 1), and how strong (1 is the default)."""
 
-    # An even wall and light instead of places and weather.
+    # Even background and light, as in a studio, instead of painted scenes and varied light.
     studio: bool = False
-    # Backgrounds painted at the start.
+    # Number of different backgrounds, painted before training.
     scenes: Annotated[int, Range(4)] = 160
-    # Clothes painted at the start.
+    # Number of different outfits, painted before training.
     outfits: Annotated[int, Range(4)] = 64
-    # Faces and hair painted at the start.
+    # Number of different heads (face, hair, hats), painted before training.
     heads: Annotated[int, Range(4)] = 48
-    # A folder of photographs to cut backgrounds from.
+    # Folder of photographs from which backgrounds are cut, besides the painted ones.
     photos: str | None = None
-    # Share of the backgrounds that photographs give, where there are some.
+    # Share of pictures with a photograph as background, if `photos` is given.
     photo_share: Probability = 0.8
-    # Share of the backgrounds that pieces of others are hung into.
+    # Share of backgrounds that get pieces of other backgrounds pasted into them.
     clutter: Probability = 0.0
-    # Share of people who throw a shadow on what is behind them.
+    # Share of people who cast a shadow on the background.
     cast_shadow: Probability = 0.5
-    # Share of pictures with somebody smaller behind the person.
+    # Share of pictures with a smaller person in the background.
     bystander: Probability = 0.25
-    # Share of pictures with somebody larger, half out of the picture, before the person.
+    # Share of pictures with a larger person in front, partly outside the picture.
     passer_by: Probability = 0.05
-    # Share of pictures with a thing before the person.
+    # Share of pictures with an object in front of the person.
     occluder: Probability = 0.25
-    # How large such things are.
+    # Size of these objects; 1 is the default.
     occluder_size: NotNegative = 1.0
-    # How far exposure, contrast, white balance and saturation stray.
+    # How much exposure, contrast, white balance and saturation vary.
     colour: NotNegative = 1.0
-    # Share of pictures without colours.
+    # Share of black-and-white pictures.
     grey: Probability = 0.03
-    # Share of pictures out of focus or shaken.
+    # Share of pictures blurred by focus or motion.
     blur: Probability = 0.4
-    # How far such pictures are blurred.
+    # Width of the blur; 1 is the default.
     blur_size: NotNegative = 1.0
-    # Share of pictures with a sensor's noise.
+    # Share of pictures with sensor noise.
     noise: Probability = 0.7
-    # How strong the noise is.
+    # Strength of the noise; 1 is the default.
     noise_size: NotNegative = 1.0
-    # Share of pictures with the blocks of compression.
+    # Share of pictures with JPEG-like compression.
     compression: Probability = 0.15
-    # Of what is painted at the start, not of the pictures.
+    # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_ranges(self)
 
 
-# What a picture is for: training; training with nothing in the way and a perfect camera; lessons.
+# "full" is for training. "clear" has nothing in front of people, and a perfect camera. "plain" has
+# a studio as well; the preset `cpu` and the lessons use it.
 _CLEAR = AppearanceConfig(
     bystander=0.0,
     passer_by=0.0,
@@ -102,7 +102,7 @@ _CLEAR = AppearanceConfig(
     noise=0.0,
     compression=0.0,
 )
-LEVELS = {
+APPEARANCES = {
     "full": AppearanceConfig(),
     "clear": _CLEAR,
     "plain": replace(_CLEAR, studio=True, cast_shadow=0.0),
@@ -110,42 +110,47 @@ LEVELS = {
 
 
 class Shaded(NamedTuple):
-    """Pictures, and where something in front hides whatever is behind (people or not)."""
+    """Pictures, and where an object or person in front hides what is behind."""
 
     images: Float[Tensor, "batch 3 H W"]
     occluded: Bool[Tensor, "batch H W"]
 
 
 class Appearance:
-    """Dresses, lights and photographs one body, from what each pixel sees of it.
+    """Dresses, lights and photographs one body, given what each pixel sees of it.
 
-    config: an AppearanceConfig, or the name of one of LEVELS ("full", "clear", "plain").
-    Raises ValueError for an unknown level; FileNotFoundError or DataError for a folder of
-    photographs that cannot be used.
+    Raises ValueError on an unknown name, FileNotFoundError or DataError on a folder of photographs
+    that cannot be used.
+
+    Args:
+        body: the body, whose rest shape the clothes are painted on.
+        config: an AppearanceConfig, or a name in APPEARANCES ("full", "clear", "plain").
     """
 
     def __init__(self, body: RestBody, config: AppearanceConfig | str = "full") -> None:
         if isinstance(config, str):
-            if config not in LEVELS:
-                raise ValueError(f"unknown level {config!r}: choose from {', '.join(LEVELS)}")
-            config = LEVELS[config]
+            if config not in APPEARANCES:
+                raise ValueError(
+                    f"unknown appearance {config!r}: choose from {', '.join(APPEARANCES)}"
+                )
+            config = APPEARANCES[config]
         self.config = config
-        marks = RestLandmarks.of(body)
-        self._charts = body_chart(marks), head_chart(marks)
+        landmarks = RestLandmarks.of(body)
+        self._charts = body_chart(landmarks), head_chart(landmarks)
         self._sheets = (
-            paint_outfits(marks, config.outfits, config.seed),
-            paint_heads(marks, config.heads, config.seed),
+            paint_outfits(landmarks, config.outfits, config.seed),
+            paint_heads(landmarks, config.heads, config.seed),
         )
-        self._middle_z = torch.tensor([0.0, *marks.middle_z])
+        self._middle_z = torch.tensor([0.0, *landmarks.middle_z])
         self._reel = camera_effects.noise_reel(config.seed)
-        # Scenes are painted when the first batch tells how large pictures are, and where.
+        # Scenes are painted for the first batch: it has the size of pictures and the device.
         self._backgrounds: Backgrounds | None = None
         if config.photos is not None:
             find_photos(config.photos)
 
     @torch.no_grad()
     def __call__(self, pixels: BodyPixels, generator: torch.Generator) -> Shaded:
-        """Photograph a batch where its pixels are. The generator alone decides how it looks.
+        """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -178,7 +183,7 @@ class Appearance:
         return Shaded(self._expose(images, draws), hidden > 0.5)
 
     def _move(self, size: int, device: torch.device) -> None:
-        """Bring the banks to the device, once; paint scenes for a new picture size."""
+        """Move all painted sheets to the device, once; paint scenes for a new picture size."""
         c, bank = self.config, self._backgrounds
         if self._middle_z.device != device:
             self._middle_z = self._middle_z.to(device)
@@ -194,7 +199,7 @@ class Appearance:
     def _people(
         self, pixels: BodyPixels, draws: Draws, lamps: Float[Tensor, "batch 13"]
     ) -> Float[Tensor, "batch 3 H W"]:
-        """Dress and light everybody, on black. Only pixels with a body cost anything."""
+        """Dress and light all people on black. Only pixels with a body take time."""
         code = self._codes(pixels, draws)
         shades = palettes(draws)
         entry = code + pixels.sample * shades[0].numel()
@@ -204,7 +209,7 @@ class Appearance:
         return pixels.picture(radiance.clamp_(0, 1).sqrt_())
 
     def _codes(self, pixels: BodyPixels, draws: Draws) -> Int[Tensor, " P"]:
-        """Look up what each pixel is made of, on the person's outfit sheet or head sheet."""
+        """Look up the material of each pixel on the person's outfit sheet or head sheet."""
         (outfits, heads), (body, head) = self._sheets, self._charts
         long_hair = draws.chance(LONG_HAIR)
         outfit = _choose(draws, len(outfits), long_hair, LONG_HAIRED_OUTFITS)
@@ -223,15 +228,15 @@ class Appearance:
     def _occlude(
         self, images: Float[Tensor, "batch 3 H W"], hidden: Float[Tensor, "batch H W"], draws: Draws
     ) -> None:
-        """Put things in front of some pictures, in place."""
-        rows, some = draws.some(self.config.occluder)
+        """Put objects in front of some pictures, in place."""
+        rows, row_draws = draws.some(self.config.occluder)
         if not len(rows) or not self.config.occluder_size:
             return
-        opacity = occluders(some, images.shape[-1], self.config.occluder_size)
+        opacity = occluders(row_draws, images.shape[-1], self.config.occluder_size)
         if self._backgrounds is None:
             texture = torch.full_like(images[: len(rows)], STUDIO_GREY / 2)
         else:
-            texture = self._backgrounds.sample(some)
+            texture = self._backgrounds.sample(row_draws)
         blend_rows(images, rows, texture, opacity[:, None])
         cover_rows(hidden, rows, opacity)
 
@@ -242,17 +247,17 @@ class Appearance:
         c = self.config
         if c.colour or c.grey:
             images = camera_effects.colour(images, draws["colour"], c.colour, c.grey)
-        rows, some = draws["blur"].some(c.blur)
+        rows, row_draws = draws["blur"].some(c.blur)
         if len(rows):
-            kernels = camera_effects.blur_kernels(some, images.shape[-1], c.blur_size)
+            kernels = camera_effects.blur_kernels(row_draws, images.shape[-1], c.blur_size)
             sharp = images.index_select(0, rows)
             images.index_copy_(0, rows, camera_effects.blur(sharp, kernels))
         if c.noise:
             camera_effects.add_noise(images, draws["noise"], self._reel, c.noise, c.noise_size)
-        rows, some = draws["compression"].some(c.compression)
+        rows, row_draws = draws["compression"].some(c.compression)
         if len(rows):
             raw = images.index_select(0, rows)
-            compressed = camera_effects.compress(raw, some.uniform(0.2, 1.0))
+            compressed = camera_effects.compress(raw, row_draws.uniform(0.2, 1.0))
             images.index_copy_(0, rows, compressed)
         return images.clamp_(0, 1)
 
@@ -260,7 +265,14 @@ class Appearance:
 def _choose(
     draws: Draws, count: int, long_haired: Bool[Tensor, " batch"], share: float
 ) -> Int[Tensor, " batch"]:
-    """Choose a sheet for each person, from the long-haired end of the pile or from the rest."""
+    """Choose a sheet for each person, long-haired or not.
+
+    Args:
+        draws: random numbers.
+        count: how many sheets there are.
+        long_haired: which people have long hair.
+        share: share of the sheets with long hair; these come last.
+    """
     long = round(share * count)
     short = draws.integers(count - long)
     return torch.where(long_haired, count - long + draws.integers(long), short)

@@ -16,7 +16,7 @@ from hmr_edu.data.synthetic.scenes import paint_scenes
 from hmr_edu.io.errors import DataError
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-# Pieces of other pictures in a cluttered one (from, below), and their sides in pictures' sides.
+# Number of pieces pasted into a cluttered picture (from, below), and their sides in its sides.
 PIECES = (3, 13)
 PIECE_SIZE = (0.03, 0.35)
 
@@ -38,11 +38,17 @@ def find_photos(folder: str | Path) -> list[Path]:
 def load_photos(
     folder: str | Path, size: int, count: int, seed: int
 ) -> UInt8[np.ndarray, "crops 3 size size"]:
-    """Cut about `count` random square crops, size x size pixels, from the pictures in a folder.
+    """Cut about `count` random square crops from the pictures in a folder.
 
-    Every picture gives at least one crop; of more pictures than `count`, so many are chosen by
-    chance. Raises what `find_photos` raises, and DataError for
-    a picture that cannot be read (it is named).
+    Every picture gives at least one crop. If there are more than `count` pictures, `count` of them
+    are chosen at random. Raises as `find_photos`, and DataError that names a picture that cannot be
+    read.
+
+    Args:
+        folder: the pictures.
+        size: pixels along each side of a crop.
+        count: how many crops.
+        seed: random seed of the crops.
     """
     from PIL import Image
 
@@ -63,10 +69,10 @@ def load_photos(
 
 
 def clutter(bank: UInt8[np.ndarray, "N 3 side side"], share: float, seed: int) -> None:
-    """Hang pieces of other pictures into some pictures of the bank, in place.
+    """Paste pieces of other pictures into some pictures of the bank, in place.
 
-    Landscapes are calm; rooms and streets are full of things with edges, of a person's size
-    and smaller. A piece keeps its picture's colours and is stretched in both directions.
+    Landscapes are calm, but rooms and streets are full of objects with edges, of a person's size
+    and smaller. A piece keeps its colours and is stretched in both directions.
     """
     rng = np.random.default_rng(seed)
     pieces, side = bank.copy(), bank.shape[-1]
@@ -75,7 +81,7 @@ def clutter(bank: UInt8[np.ndarray, "N 3 side side"], share: float, seed: int) -
         for _ in range(rng.integers(*PIECES)):
             extent = np.maximum(1, side * rng.uniform(*PIECE_SIZE, 2)).astype(int)
             top, left = rng.integers(0, side - extent + 1)
-            # What is shown there: up to twice as large a piece of another picture.
+            # The piece comes from an area up to twice as large, or smaller, in another picture.
             shown = np.minimum(side, extent * rng.uniform(0.5, 2.0, 2))
             row, column = (
                 (rng.uniform(0, side - length) + length * (np.arange(n) + 0.5) / n).astype(int)
@@ -86,7 +92,17 @@ def clutter(bank: UInt8[np.ndarray, "N 3 side side"], share: float, seed: int) -
 
 
 class Backgrounds:
-    """A bank of square pictures, wider than what is cut out of them."""
+    """A bank of square pictures, wider than the crops that are cut out of them.
+
+    Args:
+        image_size: pixels along each side of a crop.
+        count: how many scenes to paint, and how many crops of photographs to take.
+        seed: random seed of the bank.
+        photos: folder of photographs; None for painted scenes only.
+        photo_share: probability of a photograph.
+        device: where the bank is kept.
+        cluttered: share of the pictures that get pieces of others.
+    """
 
     # A bank picture is this much wider than the crops; a crop shows 60 to 100 % of it.
     MARGIN = 1.5
@@ -128,7 +144,7 @@ class Backgrounds:
         return torch.where(draws.chance(self.photo_share), photo, painted)
 
     def sample(self, draws: Draws) -> Float[Tensor, "batch 3 size size"]:
-        """Cut a crop for each sample, placed, enlarged, mirrored, tinted at random; in [0, 1]."""
+        """Cut a crop for each sample, with random place, size, mirroring and tint; in [0, 1]."""
         size, side, n = self.image_size, self.bank.shape[-1], draws.batch
         which = self.pick(draws)
         extent = draws.uniform(0.6, 1.0, 1) * side

@@ -1,4 +1,4 @@
-"""What a camera does to a picture: exposure and colour, blur, noise, compression."""
+"""Camera effects on a picture: exposure and colour, blur, noise, compression."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 from hmr_edu.data.synthetic.draws import Draws, send
 
 BLOCK = 8
-# Length of the reel of noise that every picture cuts its own piece from.
+# Length of the strip of noise from which every picture takes a piece.
 NOISE_REEL = 1 << 20
 LUMA = (0.299, 0.587, 0.114)
-# Brightness, and how blue and how red (ITU-R BT.601).
+# RGB to brightness and two colour differences, blue and red (ITU-R BT.601).
 TO_YCC = torch.tensor([LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)])
 FROM_YCC = torch.linalg.inv(TO_YCC)
 
@@ -20,14 +20,21 @@ FROM_YCC = torch.linalg.inv(TO_YCC)
 def colour(
     images: Float[Tensor, "batch 3 H W"], draws: Draws, strength: float, grey: float
 ) -> Float[Tensor, "batch 3 H W"]:
-    """Vary exposure, contrast, white balance, saturation, evenness; some pictures turn grey."""
+    """Vary exposure, contrast, white balance, saturation, evenness; some pictures become grey.
+
+    Args:
+        images: pictures.
+        draws: random numbers.
+        strength: of all variations; 0 for none.
+        grey: share of pictures that become grey.
+    """
     size = images.shape[-1]
     contrast = 1 + strength * draws.uniform(-0.25, 0.35, 1)
     gain = contrast * (1 + strength * draws.uniform(-0.15, 0.15, 3))
     offset = 0.5 + strength * draws.uniform(-0.12, 0.12, 1) - 0.5 * gain
     saturation = 1 + strength * draws.uniform(-0.6, 0.4)
     saturation = torch.where(draws.chance(grey), 0.0, saturation)[:, None, None]
-    # All of it is linear in RGB: one 3 x 3 matrix and an offset a picture.
+    # All of this is linear in RGB: a 3 x 3 matrix and an offset for each picture.
     mix = torch.lerp(
         send(torch.tensor(LUMA), images.device).expand(3, 3),
         torch.eye(3, device=images.device),
@@ -42,9 +49,9 @@ def colour(
 
 
 def blur_kernels(draws: Draws, size: int, strength: float) -> Float[Tensor, "batch k k"]:
-    """Draw a Gaussian a picture: round for a lens out of focus, long and thin for motion."""
+    """Draw a Gaussian for each picture: round for bad focus, long and thin for motion."""
     reach = max(2, size // 40)
-    # Larger pictures are not as much blurrier as they are larger.
+    # The blur grows more slowly than the size of the picture.
     widest = strength * (size / 64) ** 0.7
     along = draws.uniform(0.25, 0.75, 1, 1) * widest
     motion = draws.chance(0.4, 1, 1)
@@ -84,9 +91,17 @@ def add_noise(
     share: float,
     strength: float,
 ) -> None:
-    """Add sensor noise in place: each picture has its own piece of the reel."""
+    """Add sensor noise in place: each picture gets its own piece of the strip of noise.
+
+    Args:
+        images: pictures.
+        draws: random numbers.
+        reel: the strip of noise.
+        share: share of pictures with noise.
+        strength: of the noise.
+    """
     b, _, height, width = images.shape
-    # Squared: most cameras are good. The three colours take their share of one grain.
+    # Squared, because most cameras are good. The three colours share one noise pattern.
     sigma = (
         0.045
         * strength
@@ -105,8 +120,9 @@ def compress(
 ) -> Float[Tensor, "n 3 H W"]:
     """Quantise 8 x 8 blocks in the frequency domain, as JPEG does (ITU T.81, without the coding).
 
-    quality is in [0, 1]: 1 is barely seen, 0 is blocky. Colour differences lose more than
-    brightness. Pictures whose side is no multiple of 8 are continued at the border.
+    `quality` is in [0, 1]: at 1 the loss is hardly visible, at 0 blocks show. Colour differences
+    lose more than brightness. A picture whose side is not a multiple of 8 is extended at the
+    border.
     """
     n, _, height, width = images.shape
     padded = torch.nn.functional.pad(

@@ -1,4 +1,4 @@
-"""Other people in the picture: bystanders behind, passers-by in front. They come from the batch."""
+"""Other people in a picture: bystanders behind, passers-by in front. They are of the same batch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ def behind(
     draws: Draws,
     probability: float,
 ) -> None:
-    """Put somebody smaller, off to a side, into some backgrounds, in place."""
-    rows, some = draws.some(probability)
+    """Put a smaller person, off to a side, into some backgrounds, in place.
+
+    Args:
+        images: backgrounds.
+        people: pictures of the batch's people, on black.
+        alpha: their coverage in each pixel.
+        draws: random numbers.
+        probability: of such a person in a picture.
+    """
+    rows, row_draws = draws.some(probability)
     if len(rows):
-        scale, aside = some.uniform(0.35, 0.85), some.uniform(0.5, 1.1)
-        look, opacity = _pasted(rows, people, alpha, scale, aside, some)
+        scale, aside = row_draws.uniform(0.35, 0.85), row_draws.uniform(0.5, 1.1)
+        look, opacity = _pasted(rows, people, alpha, scale, aside, row_draws)
         blend_rows(images, rows, look, opacity)
 
 
@@ -33,11 +41,20 @@ def in_front(
     draws: Draws,
     probability: float,
 ) -> None:
-    """Put somebody larger, half out of the picture, before some people; mark what they hide."""
-    rows, some = draws.some(probability)
+    """Put a larger person, partly outside the picture, in front of some people, in place.
+
+    Args:
+        images: pictures.
+        hidden: where something covers the picture; updated here.
+        people: pictures of the batch's people, on black.
+        alpha: their coverage in each pixel.
+        draws: random numbers.
+        probability: of such a person in a picture.
+    """
+    rows, row_draws = draws.some(probability)
     if len(rows):
-        scale, aside = some.uniform(1.1, 2.0), some.uniform(0.8, 1.4)
-        look, opacity = _pasted(rows, people, alpha, scale, aside, some)
+        scale, aside = row_draws.uniform(1.1, 2.0), row_draws.uniform(0.8, 1.4)
+        look, opacity = _pasted(rows, people, alpha, scale, aside, row_draws)
         blend_rows(images, rows, look, opacity)
         cover_rows(hidden, rows, opacity[:, 0])
 
@@ -50,7 +67,16 @@ def _pasted(
     aside: Float[Tensor, " n"],
     draws: Draws,
 ) -> tuple[Float[Tensor, "n 3 H W"], Float[Tensor, "n 1 H W"]]:
-    """Take another person of the batch, moved `aside` half-crops left or right and scaled."""
+    """Return the picture and opacity of another person of the batch, moved and scaled.
+
+    Args:
+        rows: which pictures get another person.
+        people: pictures of the batch's people, on black.
+        alpha: their coverage in each pixel.
+        scale: size of the copy, relative to the original.
+        aside: shift to the left or the right, in half-crops.
+        draws: random numbers for these pictures.
+    """
     size = people.shape[-1]
     other = (rows + 1 + draws.integers(max(len(people) - 1, 1))) % len(people)
     centre = torch.stack([aside * torch.where(draws.chance(0.5), -1, 1), draws.uniform(-0.3, 0.3)])
@@ -58,10 +84,10 @@ def _pasted(
     source = (place - centre[..., None]) / scale[:, None]
     inside = source.abs() < 1
     column, row = ((source + 1) * (size / 2)).long().clamp_(0, size - 1)
-    # Mirrored and in another light: nobody meets a copy of himself.
+    # Mirrored and in another light, so that no one looks like a copy.
     column = torch.where(draws.chance(0.5, 1), size - 1 - column, column)
     look = look_up(people, other, row[:, :, None], column[:, None])
     look *= draws.uniform(0.6, 1.1, 1, 1, 1) * draws.uniform(0.92, 1.08, 3, 1, 1)
     opacity = look_up(alpha[:, None], other, row[:, :, None], column[:, None])
-    seen = inside[0][:, None, None] & inside[1][:, None, :, None]
-    return look.clamp_(max=1), opacity * seen
+    inside_picture = inside[0][:, None, None] & inside[1][:, None, :, None]
+    return look.clamp_(max=1), opacity * inside_picture

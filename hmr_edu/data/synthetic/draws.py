@@ -1,4 +1,4 @@
-"""Random numbers for a batch: one row a sample, all from one generator."""
+"""Random numbers for a batch: one row for each sample, all from one generator."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 
 def send(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """Bring a small tensor of the CPU to a device, without waiting.
+    """Move a small tensor from the CPU to a device, without waiting.
 
-    A plain `to` stops until a GPU has done all that it was given before.
+    A plain `to` waits until a GPU has finished all work queued so far.
     """
     return tensor.to(device, non_blocking=True)
 
 
 class Draws:
-    """Per-sample random parameters of one batch.
+    """Random parameters for the samples of one batch.
 
-    Drawn on the CPU and then moved, so that one seed means one picture on every device. The
-    global generator is never touched.
+    They are drawn on the CPU and then moved, so a seed gives the same picture on every device. The
+    global generator is never used.
     """
 
     def __init__(self, batch: int, seed: int, device: torch.device | str = "cpu") -> None:
@@ -45,7 +45,7 @@ class Draws:
         return send(torch.randint(count, shape, generator=self._generator), self.device)
 
     def chance(self, probability: float, *shape: int) -> Bool[Tensor, "batch ..."]:
-        """Say True with the given probability: never at 0, always at 1; shape [batch, *shape]."""
+        """Draw True with the given probability: never at 0, always at 1; shape [batch, *shape]."""
         return self.uniform(0.0, 1.0, *shape) < probability
 
     def choice(
@@ -58,7 +58,7 @@ class Draws:
         return torch.searchsorted(steps, place, right=True)
 
     def some(self, probability: float) -> tuple[Int[Tensor, " rows"], Draws]:
-        """Choose the samples that an ingredient befalls, and give draws for these alone."""
+        """Choose the samples that get an ingredient; return their rows, and draws for these."""
         rows = (torch.rand(self.batch, generator=self._generator) < probability).nonzero()[:, 0]
         chosen = Draws.__new__(Draws)
         chosen.batch, chosen.device, chosen._generator = len(rows), self.device, self._generator

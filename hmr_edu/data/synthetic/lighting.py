@@ -1,4 +1,4 @@
-"""Light on the body: a lamp, sky and floor, gloss, and the shadows that the body throws."""
+"""Light on the body: a lamp, sky and floor, gloss, and the shadows that the body casts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.synthetic.draws import Draws, send
 from hmr_edu.data.synthetic.sampling import look_up
 
-# How far from a point, in metres, its shadow caster is looked for: neighbouring limbs, the torso.
+# Distances, in metres, at which a point looks towards the lamp for a limb or torso in the way.
 SHADOW_STEPS = (0.06, 0.14, 0.28)
-# A surface shadows what lies this far behind it, metres: less is itself, more is not a limb.
+# A surface casts a shadow this far behind it, in metres: nearer is the surface itself, farther is
+# behind the limb.
 SHADOW_DEPTH = (0.03, 0.5)
-# Metres that a crop shows from side to side; shadows do not need it more exactly.
+# Width of a crop in metres, approximately; shadows need no more.
 CROP_METRES = 2.2
 
 
 def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
-    """Draw a light a picture: direction to the lamp 3, its colour 3, sky 3, floor 3, gloss 1."""
+    """Draw a light for each picture: direction to lamp 3, its colour 3, sky 3, floor 3, gloss 1."""
     towards = draws.normal(3)
-    # Lamps hang above more often than not, and rarely right behind the person.
+    # Lamps are mostly above the person, and rarely directly behind.
     towards[:, 1] = -towards[:, 1].abs() - 0.2
     towards[:, 2] -= 0.5
     towards = torch.nn.functional.normalize(towards, dim=1)
@@ -38,7 +39,7 @@ def lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
 
 
 def studio_lamps(draws: Draws) -> Float[Tensor, "batch 13"]:
-    """Give every picture the same white light from above the camera."""
+    """Return the same white light, from above the camera, for every picture."""
     light = [-0.4, -0.6, -0.7, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.42, 0.42, 0.42, 0.03]
     return send(torch.tensor(light), draws.device).expand(draws.batch, 13)
 
@@ -47,8 +48,8 @@ def light(
     albedo: Float[Tensor, "3 P"], pixels: BodyPixels, lamp: Float[Tensor, "batch 13"]
 ) -> Float[Tensor, "3 P"]:
     """Light a list of pixels: linear albedo in, linear radiance out."""
-    here = lamp.T.contiguous().index_select(1, pixels.sample)
-    towards, key, sky, floor, gloss = here.split((3, 3, 3, 3, 1))
+    lamp_at = lamp.T.contiguous().index_select(1, pixels.sample)
+    towards, key, sky, floor, gloss = lamp_at.split((3, 3, 3, 3, 1))
     cosine = (pixels.normal * towards).sum(0)
     lit = cosine.clamp(min=0) * _unshadowed(pixels, lamp)
     upward = pixels.normal[1].mul(-0.5).add_(0.5)
@@ -60,25 +61,25 @@ def light(
 
 
 def _unshadowed(pixels: BodyPixels, lamp: Float[Tensor, "batch 13"]) -> Float[Tensor, " P"]:
-    """Tell how much of the lamp a pixel sees, by a short march towards it through the depth."""
+    """Return the share of the lamp that reaches each pixel, by a short march through the depths."""
     size, start = pixels.size, pixels.depth
     scale = size / CROP_METRES
     margin = math.ceil(SHADOW_STEPS[-1] * scale) + 1
     width = size + 2 * margin
     row = pixels.index // size
-    # Every row that came before, and every picture, added a frame of `margin` to the index.
+    # Index in pictures with an added frame: each row and each picture above shifts it by `margin`.
     frame = pixels.sample * (2 * margin * width)
-    here = pixels.index + frame + row * (2 * margin) + (margin * width + margin)
+    place = pixels.index + frame + row * (2 * margin) + (margin * width + margin)
     # Empty pixels and what lies outside the picture are infinitely far and shadow nothing.
-    far = torch.full((pixels.batch * width * width,), torch.inf, device=start.device)
-    far.index_copy_(0, here, start)
+    depths = torch.full((pixels.batch * width * width,), torch.inf, device=start.device)
+    depths.index_copy_(0, place, start)
 
-    near, thick = SHADOW_DEPTH
-    middle, half = (near + thick) / 2, (thick - near) / 2
+    nearest, thick = SHADOW_DEPTH
+    middle, half = (nearest + thick) / 2, (thick - nearest) / 2
     blocked = torch.zeros_like(start)
     for step in SHADOW_STEPS:
         x, y = (lamp[:, :2] * (step * scale)).round().long().unbind(1)
-        other = far.index_select(0, here + (y * width + x).index_select(0, pixels.sample))
+        other = depths.index_select(0, place + (y * width + x).index_select(0, pixels.sample))
         beyond = (lamp[:, 2] * step - middle).index_select(0, pixels.sample)
         blocked += (start - other).add_(beyond).abs_() < half
     return blocked.clamp_(max=2).mul_(-0.45).add_(1)
@@ -92,10 +93,16 @@ def cast_shadows(
 ) -> None:
     """Darken some backgrounds, in place, where the body's shadow falls: on a floor or a wall.
 
-    A shadow is the body's own outline, slid along the wall, or folded down about the lowest
+    A shadow is the outline of the body, shifted along the wall, or folded down about the lowest
     pixel of the body, squashed and slanted.
+
+    Args:
+        images: backgrounds.
+        alpha: coverage of the body in each pixel.
+        draws: random numbers.
+        probability: of a shadow in a picture.
     """
-    rows, some = draws.some(probability)
+    rows, row_draws = draws.some(probability)
     if not len(rows):
         return
     n, size = len(rows), images.shape[-1]
@@ -103,19 +110,19 @@ def cast_shadows(
     # At half the resolution: shadows are soft, and this is a quarter of the work.
     line = torch.arange(0.5, size, 2, device=images.device)
     lowest = (outline.amax(2) * torch.arange(1, size + 1, device=images.device)).amax(1)[:, None]
-    wall = some.chance(0.3, 1)
-    squash = some.uniform(1.5, 4.0, 1) * torch.where(some.chance(0.5, 1), -1, 1)
+    wall = row_draws.chance(0.3, 1)
+    squash = row_draws.uniform(1.5, 4.0, 1) * torch.where(row_draws.chance(0.5, 1), -1, 1)
     squash = torch.where(wall, 1.0, squash)
-    slide = torch.where(wall, some.uniform(-0.12, 0.12, 2) * size, 0.0)
-    slant = torch.where(wall, 0.0, some.uniform(-2.5, 2.5, 1))
+    slide = torch.where(wall, row_draws.uniform(-0.12, 0.12, 2) * size, 0.0)
+    slant = torch.where(wall, 0.0, row_draws.uniform(-2.5, 2.5, 1))
     height = lowest - line
     row = lowest - height * squash + slide[:, :1]
     column = (height * slant + slide[:, 1:])[:, :, None] + line
-    seen = ((row >= 0) & (row < size))[:, :, None] & (column >= 0) & (column < size)
+    inside = ((row >= 0) & (row < size))[:, :, None] & (column >= 0) & (column < size)
     row, column = row.long().clamp_(0, size - 1), column.long().clamp_(0, size - 1)
     which = torch.arange(n, device=images.device)
-    shadow = look_up(outline[:, None], which, row[:, :, None], column) * seen[:, None]
-    shadow *= some.uniform(0.25, 0.6, 1, 1, 1)
+    shadow = look_up(outline[:, None], which, row[:, :, None], column) * inside[:, None]
+    shadow *= row_draws.uniform(0.25, 0.6, 1, 1, 1)
     soft = (shadow + shadow.roll(1, 2) + shadow.roll(1, 3) + shadow.roll((1, 1), (2, 3))) / 4
     light = torch.ones(len(images), 1, len(line), len(line), device=images.device)
     light.index_copy_(0, rows, 1 - soft)

@@ -1,4 +1,4 @@
-"""Things in front of people: boxes, blobs, table edges, posts."""
+"""Objects in front of people: boxes, blobs, table edges, posts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS = (0.55, 0.28, 0.17)
 
 
 def occluders(draws: Draws, size: int, strength: float) -> Float[Tensor, "batch size size"]:
-    """Draw one occluder a picture: opacity 1 inside, 0 outside, an edge about a pixel wide."""
+    """Draw one occluder for each picture: opacity 1 inside, 0 outside, a soft edge of one pixel."""
     kind = draws.choice(KINDS)
     table, post = kind == 1, kind == 2
     half_width = strength * draws.uniform(0.1, 0.35)

@@ -1,9 +1,8 @@
 """Synthetic people: bodies from a pose source, seen by a camera, dressed and photographed.
 
-Geometry once, appearance many times: `prepare` poses and rasterises on the CPU (in worker
-processes where there are some), `finish` dresses and shades on the training device. Everything
-about batch `index` follows from (seed, index) alone, so a run can be cut, resumed or shared among
-workers and ranks without changing a pixel.
+`prepare` poses and rasterises on the CPU, in worker processes if there are any. `finish` dresses
+and lights on the training device. Everything about batch `index` depends only on (seed, index), so
+a run can be interrupted, resumed, or divided among workers and processes without changing a pixel.
 """
 
 from __future__ import annotations
@@ -27,55 +26,56 @@ from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceCon
 from hmr_edu.io.ranges import Count, NotNegative, Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
-# What a picture that cuts people off shows, as box detectors give it: all of a person above the
-# knees, above the hips, or head and shoulders; and how often each.
+# Keypoints in a picture that cuts people off, as box detectors do: all above the knees, all above
+# the hips, or head and shoulders; and how often each happens.
 ABOVE_KNEES, ABOVE_HIPS = (1, 2, 3, 4, *range(6, 19)), (2, 3, *range(6, 19))
 HEAD_AND_SHOULDERS = (8, 9, *range(12, 19))
 CUTS = ((ABOVE_KNEES, 0.4), (ABOVE_HIPS, 0.4), (HEAD_AND_SHOULDERS, 0.2))
-# The least 1 / focal length.
+# The smallest 1 / focal length.
 FARTHEST = 1e-5
-# Metres between the camera and the keypoint nearest to it.
+# Least distance, in metres, between the camera and a keypoint.
 NEAREST = 0.8
 
 
 @runtime_checkable
 class PoseSource(Protocol):
-    """Anything that poses can be drawn from: the shipped prior, a mocap file, a fixed list."""
+    """Anything that can draw poses: the shipped prior, a mocap file, a fixed list."""
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 72"]:
-        """Poses in axis-angle radians, Y up, root included."""
+        """Draw poses in axis-angle radians, Y up, root included."""
         ...
 
 
 @dataclass
 class SyntheticConfig:
-    """How the synthetic people are seen."""
+    """How the synthetic people are photographed."""
 
     # Pixels along each side of a picture.
     image_size: Annotated[int, Range(1, LARGEST)] = 224
     # Pictures in a batch.
     batch_size: Count = 64
-    # Share of the crop's side that the person's larger extent fills.
+    # Smallest and largest share of the crop's side that the person fills.
     fill: Annotated[tuple[float, float], Range(0, open_low=True, ordered=True)] = (0.7, 1.0)
-    # Shift of the person's centre, in half-crops.
+    # Largest distance of the person's centre from the crop's, in half-crops.
     shift: NotNegative = 0.1
-    # Share of people of whom the crop shows the upper part only.
+    # Share of crops that show only the upper part of the person.
     cut: Probability = 0.0
-    # Camera pitch, standard deviation in degrees.
+    # Standard deviation of the camera's pitch (up and down), in degrees.
     pitch: NotNegative = 10.0
-    # Camera roll, standard deviation in degrees.
+    # Standard deviation of the camera's roll (sideways tilt), in degrees.
     roll: NotNegative = 5.0
-    # 1 / focal length in half-crops: 0 is weak perspective, 0.5 a wide angle from near by.
+    # Smallest and largest 1 / focal length, in half-crops: 0 is weak perspective, 0.5 is a wide
+    # angle close to the person.
     inverse_focal: Annotated[tuple[float, float], Range(0, ordered=True)] = (0.02, 0.4)
-    # Standard deviation of the shape coefficients.
+    # Standard deviation of the shape coefficients (betas).
     betas: NotNegative = 1.0
-    # How they look.
+    # Clothes, light, background, occlusion and camera effects.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
 
 @dataclass
 class Scene(TensorDataclass):
-    """A posed, rasterised batch: everything but its looks. `focal` is in half-crops."""
+    """A posed, rasterised batch without its appearance. `focal` is in half-crops."""
 
     pixels: BodyPixels
     seed: int
@@ -88,7 +88,14 @@ class Scene(TensorDataclass):
 
 
 class SyntheticPeople:
-    """An endless stream of labelled pictures; `people[index]` is batch number `index`."""
+    """An endless stream of labelled pictures; `people[index]` is batch number `index`.
+
+    Args:
+        body: the body model.
+        poses: where poses come from.
+        config: how the people are photographed.
+        seed: random seed of the stream.
+    """
 
     def __init__(
         self, body: SMPL, poses: PoseSource, config: SyntheticConfig, seed: int = 0
@@ -116,7 +123,7 @@ class SyntheticPeople:
 
     @torch.no_grad()
     def prepare(self, index: int) -> Scene:
-        """Draw, pose, place and rasterise batch number `index`. CPU."""
+        """Draw, pose, place and rasterise batch number `index`, on the CPU."""
         c, n = self.config, self.config.batch_size
         seed = batch_seed(self.seed, index)
         g = torch.Generator().manual_seed(seed)
@@ -136,7 +143,7 @@ class SyntheticPeople:
             keypoints3d=output.keypoints,
             rotations=rotations,
             betas=betas,
-            # The camera that the network can at best find: its model has no perspective.
+            # The best camera that the network can predict: its camera model has no perspective.
             camera=fit_weak_perspective(output.keypoints, keypoints2d),
             focal=focal,
         )
@@ -144,7 +151,7 @@ class SyntheticPeople:
     @torch.no_grad()
     def finish(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
         """Dress, light and photograph a scene on `device`."""
-        # Drawn on the CPU whatever the device: the same picture everywhere.
+        # Random numbers come from the CPU on any device, so pictures are the same everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
         shaded = self.appearance(scene.pixels, generator)
@@ -165,9 +172,10 @@ class SyntheticPeople:
         )
 
     def mean_theta(self, batches: int = 16) -> Float[Tensor, "85"]:
-        """The mean camera, pose and shape of the stream: where regression starts.
+        """Return the mean camera, pose and shape of the stream: the start of the regression.
 
-        The pose is the mean rotation of each joint; the root faces the camera, pi about x.
+        The pose is the mean rotation of each joint. The root faces the camera: a rotation of pi
+        about x.
         """
         g = torch.Generator().manual_seed(batch_seed(self.seed, 2**31))
         n = batches * self.config.batch_size
@@ -177,7 +185,7 @@ class SyntheticPeople:
         return torch.cat([camera, matrix_to_axis_angle(R).flatten(), torch.zeros(10)])
 
     def _viewpoints(self, g: torch.Generator) -> Float[Tensor, "batch 3 3"]:
-        """World to camera: any yaw, a little pitch and roll, then Y up becomes y down."""
+        """Draw rotations from world to camera: any yaw, some pitch and roll, Y up to y down."""
         c, n = self.config, self.config.batch_size
         pitch, roll = torch.randn(2, n, generator=g) * torch.tensor([[c.pitch], [c.roll]])
         yaw = 2 * math.pi * torch.rand(n, generator=g)
@@ -190,39 +198,41 @@ class SyntheticPeople:
     def _place(
         self, keypoints: Float[Tensor, "batch 19 3"], g: torch.Generator
     ) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, " batch"]]:
-        """A camera (s, tx, ty) that puts the person in the crop, and a focal length."""
+        """Draw a camera (s, tx, ty) with the person in the crop, and a focal length."""
         c, n = self.config, self.config.batch_size
         low, high = self._framed(keypoints[..., :2], g)
-        extent = (high - low).amax(1) + 0.1  # heads and hands go beyond their keypoints
+        extent = (high - low).amax(1) + 0.1  # heads and hands reach beyond their keypoints
         fill = c.fill[0] + (c.fill[1] - c.fill[0]) * torch.rand(n, generator=g)
         scale = 2 * fill / extent
         shift = c.shift * (2 * torch.rand(n, 2, generator=g) - 1)
         t = shift / scale[:, None] - (low + high) / 2
-        near, far = c.inverse_focal
+        low_inverse, high_inverse = c.inverse_focal
         # Weak perspective, 0, is a camera very far away.
-        focal = 1 / (near + (far - near) * torch.rand(n, generator=g)).clamp_min(FARTHEST)
-        # Nobody sticks a foot into the lens: step back, with a longer lens, same size.
+        focal = 1 / (
+            low_inverse + (high_inverse - low_inverse) * torch.rand(n, generator=g)
+        ).clamp_min(FARTHEST)
+        # Where a foot or hand would touch the lens, step back with a longer lens: same size.
         distance = torch.maximum(focal / scale, NEAREST - keypoints[..., 2].amin(1))
         return torch.cat([scale[:, None], t], dim=1), distance * scale
 
     def _framed(
         self, points: Float[Tensor, "batch 19 2"], g: torch.Generator
     ) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
-        """Corners of the box that the crop is made for: of the whole person or the upper part."""
+        """Return the corners of the box to be cropped: the whole person or the upper part."""
         low, high = points.amin(1), points.amax(1)
         if self.config.cut:
-            place = torch.rand(len(points), generator=g) / self.config.cut
+            chance = torch.rand(len(points), generator=g) / self.config.cut
             for shown, share in CUTS:
-                part = points[:, list(shown)]
-                rows = ((place >= 0) & (place < share))[:, None]
-                low = torch.where(rows, part.amin(1), low)
-                high = torch.where(rows, part.amax(1), high)
-                place = place - share
+                shown_points = points[:, list(shown)]
+                rows = ((chance >= 0) & (chance < share))[:, None]
+                low = torch.where(rows, shown_points.amin(1), low)
+                high = torch.where(rows, shown_points.amax(1), high)
+                chance = chance - share
         return low, high
 
 
 def _at_pixels(mask: Tensor, points: Float[Tensor, "batch N 2"]) -> Tensor:
-    """The mask's value at each point (crop coordinates); points outside take the border's."""
+    """Read a mask at points (crop coordinates); points outside get the value at the border."""
     size = mask.shape[-1]
     pixel = ((points + 1) * size / 2).long().clamp(0, size - 1)
     rows = torch.arange(len(mask), device=mask.device)[:, None]

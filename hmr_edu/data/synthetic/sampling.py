@@ -1,6 +1,6 @@
-"""Cutting pictures out of pictures: one flat gather, the cheapest resampling there is.
+"""Cut pictures out of pictures by a single gather, the cheapest resampling.
 
-`index_select` and `index_copy_` rather than `x[rows]`: the same numbers several times faster.
+`index_select` and `index_copy_` replace `x[rows]`: the same numbers several times faster.
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ def look_up(
 ) -> Shaped[Tensor, "n C H W"]:
     """Take pixel (row, column) of picture `which[i]` for every pixel of output i.
 
-    Indices must be inside the pictures, and these hold less than 2**31 numbers: 32-bit indices
-    are half the traffic.
+    Indices must be inside the pictures, which must hold less than 2**31 numbers: 32-bit indices
+    need half the memory traffic.
+
+    Args:
+        pictures: all pictures to choose from.
+        which: index of the picture for each output.
+        row: row of the picture for each row of the output.
+        column: column of the picture for each column of the output.
     """
     _, channels, height, width = pictures.shape
     place = (which[:, None, None] * channels * height + row).int() * width + column.int()
@@ -34,7 +40,14 @@ def blend_rows(
     over: Float[Tensor, "n C H W"],
     opacity: Float[Tensor, "n 1 H W"],
 ) -> None:
-    """Lay pictures over some of the images, in place."""
+    """Lay pictures over some of the images, in place.
+
+    Args:
+        images: the batch.
+        rows: which images get a picture.
+        over: the pictures.
+        opacity: of the pictures, pixel by pixel.
+    """
     under = images.index_select(0, rows)
     images.index_copy_(0, rows, torch.lerp(under, over, opacity))
 
@@ -42,5 +55,5 @@ def blend_rows(
 def cover_rows(
     hidden: Float[Tensor, "batch H W"], rows: Int[Tensor, " n"], opacity: Float[Tensor, "n H W"]
 ) -> None:
-    """Mark, in place, what was laid over some of the images."""
+    """Record, in place, which pixels of some images were covered."""
     hidden.index_copy_(0, rows, torch.maximum(hidden.index_select(0, rows), opacity))

@@ -1,7 +1,7 @@
-"""Painted places for people to stand in: rooms, streets, fields, walls, leaves, clutter.
+"""Painted backgrounds: rooms, streets, fields, walls, leaves, clutter.
 
-No photographs, no downloads: shapes from Pillow, textures from 1/f noise. Dead leaves (shapes
-of all sizes covering each other) have the statistics of photographs more than any single object.
+They need no photographs and no downloads: shapes from Pillow, textures from 1/f noise. Dead leaves
+(shapes of all sizes that cover each other) have the statistics of photographs.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Painter:
         return float(self.rng.uniform(low, high))
 
     def colour(self, saturation: float = 0.5, bright: tuple[float, float] = (0.1, 0.95)) -> Colour:
-        """Draw a colour; saturation is the most it may have."""
+        """Draw a colour; `saturation` is the largest it may have."""
         value = self.u(*bright)
-        # Most of the world lies between warm and cool; green and magenta casts are rare.
+        # Most colours in the world are warm or cool; green and magenta casts are rare.
         warm, green = self.rng.uniform(-0.5, 0.5, 2) * saturation
         if self.rng.random() < 0.2 * saturation:
             green, warm = warm * 1.5, green
@@ -40,7 +40,7 @@ class Painter:
         return self._bytes(value * (1 + np.array([warm, green, -warm])))
 
     def near(self, colour: Colour, spread: float = 0.12) -> Colour:
-        """Draw a colour a little off another."""
+        """Draw a colour close to another."""
         return self._bytes(np.array(colour) / 255 * (1 + self.rng.uniform(-spread, spread)))
 
     @staticmethod
@@ -49,12 +49,28 @@ class Painter:
         return r, g, b
 
     def box(self, x0: float, y0: float, x1: float, y1: float, fill: Colour) -> None:
-        """Fill a rectangle."""
+        """Fill a rectangle.
+
+        Args:
+            x0: left edge.
+            y0: upper edge.
+            x1: right edge.
+            y1: lower edge.
+            fill: colour.
+        """
         s = self.size
         self._draw.rectangle([x0 * s, y0 * s, max(x1, x0) * s, max(y1, y0) * s], fill=fill)
 
     def oval(self, x: float, y: float, rx: float, ry: float, fill: Colour) -> None:
-        """Fill an ellipse around (x, y)."""
+        """Fill an ellipse.
+
+        Args:
+            x: centre.
+            y: centre.
+            rx: half of the width.
+            ry: half of the height.
+            fill: colour.
+        """
         s = self.size
         self._draw.ellipse([(x - rx) * s, (y - ry) * s, (x + rx) * s, (y + ry) * s], fill=fill)
 
@@ -68,14 +84,21 @@ class Painter:
         self._draw.line(scaled, fill=fill, width=max(1, round(width * self.size)))
 
     def shade(self, top: Colour, bottom: Colour, y0: float = 0.0, y1: float = 1.0) -> None:
-        """Fill with a vertical gradient from y0 to y1."""
+        """Fill with a vertical gradient.
+
+        Args:
+            top: colour at y0.
+            bottom: colour at y1.
+            y0: upper end.
+            y1: lower end.
+        """
         for k in range(32):
             mix = (k + 0.5) / 32
             colour = self._bytes((np.array(top) * (1 - mix) + np.array(bottom) * mix) / 255)
             self.box(0.0, y0 + (y1 - y0) * k / 32, 1.0, y0 + (y1 - y0) * (k + 1) / 32, colour)
 
     def patch(self, fill: Colour, scale: float) -> None:
-        """Drop one dead leaf: an oval, a box or a polygon somewhere."""
+        """Paint one dead leaf: an oval, a box or a polygon at a random place."""
         x, y, r = self.u(-0.1, 1.1), self.u(-0.1, 1.1), scale
         kind = self.rng.integers(3)
         if kind == 0:
@@ -226,7 +249,7 @@ def court(p: Painter) -> None:
 
 
 def studio(p: Painter) -> None:
-    """Hang up a paper background."""
+    """Paint the paper background of a studio."""
     paper = p.colour(0.4, (0.1, 1.0))
     p.shade(p.near(paper, 0.1), p.near(paper, 0.2))
     horizon = p.u(0.6, 1.0)
@@ -260,7 +283,8 @@ def paint_scenes(count: int, size: int, seed: int) -> UInt8[np.ndarray, "count 3
     from PIL import ImageFilter
 
     rng = np.random.default_rng(seed)
-    # A few fields of noise, rolled anew for each scene: a transform per scene would cost seconds.
+    # All scenes share a few fields of noise, each shifted at random: a Fourier transform for each
+    # scene would take seconds.
     textures = [_texture(size, rng, slope) for slope in (0.8, 1.0, 1.2, 1.5, 1.8)]
     painters, shares = zip(*SCENES, strict=True)
     pictures = np.empty((count, 3, size, size), np.uint8)
@@ -269,7 +293,7 @@ def paint_scenes(count: int, size: int, seed: int) -> UInt8[np.ndarray, "count 3
     ):
         canvas = Painter(size, rng)
         painters[kind](canvas)
-        # Backgrounds are often out of focus; the people in front never are by this.
+        # Backgrounds are often out of focus; this does not blur the people in front.
         radius = size / 128 * rng.uniform(0.2, 2.0) ** 2
         soft = canvas.image.filter(ImageFilter.GaussianBlur(radius))
         pixels = np.asarray(soft, dtype=np.float32).transpose(2, 0, 1) / 255

@@ -17,7 +17,7 @@ FOUR_WAYS = {
 }
 ON_FOUR_WAYS = (
     Forecast("From 2D, it keeps joints in their limits", "2D + adversary", "2D only", LIMITS),
-    Forecast("From 2D, it makes bodies more right", "2D + adversary", "2D only"),
+    Forecast("From 2D, it lowers the 3D error", "2D + adversary", "2D only"),
     Forecast("It replaces 3D labels", "2D + adversary", "3D", relation="<="),
     Forecast("Beside 3D labels, it keeps joints in their limits", "3D + adversary", "3D", LIMITS),
     Forecast("Beside 3D labels, it costs nothing", "3D + adversary", "3D", relation="<="),
@@ -36,7 +36,7 @@ EXPERIMENTS = (
     Experiment(
         "real-bodies",
         "With little data the adversary is not robust and may even hurt.",
-        "the source document",
+        "a common description of HMR",
         "keypoints",
         {
             "none": ALONE,

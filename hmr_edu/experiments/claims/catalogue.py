@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hmr_edu.experiments.claims import adversary as on_adversary
 from hmr_edu.experiments.claims import pictures as on_pictures
+from hmr_edu.experiments.claims import recipe as on_recipe
 from hmr_edu.experiments.claims import regression as on_regression
 from hmr_edu.experiments.design import Experiment
 from hmr_edu.io.errors import DataError
 
 EXPERIMENTS = {
     experiment.name: experiment
-    for claims in (on_regression, on_adversary, on_pictures)
+    for claims in (on_regression, on_adversary, on_pictures, on_recipe)
     for experiment in claims.EXPERIMENTS
 }
 

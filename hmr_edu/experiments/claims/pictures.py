@@ -10,7 +10,7 @@ EXPERIMENTS = (
     Experiment(
         "mesh-pictures",
         "The mesh goes unsupervised, a waste: on pictures, which show how stout somebody is.",
-        "the source document",
+        "a common description of HMR",
         "pictures",
         MESH,
         ON_MESH,
@@ -28,22 +28,26 @@ EXPERIMENTS = (
     ),
     Experiment(
         "steps-pictures",
-        "Weights of their own, every step graded: on pictures.",
-        "the source document",
+        "Weights of their own, every step supervised: on pictures.",
+        "a common description of HMR",
         "pictures",
         {
-            "shared, all graded": {"model.share_weights": True, "loss.steps": "all"},
-            "shared, last graded": {"model.share_weights": True, "loss.steps": "last"},
-            "own, all graded": {"loss.steps": "all"},
-            "own, last graded": {"loss.steps": "last"},
+            "shared, all steps": {"model.share_weights": True, "loss.steps": "all"},
+            "shared, last step": {"model.share_weights": True, "loss.steps": "last"},
+            "own, all steps": {"loss.steps": "all"},
+            "own, last step": {"loss.steps": "last"},
             "own, 0.1 0.3 0.6": {},
             "one step": {"model.iterations": 1, "loss.steps": "all"},
         },
         (
-            Forecast("Own weights help, all graded", "own, all graded", "shared, all graded"),
-            Forecast("Own weights help, last graded", "own, last graded", "shared, last graded"),
             Forecast(
-                "Grading all steps helps (the document)", "own, all graded", "own, last graded"
+                "Own weights help, all steps supervised", "own, all steps", "shared, all steps"
+            ),
+            Forecast(
+                "Own weights help, last step supervised", "own, last step", "shared, last step"
+            ),
+            Forecast(
+                "Supervising all steps helps (the description)", "own, all steps", "own, last step"
             ),
             Forecast("Three steps beat one", "own, 0.1 0.3 0.6", "one step"),
         ),

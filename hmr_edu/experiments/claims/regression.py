@@ -1,4 +1,4 @@
-"""Claims about the regressor: its steps, their weights and grades, its camera."""
+"""Claims about the regressor: its steps, their weights and supervision, its camera."""
 
 from __future__ import annotations
 
@@ -26,31 +26,35 @@ EXPERIMENTS = (
     Experiment(
         "shared-weights",
         "The iterations do not share their weights.",
-        "the source document; its own listing, the paper and every public code base share them",
+        "a common description of HMR; its own listing, the paper and all public code share them",
         "keypoints",
         {
-            "shared, all graded": {},
-            "own, all graded": OWN,
-            "shared, last graded": LAST,
-            "own, last graded": OWN | LAST,
-            "shared, last graded, as many parameters": LAST | {"hidden": 520},
+            "shared, all steps": {},
+            "own, all steps": OWN,
+            "shared, last step": LAST,
+            "own, last step": OWN | LAST,
+            "shared, last step, as many parameters": LAST | {"hidden": 520},
         },
         (
-            Forecast("Own weights help, all graded", "own, all graded", "shared, all graded"),
-            Forecast("Own weights help, last graded", "own, last graded", "shared, last graded"),
+            Forecast(
+                "Own weights help, all steps supervised", "own, all steps", "shared, all steps"
+            ),
+            Forecast(
+                "Own weights help, last step supervised", "own, last step", "shared, last step"
+            ),
             Forecast(
                 "They help beyond their number",
-                "own, last graded",
-                "shared, last graded, as many parameters",
+                "own, last step",
+                "shared, last step, as many parameters",
             ),
         ),
         JOINTS,
         ALONE,
     ),
     Experiment(
-        "graded-steps",
+        "supervised-steps",
         "Every iteration enters the loss, not only the last.",
-        "the source document; the paper (section 3.2) grades the last: others would overshoot",
+        "a common description of HMR; the paper (section 3.2) supervises the last step alone",
         "keypoints",
         {
             "all": {},
@@ -58,10 +62,10 @@ EXPERIMENTS = (
             "0.1 0.3 0.6": {"loss.steps": (0.1, 0.3, 0.6)},
         },
         (
-            Forecast("Grading all steps helps (the document)", "all", "last"),
-            Forecast("Grading the last alone helps (the paper)", "last", "all"),
+            Forecast("Supervising all steps helps (the description)", "all", "last"),
+            Forecast("Supervising the last alone helps (the paper)", "last", "all"),
             Forecast("The later, the more: better than all alike", "0.1 0.3 0.6", "all"),
-            Forecast("With all graded, steps go on helping", "all @ 3", "all @ 1"),
+            Forecast("With all steps supervised, steps go on helping", "all @ 3", "all @ 1"),
         ),
         JOINTS,
         ALONE,
@@ -69,7 +73,7 @@ EXPERIMENTS = (
     Experiment(
         "number-of-steps",
         "Three iterations; the forward pass at test time iterates, too.",
-        "the paper, section 3.2, and the source document",
+        "the paper, section 3.2, and a common description of HMR",
         "keypoints",
         {str(count): {"iterations": count} for count in (1, 2, 3, 4, 6)},
         (
@@ -87,14 +91,14 @@ EXPERIMENTS = (
         "SPIN, VIBE, CLIFF and mmhuman3d, against akanazawa/hmr",
         "keypoints",
         {"ReLU": {}, "no ReLU": {"relu": False}},
-        (Forecast("ReLU makes bodies more right", "ReLU", "no ReLU"),),
+        (Forecast("ReLU lowers the 3D error", "ReLU", "no ReLU"),),
         JOINTS,
         ALONE | LAST,
     ),
     Experiment(
         "mesh-loss",
         "The mesh goes unsupervised, a waste.",
-        "the source document",
+        "a common description of HMR",
         "keypoints",
         MESH,
         ON_MESH,
@@ -104,7 +108,7 @@ EXPERIMENTS = (
     Experiment(
         "camera",
         "Regressing the camera directly is hard.",
-        "the source document",
+        "a common description of HMR",
         "keypoints",
         {"regressed": {}, "from the box": {"camera": "box"}},
         (
@@ -112,7 +116,7 @@ EXPERIMENTS = (
                 "A camera from the box is nearer: scale", "from the box", "regressed", "scale"
             ),
             Forecast("A camera from the box is nearer: 2D", "from the box", "regressed", "error2d"),
-            Forecast("And bodies are more right", "from the box", "regressed"),
+            Forecast("And the 3D error is lower", "from the box", "regressed"),
         ),
         ("error2d", "scale", "pa_mpjpe", "mpjpe"),
         ALONE,
@@ -120,7 +124,7 @@ EXPERIMENTS = (
     Experiment(
         "perspective",
         "Weak perspective needs no focal length, at the price of an unavoidable error.",
-        "the paper, section 3.1, and the source document",
+        "the paper, section 3.1, and a common description of HMR",
         "keypoints",
         {
             f"{where}, {camera}": {

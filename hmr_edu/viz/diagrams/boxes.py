@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
@@ -28,7 +30,7 @@ def draw_box(
     rounded = "round,pad=0,rounding_size=0.12"
     ax.add_patch(FancyBboxPatch(corner, width, height, rounded, fc="white", ec=colour, lw=1.8))
     title, text = texts
-    centred = {"ha": "center", "va": "center", "color": BLACK}
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": BLACK}
     ax.text(x + width / 2, y + height * 0.63, title, weight="bold", **centred)
     ax.text(x + width / 2, y + height * 0.29, text, size=8, **centred)
 

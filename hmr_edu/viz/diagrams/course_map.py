@@ -79,13 +79,13 @@ def _connect(ax: Axes, start: Box, end: Box, text: str) -> None:
     if start.y == end.y:
         y = start.y + HEIGHT / 2
         ends = (start.x + WIDTH, y), (end.x, y)
-        place, options = ((ends[0][0] + end.x) / 2, y + 0.62), {"ha": "center"}
+        place, side = ((ends[0][0] + end.x) / 2, y + 0.62), "center"
     else:
         x = start.x + 1.15
         ends = (x, start.y), (x, end.y + HEIGHT)
-        place, options = (x - 0.1, (start.y + end.y + HEIGHT) / 2), {"ha": "right"}
+        place, side = (x - 0.1, (start.y + end.y + HEIGHT) / 2), "right"
     draw_arrow(ax, *ends)
-    ax.text(*place, text, size=8, va="center", color=BLACK, **options)
+    ax.text(*place, text, size=8, va="center", color=BLACK, ha=side)
 
 
 def _feedback(ax: Axes, box: Box) -> None:

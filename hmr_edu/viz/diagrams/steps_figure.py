@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -51,7 +52,13 @@ def steps_figure(
     positions = [
         {"label": label, "method": "animate", "args": [[label], AT_ONCE]} for label in labels
     ]
-    slider = {"steps": positions, "x": 0.06, "len": 0.88, "y": 0.0, "yanchor": "bottom"}
+    slider: dict[str, Any] = {
+        "steps": positions,
+        "x": 0.06,
+        "len": 0.88,
+        "y": 0.0,
+        "yanchor": "bottom",
+    }
     slider |= {"pad": {"b": 12}, "currentvalue": {"visible": False}}
     figure.update_layout(sliders=[slider], scene_domain_y=[0.14, 1.0])
     return figure

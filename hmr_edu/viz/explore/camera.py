@@ -17,6 +17,7 @@ from hmr_edu.viz.explore.explorer import WIDE, Explorer, set_points, slider
 from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.orbit import LIGHTING
 from hmr_edu.viz.palette import GREY, PREDICTION, TRUTH, VERMILLION
+from hmr_edu.viz.shading import mesh_of
 
 SCALE = 0.85  # half-crops a metre at the body, where the zoom follows the distance
 OFFSET = 1.08  # half-crops from the middle of the figure to the middle of a picture
@@ -36,7 +37,7 @@ def explore_camera(body: SMPL | None = None, pose: Float[Tensor, " 72"] | None =
     if pose is not None:
         state.pose = pose
     output = state.output()
-    vertices, keypoints = output.vertices[0], output.keypoints[0]
+    vertices, keypoints = mesh_of(output)[0], output.keypoints[0]
     distance = widgets.FloatLogSlider(
         2.5,
         min=0.1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
+from torch import Tensor
 
 from hmr_edu.viz.explore.figure import ExplorerFigure
 from hmr_edu.viz.explore.throttle import Throttle
+from hmr_edu.viz.explore.view_state import MeshViewState
 from hmr_edu.viz.palette import BLACK, HEAT
 from hmr_edu.viz.report.html import render
 
@@ -28,7 +30,11 @@ class Explorer(widgets.VBox):
     """A figure beside its controls, which go by name in `controls`.
 
     `flush()` paints now what was put off; `readout_text` is what the explorer says of its figure.
+    `state` is the body that is shown, `clip` the poses of a recording that is played.
     """
+
+    state: MeshViewState | None = None
+    clip: Float[Tensor, "N 72"] | None = None
 
     def __init__(
         self,
@@ -74,7 +80,7 @@ class Explorer(widgets.VBox):
             "plotGlPixelRatio": 1,
             "scrollZoom": True,
         }
-        self.controls = dict(controls)
+        self.controls: dict[str, Any] = dict(controls)
         self.readout = widgets.HTML()
         self.readout.add_class("explorer-readout")
         self._show_readout(text)
@@ -96,7 +102,7 @@ class Explorer(widgets.VBox):
         self._throttle.flush()
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> Generator[None]:
         """Change several controls and paint once, at the end."""
         self._held = True
         try:

@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 import traitlets
 
 
-class ExplorerFigure(go.FigureWidget):
+class ExplorerFigure(go.FigureWidget):  # ty: ignore[unsupported-base]
     """A `FigureWidget` that waits for a slow page and names the parts of its explorer.
 
     Its script looks for what `Explorer` puts around it: a title, sliders, a read-out.
     """
 
-    _plotly = traitlets.Unicode(str(go.FigureWidget._esm)).tag(sync=True)
+    _plotly = traitlets.Unicode(str(go.FigureWidget._esm)).tag(sync=True)  # ty: ignore[missing-union-attribute]
     _esm = Path(__file__).with_suffix(".js")

@@ -44,7 +44,7 @@ class JointPicker:
         self.angles = [
             slider(f"about {axis}, °", 0, -1, 1, 1, readout_format=".0f") for axis in "xyz"
         ]
-        self.controls = {"joint": self.menu}
+        self.controls: dict[str, widgets.Widget] = {"joint": self.menu}
         self.controls |= {f"about {axis}": s for axis, s in zip("xyz", self.angles, strict=True)}
         self.menu.observe(lambda _: (self.show(), changed()), "value")
         for angle in self.angles:

@@ -67,10 +67,8 @@ def explore_pose(
 
     frame.observe(scrub, "value")
     floor = _floor(state.body, clip)
-    room = np.concatenate(
-        [state.output().vertices[0].numpy(), [[1.55, 0, 0], [-1.0, 0, 0], [0, floor, 0]]]
-    )
-    figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
+    room = np.concatenate([state.mesh().numpy(), [[1.55, 0, 0], [-1.0, 0, 0], [0, floor, 0]]])
+    figure = body_figure(state.mesh(), state.body.faces, room=room)
     figure.add_traces(_skeleton(state.joints() + BESIDE, picker.menu.value))
     controls = picker.controls | {"frame": frame, "play": play}
     explorer = Explorer(figure, controls, paint, watch=[], title="Pose", hover=True)

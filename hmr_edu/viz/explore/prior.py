@@ -71,8 +71,8 @@ def explore_prior(
     ]
     for widget in buttons:
         widget.layout.width = "8em"
-    room = np.concatenate([state.output().vertices[0].numpy(), [[-0.9, 0, 0], [0.9, -0.9, 0]]])
-    figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
+    room = np.concatenate([state.mesh().numpy(), [[-0.9, 0, 0], [0.9, -0.9, 0]]])
+    figure = body_figure(state.mesh(), state.body.faces, room=room)
     colour_by_value(figure.data[0], np.zeros(len(state.body.v_template), np.float32), 1.0)
     figure.data[0].showscale = False
     figure.add_trace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -101,9 +102,14 @@ def _figure() -> go.Figure:
         )
     )
     reach = 1.05 * max(1.2, float(np.linalg.norm(POINT)))
-    axis = {"range": [-reach, reach], "showticklabels": False, "title": "", "showspikes": False}
+    axis: dict[str, Any] = {
+        "range": [-reach, reach],
+        "showticklabels": False,
+        "title": "",
+        "showspikes": False,
+    }
     axis |= {"backgroundcolor": "#f4f6f8", "gridcolor": "#ffffff", "zeroline": False}
-    scene = {f"{name}axis": axis for name in "xyz"} | {"aspectmode": "cube"}
+    scene: dict[str, Any] = {f"{name}axis": axis for name in "xyz"} | {"aspectmode": "cube"}
     scene |= {
         "dragmode": "turntable",
         "camera": {"eye": {"x": 0.7, "y": -1.1, "z": 0.55}, "center": {"x": 0, "y": 0, "z": 0.12}},

@@ -37,7 +37,7 @@ def explore_shape(body: SMPL | None = None) -> Explorer:
             for beta, value in zip(sliders.values(), betas.clamp(-LIMIT, LIMIT), strict=True):
                 beta.value = round(float(value), 1)
 
-    figure = body_figure(state.output().vertices[0], state.body.faces, room=_room(state))
+    figure = body_figure(state.mesh(), state.body.faces, room=_room(state))
     choices = widgets.HBox(
         [
             button("Mean", lambda: set_betas(torch.zeros(10)), "all betas to zero"),

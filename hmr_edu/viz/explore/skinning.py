@@ -43,14 +43,14 @@ def explore_skinning(
         else:
             mesh.intensity, mesh.cmax = state.correctives() * 100, 4.0
         switched = replace(state, pose_blend=not state.pose_blend)
-        correction = distances(state.output().vertices[0], switched.output().vertices[0]).max()
+        correction = distances(state.mesh(), switched.mesh()).max()
         return (
             f"{int((skinning > 0).sum())} vertices follow {picker.menu.label}. Linear blend "
             f"against corrected: up to {correction * 100:.1f} cm"
         )
 
-    room = MeshViewState(state.body, torch.tensor([3.0, *[0.0] * 9])).output().vertices[0].numpy()
-    figure = body_figure(state.output().vertices[0], state.body.faces, room=room)
+    room = MeshViewState(state.body, torch.tensor([3.0, *[0.0] * 9])).mesh().numpy()
+    figure = body_figure(state.mesh(), state.body.faces, room=room)
     colour_by_value(figure.data[0], state.skinning_weights(joint), 1.0)
     # From half to the side, where a bent knee is seen.
     figure.layout.scene.camera.eye = {"x": 0.95, "y": -1.0, "z": 0.15}

@@ -53,7 +53,7 @@ def film(explorer: Explorer, control: str, values: Sequence[Any]) -> go.Figure:
         for n, label in enumerate(labels)
     ]
     name = getattr(widget, "description", control) or control
-    slider = {"steps": steps, "x": 0.06, "len": 0.88, "y": 0, "yanchor": "top"}
+    slider: dict[str, Any] = {"steps": steps, "x": 0.06, "len": 0.88, "y": 0, "yanchor": "top"}
     slider |= {"currentvalue": {"prefix": f"{name}: "}, "tickcolor": "rgba(0,0,0,0)"}
     slider["font"] = {"color": "rgba(0,0,0,0)"}  # of the labels under the slider: they overlap
     slider["currentvalue"]["font"] = {"color": figure.layout.font.color, "size": 14}

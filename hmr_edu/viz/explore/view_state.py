@@ -19,6 +19,7 @@ from hmr_edu.keypoints import SMPL_EDGES, SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import mean_theta, split_theta
 from hmr_edu.viz.orbit import turntable_points
+from hmr_edu.viz.shading import mesh_of
 
 DENSITY = 985.0  # kilograms a cubic metre: with air in the lungs, a person just floats
 
@@ -63,9 +64,13 @@ class MeshViewState:
                 )
         return output
 
+    def mesh(self) -> Float[Tensor, "V 3"]:
+        """Return the posed vertices in the camera frame, metres."""
+        return mesh_of(self.output())[0]
+
     def vertices(self) -> Float32[np.ndarray, "3 V"]:
         """Return the posed vertices in the scene: rows x, y, z."""
-        return to_scene(self.output().vertices[0])
+        return to_scene(self.mesh())
 
     def joints(self) -> Float32[np.ndarray, "3 24"]:
         """Return the 24 joints in the scene."""

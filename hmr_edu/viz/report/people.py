@@ -61,9 +61,12 @@ def draw_people(run: Run, body: SMPL) -> People | None:
 
 
 def _before_and_after(first: Samples, last: Samples, body: SMPL) -> PictureGrid:
-    """Draw a row a person: input, truth, before, every step after, truth and answer sideways."""
+    """Draw a row a person: input, truth, before, every step after, truth and answer sideways.
+
+    The truth is left out where nobody knows it, as in photographs.
+    """
     n = min(PEOPLE, len(first.images), len(last.images))
-    truth = _pose(body, last.true_theta[:n])
+    truth = None if last.true_theta is None else _pose(body, last.true_theta[:n])
     before = _pose(body, first.theta[:n, -1])
     trained = last.images_seen > first.images_seen
     iterations = last.theta.shape[1] if trained else 0
@@ -72,19 +75,21 @@ def _before_and_after(first: Samples, last: Samples, body: SMPL) -> PictureGrid:
         (after[-1], PREDICTION, "after") if trained else (before, BEFORE, "before")
     )
 
-    titles = ["input", "truth", "before", *(f"after, step {t + 1}" for t in range(iterations))]
-    titles += ["truth, side view", f"{name}, side view"]
+    steps = [f"after, step {t + 1}" for t in range(iterations)]
+    titles = ["input", "truth", "before", *steps, "truth, side view", f"{name}, side view"]
+    if truth is None:
+        titles = [title for title in titles if "truth" not in title]
     pictures = []
     for i in range(n):
         image = resize(last.images[i], SIZE)
-        pictures += [
-            draw_keypoints(image, last.true_keypoints2d[i]),
-            overlay(image, *truth[i], ALPHA, TRUTH),
-            overlay(image, *before[i], ALPHA, BEFORE),
-            *(overlay(image, *step[i], ALPHA, PREDICTION) for step in after),
-            *turntable(*truth[i][:2], SIZE, (90,), TRUTH),
-            *turntable(*answer[i][:2], SIZE, (90,), colour),
-        ]
+        pictures.append(draw_keypoints(image, last.true_keypoints2d[i], last.visible[i]))
+        if truth is not None:
+            pictures.append(overlay(image, *truth[i], ALPHA, TRUTH))
+        pictures.append(overlay(image, *before[i], ALPHA, BEFORE))
+        pictures += [overlay(image, *step[i], ALPHA, PREDICTION) for step in after]
+        if truth is not None:
+            pictures += turntable(*truth[i][:2], SIZE, (90,), TRUTH)
+        pictures += turntable(*answer[i][:2], SIZE, (90,), colour)
     return _grid(
         pictures,
         titles,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
@@ -35,8 +35,9 @@ class Samples(NamedTuple):
     images_seen: int
     images: UInt8[np.ndarray, "n height width 3"]
     theta: Float32[np.ndarray, "n steps 85"]
-    true_theta: Float32[np.ndarray, "n 85"]
+    true_theta: Float32[np.ndarray, "n 85"] | None
     true_keypoints2d: Float32[np.ndarray, "n 19 2"]
+    visible: Bool[np.ndarray, "n 19"]
 
 
 @dataclass
@@ -78,26 +79,31 @@ def read_run(path: str | Path) -> Run:
 
 def read_samples(path: Path) -> Samples:
     """Read one samples file. Raises DataError when it is damaged or its shapes do not fit."""
-    names = ("images", "theta", "true_theta", "true_keypoints2d")
-    arrays = read_arrays(path, names)
+    arrays = read_arrays(path, ("images", "theta", "true_keypoints2d"), ("true_theta", "visible"))
     images, theta = arrays["images"], arrays["theta"]
     n = len(images) if images.ndim else 0
+    # Photographs have no true theta; the oldest runs recorded no visibility.
+    true_theta = arrays.get("true_theta", np.zeros((n, 85)))
+    visible = arrays.get("visible", np.ones((n, 19), bool))
     fits = (
         n > 0
         and images.dtype == np.uint8
         and (images.ndim, images.shape[-1]) == (4, 3)
         and (theta.ndim, theta.shape[0], theta.shape[-1]) == (3, n, 85)
         and theta.shape[1] > 0
-        and arrays["true_theta"].shape == (n, 85)
+        and true_theta.shape == (n, 85)
         and arrays["true_keypoints2d"].shape == (n, 19, 2)
+        and visible.shape == (n, 19)
     )
     if not fits:
-        shapes = ", ".join(f"{name} {list(arrays[name].shape)}" for name in names)
+        shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
         raise DataError(f"{path}: not the samples of a run ({shapes})")
-    numbers = [arrays[name].astype(np.float32) for name in names[1:]]
+    numbers = [a.astype(np.float32) for a in (theta, true_theta, arrays["true_keypoints2d"])]
     if not all(np.isfinite(array).all() for array in numbers):
         raise DataError(f"{path}: holds NaN or infinite values")
-    return Samples(int(path.stem), images, *numbers)
+    theta, true_theta, keypoints2d = numbers
+    known = true_theta if "true_theta" in arrays else None
+    return Samples(int(path.stem), images, theta, known, keypoints2d, visible > 0)
 
 
 def _read_text(run: Run, name: str) -> str | None:

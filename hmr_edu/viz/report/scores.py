@@ -96,7 +96,7 @@ def read_scores(evaluation: Mapping[str, Any]) -> list[SetScores]:
         steps = named["after"].get("steps")
         # The last step is the answer itself.
         early = steps[:-1] if isinstance(steps, list) else []
-        rows = baselines | {"before": named["before"]}
+        rows: dict[str, Metrics] = baselines | {"before": named["before"]}
         rows |= {f"after, step {i + 1} only": _mapping(step) for i, step in enumerate(early)}
         rows |= {"after": named["after"], "ground truth": named["truth"]}
         rows = {key: row for key, row in rows.items() if row}

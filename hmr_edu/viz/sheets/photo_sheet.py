@@ -11,6 +11,7 @@ from hmr_edu.evaluation.photos import crops, predict_photos
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR
 from hmr_edu.viz.pictures import Picture, contact_sheet, draw_keypoints, overlay, turntable
+from hmr_edu.viz.shading import mesh_of
 
 SIZE = 160  # pixels of a tile
 
@@ -30,7 +31,7 @@ def photo_sheet(models: Mapping[str, HMR | Refined], people: Sequence[AnnotatedP
         picture = crop_image(read_photo(person.path), person.crop, SIZE)
         keypoints2d = person.crop.to_crop(person.keypoints2d)
         tiles.append(draw_keypoints(picture, keypoints2d, person.visible.numpy() > 0))
-        tiles += [overlay(picture, p.vertices[i], faces, p.camera[i]) for p in predictions]
-        tiles += turntable(predictions[-1].vertices[i], faces, SIZE, (90,))
+        tiles += [overlay(picture, mesh_of(p)[i], faces, p.camera[i]) for p in predictions]
+        tiles += turntable(mesh_of(predictions[-1])[i], faces, SIZE, (90,))
     labels = ["annotated", *models, "from the side"]
     return contact_sheet(tiles, 2 * len(labels), labels * len(people))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from hmr_edu.evaluation.predict import evaluation_mode
@@ -12,7 +11,14 @@ from hmr_edu.evaluation.test_sets import TestSet
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR
 from hmr_edu.viz.palette import TRUTH
-from hmr_edu.viz.pictures import Picture, contact_sheet, overlay, resize, save_picture, turntable
+from hmr_edu.viz.pictures import (
+    Picture,
+    contact_sheet,
+    overlay,
+    save_picture,
+    to_picture,
+    turntable,
+)
 
 PEOPLE, SIZE = 8, 112  # people of a sheet, pixels of a tile
 
@@ -30,8 +36,7 @@ def result_sheet(model: HMR | Refined, test_set: TestSet) -> Picture:
     faces = model.body.faces.numpy()
     tiles = []
     for i in range(len(batch.images)):
-        picture = (batch.images[i].permute(1, 2, 0) * 255).round().byte().numpy()
-        picture = resize(np.ascontiguousarray(picture), SIZE)
+        picture = to_picture(batch.images[i], SIZE)
         vertices, camera = prediction.vertices[i].numpy(), prediction.camera[i].numpy()
         tiles += [
             picture,

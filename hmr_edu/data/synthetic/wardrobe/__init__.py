@@ -1,1 +1,1 @@
-"""What synthetic people wear: clothes, faces, colours, painted on the body."""
+"""Clothes, faces and colours of synthetic people, painted on the body."""

@@ -1,4 +1,4 @@
-"""A flat chart of the rest body: the front and the back as two pictures, like a paper doll."""
+"""A flat chart of the rest body: its front and its back as two pictures, like a paper doll."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Chart:
     def texel(
         self, x: Float[Tensor, " P"], y: Float[Tensor, " P"], back: Bool[Tensor, " P"]
     ) -> Int[Tensor, " P"]:
-        """Find the texel under each surface point (flat index); outside, the border's."""
+        """Return the flat index of the texel under each surface point; outside, the border's."""
         column = ((x + self.half_width) / self.pitch).long().clamp_(0, self.columns - 1)
         row = ((self.top - y) / self.pitch).long().clamp_(0, self.rows - 1)
         return (row + back * self.rows) * self.columns + column

@@ -1,7 +1,7 @@
-"""Clothes, painted on the chart of the rest body: an outfit a sheet.
+"""Clothes, painted on the chart of the rest body: one sheet for each outfit.
 
-Fronts differ from backs on purpose (necklines, buttons, logos, rucksacks, long hair): a
-network that cannot tell them apart turns people round.
+Fronts differ from backs on purpose (necklines, buttons, logos, rucksacks, long hair): a network
+that cannot tell front from back predicts people with their facing flipped.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ PATTERNS = (0.5, 0.12, 0.06, 0.09, 0.08, 0.1, 0.05)
 
 
 def body_chart(landmarks: RestLandmarks) -> Chart:
-    """Return the chart of the whole body, one texel seven millimetres: a pixel at 224 pixels."""
+    """Return the chart of the whole body; a texel is 7 mm, about a pixel at 224 pixels."""
     return Chart(landmarks.reach_x + 0.01, landmarks.crown, landmarks.sole - 0.01, pitch=0.007)
 
 
 def paint_outfits(landmarks: RestLandmarks, count: int, seed: int) -> UInt8[Tensor, "count texels"]:
-    """Paint `count` outfits on the body chart; the last LONG_HAIRED of them with long hair."""
+    """Paint `count` outfits on the body chart; the last share, LONG_HAIRED, has long hair."""
     tailor = _Tailor(landmarks, count, seed)
     tailor.bare_body()
     tailor.bottom()
@@ -49,19 +49,19 @@ class _Tailor:
 
     def __init__(self, landmarks: RestLandmarks, count: int, seed: int) -> None:
         chart = body_chart(landmarks)
-        self.marks = landmarks
+        self.landmarks = landmarks
         self.x, self.y, self.front = chart.grid()
         self.away = self.x.abs()
         self.draws = Draws(count, seed)
         self.sheets = Sheets(count, 2, chart.rows, chart.columns)
-        # A few reliefs shared by all outfits: cloth looks alike, and noise is slow to draw.
+        # All outfits share a few patterns of folds: folds look alike, and noise is slow to draw.
         size, which = (chart.rows, chart.columns), torch.arange(count) % RELIEFS
         folds = smooth_noise(RELIEFS, size, (chart.rows // 20, chart.columns // 9), seed + 1)
         weave = torch.randn(folds.shape, generator=torch.Generator().manual_seed(seed + 2))
         self.folds = (1.3 * folds + 0.5 * weave).round().to(torch.int8)[which]
         blots = smooth_noise(RELIEFS, size, (chart.rows // 13, chart.columns // 13), seed + 3)
         self.blotches = (blots > 0.4)[which]
-        # Along the arm where there is an arm, down the body elsewhere: rings go round both.
+        # Along the arm on the arms, down the body elsewhere, so that rings go round both.
         self.along = torch.where(self.away > landmarks.shoulder_x, self.away, self.y)
 
     def _u(self, low: float, high: float) -> Float[Tensor, "count 1 1 1"]:
@@ -74,8 +74,8 @@ class _Tailor:
         return self.draws.choice(weights, 1, 1, 1)
 
     def bare_body(self) -> None:
-        """Hint at the body itself: spine, chest, navel, knees, elbows."""
-        m, s = self.marks, self.sheets
+        """Darken the skin slightly at spine, chest, navel, knees and elbows."""
+        m, s = self.landmarks, self.sheets
         torso = (self.y < m.neck) & (self.y > m.hip)
         s.darken(torso & ~self.front & (self.away < 0.012), 3)
         s.darken(self.front & ((self.y - m.chest + 0.03).abs() < 0.01) & (self.away < 0.13), 2)
@@ -85,7 +85,7 @@ class _Tailor:
 
     def bottom(self) -> None:
         """Paint trousers, shorts, skirts and briefs, with belts and patterns."""
-        m, s = self.marks, self.sheets
+        m, s = self.landmarks, self.sheets
         kind = self._kind(BOTTOMS)
         ends = torch.stack(
             [
@@ -104,8 +104,8 @@ class _Tailor:
         pattern = self._kind((0.76, 0.14, 0.06, 0.04))
         seam = (pattern == 1) & (self.away > m.hip_x + 0.07)
         checks = self._rings(self.y, 0.06, 0.12) ^ self._rings(self.x, 0.06, 0.12)
-        marked = seam | ((pattern == 2) & checks) | ((pattern == 3) & self.blotches)
-        s.paint(legs & marked, Region.BOTTOM_PATTERN)
+        patterned = seam | ((pattern == 2) & checks) | ((pattern == 3) & self.blotches)
+        s.paint(legs & patterned, Region.BOTTOM_PATTERN)
         # Back pockets and the fly.
         pocket = ((self.y - m.hip + 0.01).abs() < 0.05) & ((self.away - 0.08).abs() < 0.045)
         s.darken(legs & ~self.front & pocket & (kind == 0), 2)
@@ -115,7 +115,7 @@ class _Tailor:
 
     def top(self) -> None:
         """Paint shirts, jackets, dresses: hem, sleeves and neckline first, then the pattern."""
-        m, s = self.marks, self.sheets
+        m, s = self.landmarks, self.sheets
         kind = self._kind(TOPS)
         short = m.shoulder_x + self._u(0.35, 0.85) * (m.elbow_x - m.shoulder_x)
         long = self._u(m.wrist_x - 0.1, m.wrist_x + 0.01)
@@ -157,8 +157,8 @@ class _Tailor:
         return torch.frac(along / self._u(low, high) + 64) < self._u(0.3, 0.6)
 
     def _pattern(self) -> Bool[Tensor, "count 2 rows columns"]:
-        """Choose where the second colour of the top goes."""
-        m, kind = self.marks, self._kind(PATTERNS)
+        """Return where the second colour of the top goes."""
+        m, kind = self.landmarks, self._kind(PATTERNS)
         rings = self._rings(self.along, 0.05, 0.16)
         bars = self._rings(self.x, 0.05, 0.12)
         yoke = self.y > self._u(m.waist, m.chest + 0.05)
@@ -172,14 +172,14 @@ class _Tailor:
 
     def _badges(self, cloth: Tensor) -> None:
         """Print a few letters on the chest, something else on the back."""
-        m, s = self.marks, self.sheets
+        m, s = self.landmarks, self.sheets
         for side, likely, height in ((self.front, 0.45, 0.05), (~self.front, 0.3, 0.14)):
             half_w, half_h = self._u(0.06, 0.13), self._u(0.02, height)
             middle = self._u(m.chest - 0.06, m.chest + 0.02)
             across = (self.x / half_w + 1) / 2
             down = (middle + half_h - self.y) / (2 * half_h)
             inside = (across > 0) & (across < 1) & (down > 0) & (down < 1)
-            # Letters from afar: cells of a 3 x 6 grid, two in three of them inked.
+            # Letters seen from a distance: cells of a 3 x 6 grid, two in three of them inked.
             ink = self.draws.chance(0.66, 18)
             cell = (down.clamp(0, 0.99) * 3).long() * 6 + (across.clamp(0, 0.99) * 6).long()
             inked = ink.gather(1, cell.flatten(1)).view(cell.shape)
@@ -187,7 +187,7 @@ class _Tailor:
 
     def feet(self) -> None:
         """Paint socks, shoes, boots; some go barefoot."""
-        m, s = self.marks, self.sheets
+        m, s = self.landmarks, self.sheets
         shod = self._chance(0.9)
         height = torch.where(self._chance(0.15), self._u(0.1, 0.3), self._u(-0.03, 0.03))
         top = m.ankle + height
@@ -198,8 +198,8 @@ class _Tailor:
         s.paint(shod & (self.y < m.sole + self._u(0.015, 0.035)), Region.SOLE)
 
     def extras(self) -> None:
-        """Add gloves, a watch, and rucksacks: two straps in front, the bag behind."""
-        m, s = self.marks, self.sheets
+        """Paint gloves, a watch, and rucksacks: two straps in front, the bag behind."""
+        m, s = self.landmarks, self.sheets
         s.paint(self._chance(0.04) & (self.away > m.wrist_x), Region.HEADWEAR)
         watch = (self.x - m.wrist_x + 0.03).abs() < 0.018
         s.paint(self._chance(0.2) & watch, Region.BELT)
@@ -209,8 +209,8 @@ class _Tailor:
         s.paint(self._chance(0.08) & (straps | bag), Region.BELT)
 
     def long_hair(self, first: int) -> None:
-        """Let hair fall over neck, shoulders and back for the sheets from `first` on."""
-        m, s = self.marks, self.sheets
+        """Paint hair over neck, shoulders and back for the sheets from `first` on."""
+        m, s = self.landmarks, self.sheets
         length = self._u(m.chest - 0.1, m.neck)
         ragged = length + 0.03 * self.blotches
         strands = ~self.front & (self.away < self._u(0.06, 0.11)) & (self.y > ragged)

@@ -1,7 +1,7 @@
 """Heads, painted on a chart of their own: face in front, hair above and behind.
 
-At 64 pixels a head is seven pixels high and the hair cap against the face is the strongest cue
-there is for where a person looks, so nearly everyone has it.
+In a picture of 64 pixels a head is seven pixels high. The contrast of hair and face is then the
+strongest sign of where a person looks, so nearly everyone has hair.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ LONG_HAIRED = 0.3
 
 
 def head_chart(landmarks: RestLandmarks) -> Chart:
-    """Return the chart of the head and upper neck, one texel three millimetres."""
+    """Return the chart of the head and upper neck; a texel is 3 mm."""
     half_width = 0.08 * landmarks.stature
     return Chart(half_width, landmarks.crown, landmarks.chin - 0.1, pitch=0.003)
 
 
 def paint_heads(landmarks: RestLandmarks, count: int, seed: int) -> UInt8[Tensor, "count texels"]:
-    """Paint `count` heads on the head chart; the last LONG_HAIRED of them with long hair."""
+    """Paint `count` heads on the head chart; the last share, LONG_HAIRED, has long hair."""
     barber = _Barber(landmarks, count, seed)
     barber.face()
     barber.beard()
@@ -63,11 +63,18 @@ class _Barber:
     def _spot(
         self, u: Tensor | float, v: Tensor | float, wide: Tensor | float, high: Tensor | float
     ) -> Bool[Tensor, "count_or_1 2 rows columns"]:
-        """Mark an ellipse on each half of the face."""
+        """Return an ellipse on each half of the face, as a mask.
+
+        Args:
+            u: centre, across.
+            v: centre, upwards.
+            wide: half of the width.
+            high: half of the height.
+        """
         return self.front & (((self.away - u) / wide) ** 2 + ((self.v - v) / high) ** 2 < 1)
 
     def face(self) -> None:
-        """Paint eyes, brows, nose, mouth and the shadows that make them a face."""
+        """Paint eyes, brows, nose, mouth and their shadows."""
         s, apart, level = self.sheets, self._u(0.34, 0.4), self._u(0.46, 0.5)
         s.darken(self._spot(apart, level + 0.01, 0.26, 0.07), 3)
         s.darken(self._spot(0.0, 0.36, 0.12, 0.14), -1)
@@ -94,7 +101,7 @@ class _Barber:
         s.paint((kind >= 2) & self._spot(0.0, 0.235, 0.36, 0.03), Region.HAIR)
 
     def hair(self, first_long: int) -> None:
-        """Paint hairline, sides and neck; bald heads keep a dark fringe at most."""
+        """Paint hairline, sides and neck; bald heads have at most a dark fringe behind."""
         s = self.sheets
         hairline = self._u(0.68, 0.82) + 0.03 * self.ragged - self._u(0.0, 0.15) * self.away**2
         sides = (self.away > self._u(0.72, 0.9)) & (self.v > self._u(0.3, 0.5))
@@ -114,7 +121,7 @@ class _Barber:
         s.darken(hair & ((self.v - 0.85).abs() < 0.06), -2)
 
     def things_worn(self) -> None:
-        """Add caps, beanies, hoods, glasses and a mask now and then."""
+        """Paint caps, beanies, hoods, glasses and masks on some heads."""
         s = self.sheets
         kind = self.draws.choice((0.8, 0.09, 0.07, 0.04), 1, 1, 1)
         cap = (kind == 1) & (self.v > self._u(0.68, 0.76))

@@ -1,4 +1,4 @@
-"""Colours of people: skin, hair and clothes, a palette a person."""
+"""Colours of people: a palette of skin, hair and clothes for each person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from hmr_edu.data.synthetic.draws import Draws, send
 from hmr_edu.data.synthetic.wardrobe.regions import Region, shade_factors
 
-# sRGB, 0-255. Skin runs from pale to dark; a person lies somewhere between two neighbours.
+# sRGB, 0-255. Skin runs from pale to dark; a person has a mixture of two neighbours.
 SKIN = (
     (250, 224, 206),
     (240, 200, 174),
@@ -32,7 +32,7 @@ HAIR = (
     (132, 56, 28),
 )
 HAIR_SHARES = (0.26, 0.2, 0.17, 0.13, 0.08, 0.07, 0.05, 0.03, 0.01)
-# What most clothes are: black, greys, white, navy, denim, khaki, beige, brown, olive, maroon.
+# The colours of most clothes: black, greys, white, navy, denim, khaki, beige, brown, olive, maroon.
 COMMON = (
     (22, 22, 24),
     (52, 54, 58),
@@ -53,7 +53,7 @@ BOTTOM_SHARES = (20, 12, 7, 2, 4, 16, 20, 8, 8, 5, 5, 4, 1)
 
 
 def linear(srgb: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Turn sRGB in [0, 1] into linear light by the square: near enough, its inverse is cheap."""
+    """Convert sRGB in [0, 1] into linear light by squaring: close enough, with a cheap inverse."""
     return srgb.square()
 
 
@@ -62,7 +62,7 @@ def from_hue(
     saturation: Float[Tensor, "*shape"],
     value: Float[Tensor, "*shape"],
 ) -> Float[Tensor, "*shape 3"]:
-    """Turn hue, saturation and value in [0, 1] into RGB."""
+    """Convert hue, saturation and value in [0, 1] into RGB."""
     turns = hue[..., None] * 6 + send(torch.tensor([5.0, 3.0, 1.0]), hue.device)
     wave = torch.remainder(turns, 6)
     strength = torch.minimum(wave, 4 - wave).clamp(0, 1)
@@ -78,7 +78,14 @@ def _pick(
 def _clothes(
     draws: Draws, shares: tuple[int, ...], bright: float, pieces: int
 ) -> Float[Tensor, "batch pieces 3"]:
-    """Draw common colours, or with probability `bright` any on the colour wheel."""
+    """Draw common colours or, with probability `bright`, any hue.
+
+    Args:
+        draws: random numbers.
+        shares: how common each colour in COMMON is.
+        bright: probability of any hue.
+        pieces: colours for each person.
+    """
     common = _pick(COMMON, draws.choice(shares, pieces))
     hue, saturation, value = draws.uniform(0.0, 1.0, 3, pieces).unbind(1)
     any_hue = from_hue(hue, 0.25 + 0.65 * saturation, 0.25 + 0.7 * value)

@@ -1,4 +1,4 @@
-"""Where things are on the rest body: the tailor's measurements that clothes are painted by."""
+"""Landmarks of the rest body: the measurements that position clothes and faces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEAD_SHARE = 0.13
 
 @runtime_checkable
 class RestBody(Protocol):
-    """What is asked of a body: mean shape, rest joints, skinning weights."""
+    """A body with mean shape, rest joints and skinning weights."""
 
     @property
     def v_template(self) -> Float[Tensor, "V 3"]:
@@ -38,7 +38,8 @@ class RestBody(Protocol):
 class RestLandmarks:
     """Heights (Y) and half-widths (|X|) on the mean shape in the rest pose, metres.
 
-    `middle_z` holds for each of the 24 parts the depth that parts its front from its back.
+    `middle_z` holds, for each of the 24 parts, the depth of the border between its front and its
+    back.
     """
 
     sole: float
@@ -64,7 +65,7 @@ class RestLandmarks:
 
     @classmethod
     def of(cls, body: RestBody) -> RestLandmarks:
-        """Measure a body. It stands in a T-pose, Y up, facing +Z."""
+        """Measure a body, which stands in a T-pose, Y up, facing +Z."""
         vertices = body.v_template.detach().cpu()
         joints = body.J_template.detach().cpu()
         owner = body.weights.detach().cpu().argmax(1)

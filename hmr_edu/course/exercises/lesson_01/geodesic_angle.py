@@ -1,0 +1,82 @@
+"""Exercise of lesson 01, `angle_between`: the angle between two rotations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.exercises._common import DOUBLE
+from hmr_edu.course.exercises.lesson_01._common import angles, axes, exponential
+from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.rotations import geodesic_angle
+
+POINTS = 4
+
+
+def check_geodesic_angle(function: Callable[..., Tensor]) -> Report:
+    """Check `angle_between(R1 [..., 3, 3], R2 [..., 3, 3]) -> [...]`, radians from 0 to pi."""
+    check = Check("angle_between", function)
+    v, w = (axes(16, seed=s) * angles(16, seed=s + 1)[:, None] for s in (15, 17))
+    R, S = exponential(v), exponential(w)
+    eye = torch.eye(3, dtype=DOUBLE).expand(16, 3, 3)
+    want = torch.from_numpy(
+        (Rotation.from_rotvec(v.numpy()).inv() * Rotation.from_rotvec(w.numpy())).magnitude()
+    )
+    with check.part("random pairs: scipy's magnitude"):
+        compare(
+            check.call(R, S),
+            want,
+            1e-7,
+            {
+                "one of them must be transposed: R1^T R2 leads from R1 to R2": geodesic_angle(
+                    eye, R @ S
+                ),
+                "radians are wanted, these are degrees": torch.rad2deg(want),
+                "this is the cosine of the angle": want.cos(),
+                "the trace is 1 + 2 cos(t): halve what is left": _acos_of(2 * want.cos()),
+                "this is the length of R1 - R2": (R - S).square().sum((1, 2)).sqrt(),
+            },
+        )
+    with check.part("the way back is as long"):
+        compare(check.call(S, R), want, 1e-7)
+    with check.part("turning both changes nothing"):
+        compare(check.call(S @ R, S @ S), want, 1e-7)
+    for name, angle in (("tiny", 1e-9), ("nearly half a turn", math.pi - 1e-9)):
+        with check.part(f"{name}: all digits"):
+            got = check.call(eye, exponential(axes(16, seed=19) * angle))
+            require(isinstance(got, Tensor) and got.isfinite().all(), "NaN or infinite")
+            require(
+                got.shape == (16,) and (got.double() - angle).abs().max() < 1e-12,
+                "it is off by more than 1e-12",
+                "acos is flat there and loses half the digits: give atan2 the sine and the cosine",
+            )
+    with check.part("a single pair, and one against many"):
+        compare(check.call(R[0], S[0]), want[0], 1e-7)
+        compare(check.call(R[:1], R), geodesic_angle(R[:1], R), 1e-7)
+    return check.report()
+
+
+def _acos_of(cosine: Tensor) -> Tensor:
+    return cosine.clamp(-1, 1).acos()
+
+
+# Wrong answers that people give.
+
+
+def _by_acos(R1, R2):
+    trace = (R1.mT @ R2).diagonal(dim1=-2, dim2=-1).sum(-1)
+    return _acos_of((trace - 1) / 2)
+
+
+MISTAKES = [
+    Mistake(_by_acos, "acos is flat", 4 / 6),
+    Mistake(lambda a, b: geodesic_angle(a, b).rad2deg(), "these are degrees", 0.0),
+    Mistake(lambda a, b: geodesic_angle(a.mT, b), "must be transposed", 2 / 6),
+    Mistake(lambda a, b: geodesic_angle(a, b).cos(), "this is the cosine", 0.0),
+    Mistake(lambda a, b: (a - b).square().sum((-1, -2)).sqrt(), "length of R1 - R2", 0.0),
+]

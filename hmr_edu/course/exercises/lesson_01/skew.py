@@ -1,0 +1,56 @@
+"""Exercise of lesson 01, `skew`: the matrix of the cross product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.exercises.lesson_01._common import GENERATORS, axes, hat, jacobian_of
+from hmr_edu.course.exercises.registry import Mistake
+
+POINTS = 2
+CROSSED = "it is w x v: every sign is the other way round (or transposed)"
+
+
+def check_skew(function: Callable[..., Tensor]) -> Report:
+    """Check `skew(v [..., 3]) -> [..., 3, 3]`, the matrix of the cross product with v."""
+    check = Check("skew", function)
+    v, w = axes(5, seed=7) * 2, axes(5, seed=8)
+    with check.part("skew(v) times w is v x w"):
+        got = check.call(v[0])
+        require(getattr(got, "shape", None) == (3, 3), "skew of one vector must be a [3, 3] tensor")
+        want = torch.linalg.cross(v[0], w[0])
+        compare(
+            got @ w[0],
+            want,
+            1e-12,
+            {CROSSED: -want},
+        )
+    with check.part("transposed, it changes its sign"):
+        got = check.call(v[0])
+        require(
+            torch.equal(got.mT, -got),
+            "skew(v).T is not -skew(v)",
+            "three entries and their negatives across a diagonal of zeros",
+        )
+    # A slip costs once: what has the other sign is turned round for the questions that follow.
+    if check.parts[0].hint == CROSSED:
+        check.function = lambda u: -function(u)
+    with check.part("it takes batches, [2, 24, 3] to [2, 24, 3, 3]"):
+        many = torch.randn(2, 24, 3, generator=inputs(9))
+        want = torch.einsum("...i,ijk->...jk", many, GENERATORS.float())
+        compare(check.call(many), want, 1e-6)
+    with check.part("gradients flow through it"):
+        compare(jacobian_of(check, v[0]), GENERATORS.permute(1, 2, 0), 1e-12)
+    return check.report()
+
+
+MISTAKES = [
+    Mistake(lambda v: -hat(v), "it is w x v", 3 / 4),
+    Mistake(lambda v: hat(v).abs(), "three entries and their negatives", 0.0),
+    Mistake(lambda v: hat(v.reshape(-1, 3)).squeeze(0), "keep every leading", 3 / 4),
+    Mistake(lambda v: hat(v.detach()), "", 3 / 4),
+]

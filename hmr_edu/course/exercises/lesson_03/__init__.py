@@ -1,0 +1,1 @@
+"""Exercises of lesson 03: cameras, crops, and fits to keypoints."""

@@ -1,0 +1,174 @@
+"""Exercise of lesson 04, `feedback_loop`: the feedback loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.exercises._common import DOUBLE, draw
+from hmr_edu.course.exercises.registry import Mistake
+
+POINTS = 4
+
+
+def check_feedback_loop(function: Callable[..., Any]) -> Report:
+    """Check `feedback_loop(perceptrons, features [B, F], mean [S]) -> list of [B, S]`."""
+    check = Check("feedback_loop", function)
+    g = inputs(0)
+    features, mean = draw(g, 4, 5), draw(g, 3)
+    start = mean.expand(4, 3)
+
+    with check.part("one step from the mean: mean + f([features, mean])"):
+        step = _linear(g, 5, 3)
+        got = _states(check, [step], features, mean, 1)
+        correction = step(torch.cat((features, start), 1))
+        mistakes = {
+            "a step gives a correction: add it to the state": correction,
+            "the features come first, then the state: torch.cat((features, state), dim=1)": start
+            + step(torch.cat((start, features), 1)),
+            "the step starts from the mean, not from 0": step(
+                torch.cat((features, torch.zeros_like(start)), 1)
+            ),
+        }
+        compare(got[0], start + correction, 1e-9, mistakes)
+        weighed = mean.clone().requires_grad_()
+        got = _states(check, [step, step], features, weighed, 2)
+        require(
+            all(state.requires_grad for state in got),
+            "a state in the list has no gradient",
+            "no .detach(): the losses of all steps teach",
+        )
+
+    with check.part("every step sees where the one before it arrived"):
+        shared = _linear(g, 5, 3)
+        want = _run([shared] * 3, features, start)
+        got = _states(check, [shared] * 3, features, mean, 3)
+        blind = [start + (i + 1) * (want[0] - start) for i in range(3)]
+        restarted = [want[0]] * 3
+        replaced, state = [], start
+        for _ in range(3):
+            state = shared(torch.cat((features, state), 1))
+            replaced.append(state)
+        for i in (2, 1):
+            mistakes = {
+                "feed the new state back, not the mean, to every step": blind[i],
+                "keep the state from step to step: every step here began at the mean": restarted[i],
+                "a step gives a correction: add it to the state": replaced[i],
+            }
+            compare(got[i], want[i], 1e-9, mistakes)
+
+    with check.part("perceptrons of their own are used in their order"):
+        own = [_linear(g, 5, 3) for _ in range(4)]
+        want = _run(own, features, start)
+        got = _states(check, own, features, mean, 4)
+        only = _run([own[0]] * 4, features, start)
+        backwards = _run(own[::-1], features, start)
+        for i in range(4):
+            mistakes = {
+                "use perceptrons[i] in step i, not the first one in every step": only[i],
+                "first perceptron first": backwards[i],
+            }
+            compare(got[i], want[i], 1e-9, mistakes)
+
+    with check.part("the states in the list are not changed afterwards"):
+        got = _states(check, own, features, mean, 4)
+        require(
+            not torch.equal(got[0], got[-1]),
+            "all states in the list are one and the same tensor",
+            "write `state = state + ...`, not `state += ...`",
+        )
+        compare(got[0], want[0], 1e-9)
+    return check.report()
+
+
+def _states(
+    check: Check, perceptrons: list[nn.Module], features: Tensor, mean: Tensor, count: int
+) -> list[Tensor]:
+    states = check.call(perceptrons, features, mean)
+    require(isinstance(states, list), f"it returned {type(states).__name__}, a list is wanted")
+    require(
+        len(states) == count,
+        f"{len(states)} states in the list, wanted {count}",
+        "one state for each step, in order; the mean itself is not among them",
+    )
+    return states
+
+
+def _run(perceptrons: list[nn.Module], features: Tensor, state: Tensor) -> list[Tensor]:
+    """Return the states of the loop, one person at a time, with no tensor shared."""
+    rows = []
+    for phi, here in zip(features, state, strict=True):
+        walk = []
+        for perceptron in perceptrons:
+            here = here + perceptron(torch.cat((phi, here))[None])[0]
+            walk.append(here)
+        rows.append(torch.stack(walk))
+    return list(torch.stack(rows, 1).detach())
+
+
+def _linear(g: torch.Generator, features: int, state: int) -> nn.Module:
+    """Make a step that is no perceptron, but answers as one would: curved, and in float64."""
+    layer = nn.Linear(features + state, state, dtype=DOUBLE).requires_grad_(False)
+    layer.weight.copy_(0.7 * draw(g, state, features + state))
+    layer.bias.copy_(draw(g, state))
+    return nn.Sequential(layer, nn.Tanh())
+
+
+# Wrong answers that people give.
+
+
+def _loop(correct, begin=None):
+    """Make a feedback loop whose step is `correct(perceptron, features, state, mean)`."""
+
+    def function(perceptrons, features, mean):
+        mean = mean.expand(len(features), -1)
+        state, states = mean if begin is None else begin(mean), []
+        for perceptron in perceptrons:
+            state = correct(perceptron, features, state, mean)
+            states.append(state)
+        return states
+
+    return function
+
+
+def _in_place(perceptrons, features, mean):
+    state, states = mean.repeat(len(features), 1), []
+    for perceptron in perceptrons:
+        state += perceptron(torch.cat((features, state), 1))
+        states.append(state)
+    return states
+
+
+_good_loop = _loop(lambda f, phi, state, mean: state + f(torch.cat((phi, state), 1)))
+
+MISTAKES = [
+    Mistake(
+        _loop(lambda f, phi, state, mean: f(torch.cat((phi, state), 1))), "gives a correction", 0.0
+    ),
+    Mistake(
+        _loop(lambda f, phi, state, mean: state + f(torch.cat((state, phi), 1))),
+        "features come first",
+        0.0,
+    ),
+    Mistake(
+        _loop(lambda f, phi, state, mean: state + f(torch.cat((phi, mean), 1))),
+        "feed the new state back",
+        2 / 4,
+    ),
+    Mistake(
+        _loop(lambda f, phi, state, mean: mean + f(torch.cat((phi, mean), 1))),
+        "keep the state",
+        2 / 4,
+    ),
+    Mistake(
+        _loop(lambda f, phi, state, mean: state + f(torch.cat((phi, state), 1)), torch.zeros_like),
+        "from the mean, not from 0",
+        0.0,
+    ),
+    Mistake(_in_place, "state += ...", 1 / 4),
+    Mistake(lambda *given: [state.detach() for state in _good_loop(*given)], "no .detach()", 3 / 4),
+]

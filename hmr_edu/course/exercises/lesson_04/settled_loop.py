@@ -1,0 +1,96 @@
+"""Exercise of lesson 04, `settled_loop`: a loop that stops by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.exercises._common import normal, tensor, two_values
+from hmr_edu.course.exercises.registry import Mistake
+
+POINTS = 6
+
+
+def check_settled_loop(function: Callable[..., Any]) -> Report:
+    """Check `settled_loop(correct, state [B, S], tolerance, most) -> (state, steps [B])`."""
+    check = Check("settled_loop", function)
+    target = normal(20, 3, 2)
+    far = tensor([[8.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+
+    def halfway(state: Tensor) -> Tensor:
+        """Correct by half the way that is left."""
+        return (target - state) / 2
+
+    # Corrections are 4, 2, 1, ...: the first that is not longer than 0.6 is number 4; 1; 1.
+    want = torch.tensor([4, 1, 1])
+    left = far / 2.0 ** want[:, None]
+    with check.part("each person stops after the first correction not longer than the tolerance"):
+        _, steps = two_values(check, halfway, target + far, 0.6, 10)
+        slips = {
+            "people stop one by one: a length for each row": torch.tensor([4, 4, 4]),
+            "the last correction is made too, and counted": want - 1,
+            "the length of a correction, not of what is left": torch.tensor([5, 2, 1]),
+        }
+        compare(torch.as_tensor(steps), want, 0.0, slips)
+        # Powers of 2 halve without rounding: corrections of exactly 4, 2, 1.
+        _, steps = two_values(check, lambda state: -state / 2, far, 1.0, 10)
+        strict = {"as long as the tolerance is not longer: stop there": torch.tensor([4, 1, 1])}
+        compare(torch.as_tensor(steps), torch.tensor([3, 1, 1]), 0.0, strict)
+        # Corrections (3, 4), (1.5, 2), ...: 5 and 2.5 long.
+        slant = tensor([[6.0, 8.0]])
+        _, steps = two_values(check, lambda state: -state / 2, slant, 4.5, 10)
+        other = {"the length is Euclid's: correction.norm(dim=1)": torch.tensor([1])}
+        compare(torch.as_tensor(steps), torch.tensor([2]), 0.0, other)
+    with check.part("who has stopped stays"):
+        state, _ = two_values(check, halfway, target + far, 0.6, 10)
+        every = {
+            "who has settled must not be moved any more": target + far / 2.0**10,
+            "who has settled must not be moved while others go on": target + far / 2.0**4,
+        }
+        compare(state, target + left, 1e-9, every)
+    with check.part("never more than `most` steps"):
+        state, steps = two_values(check, halfway, target + far, 1e-9, 3)
+        slips = {
+            "not one more than `most`": torch.tensor([4, 4]),
+            "`most` steps, not one fewer": torch.tensor([2, 2]),
+        }
+        compare(torch.as_tensor(steps)[:2], torch.tensor([3, 3]), 0.0, slips)
+        compare(state[:2], target[:2] + far[:2] / 8, 1e-9)
+    return check.report()
+
+
+# Wrong answers that people give.
+
+
+def _norms(c):
+    return c.norm(dim=1)
+
+
+def _loop(whole=False, keep_moving=False, late=False, length=None, stop=torch.le):
+    def settled(correct, state, tolerance, most):
+        going = torch.ones(len(state), dtype=torch.bool)
+        steps = torch.zeros(len(state), dtype=torch.long)
+        for _ in range(most):
+            c = correct(state)
+            short = stop((length or _norms)(c), torch.tensor(tolerance))
+            going = going & ~short if late else going
+            state = torch.where((going | keep_moving)[:, None], state + c, state)
+            steps = steps + going
+            going = going & ~(short.all() if whole else short)
+        return state, steps
+
+    return settled
+
+
+MISTAKES = [
+    Mistake(_loop(whole=True), "one by one", 1 / 3),
+    Mistake(_loop(late=True), "made too, and counted", 1 / 3),
+    Mistake(_loop(keep_moving=True), "not be moved", 2 / 3),
+    Mistake(_loop(stop=torch.lt), "not longer: stop there", 2 / 3),
+    Mistake(_loop(length=lambda c: c.abs().amax(1)), "Euclid", 2 / 3),
+    Mistake(lambda f, s, t, most: _loop()(f, s, t, most + 1), "one more than", 2 / 3),
+]

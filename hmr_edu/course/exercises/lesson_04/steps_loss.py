@@ -1,0 +1,104 @@
+"""Exercise of lesson 04, `steps_loss`: losses of all steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.exercises._common import DOUBLE, tensor
+from hmr_edu.course.exercises.registry import Mistake
+
+POINTS = 2
+
+
+def check_steps_loss(function: Callable[..., Any]) -> Report:
+    """Check `steps_loss(losses: list of [], steps: "all" | "last") -> []`."""
+    check = Check("steps_loss", function)
+    numbers = [0.9, 0.5, 0.1]
+    losses = [tensor(x) for x in numbers]
+    with check.part('"all": 0.9, 0.5, 0.1 are 0.5'):
+        mistakes = {
+            "divide by the number of steps, or more steps mean a larger learning rate": tensor(
+                sum(numbers)
+            ),
+            '"all" counts every step, not only the last': losses[-1],
+        }
+        _scalar(check, losses, "all", tensor(math.fsum(numbers) / 3), mistakes)
+    with check.part('"last": 0.9, 0.5, 0.1 are 0.1'):
+        mistakes = {
+            "the last step is losses[-1]": losses[0],
+            "this is the mean of all steps: look at the argument `steps`": tensor(0.5),
+            'the last loss counts whole under "last": do not divide it': losses[-1] / 3,
+        }
+        _scalar(check, losses, "last", losses[-1], mistakes)
+    with check.part("any number of steps"):
+        five = [tensor(float(x)) for x in (5, 4, 3, 2, 11)]
+        three = tensor(25 / 3)
+        hint = "divide by len(losses): not every regressor takes 3 steps"
+        _scalar(check, five, "all", tensor(5.0), {hint: three})
+        _scalar(check, five[:1], "last", five[0], {})
+        x = torch.tensor([3.0, 1.0, 2.0], dtype=DOUBLE, requires_grad=True)
+        got = check.call(list(x), "all")
+        require(
+            isinstance(got, Tensor) and got.requires_grad,
+            'under "all" the result has no gradient',
+            "torch.stack(losses): torch.tensor(losses) copies numbers and leaves the graph",
+        )
+        compare(torch.autograd.grad(got, x)[0], tensor([1 / 3] * 3), 1e-12)
+    with check.part('"last" sends no gradient to the other steps, not even NaN'):
+        x = torch.tensor([math.inf, 2.0], dtype=DOUBLE, requires_grad=True)
+        hint = "leave the other steps out; 0 times infinity is NaN"
+        got = check.call([x[0], x[1]], "last")
+        require(isinstance(got, Tensor), "it must return a tensor, so that gradients can flow")
+        require(got.isfinite(), "an infinite first loss reached the result", hint)
+        require(got.requires_grad, "the result has no gradient", "no .item(), no float(...)")
+        (grad,) = torch.autograd.grad(got, x)
+        compare(grad, tensor([0.0, 1.0]), 1e-12)
+    return check.report()
+
+
+def _scalar(
+    check: Check, losses: list[Tensor], steps: str, want: Tensor, mistakes: dict[str, Tensor]
+) -> None:
+    got = check.call(losses, steps)
+    require(isinstance(got, Tensor), f"it returned {type(got).__name__}, a tensor is wanted")
+    compare(got, want, 1e-9, mistakes)
+
+
+MISTAKES = [
+    Mistake(lambda losses, steps: torch.stack(losses).mean(), "look at the argument", 2 / 4),
+    Mistake(lambda losses, steps: losses[-1], "counts every step", 2 / 4),
+    Mistake(
+        lambda losses, steps: (
+            torch.tensor([loss.item() for loss in losses]).mean().to(losses[0])
+            if steps == "all"
+            else losses[-1]
+        ),
+        "copies numbers",
+        3 / 4,
+    ),
+    Mistake(
+        lambda losses, steps: torch.stack(losses).sum() if steps == "all" else losses[-1],
+        "divide by the number of steps",
+        2 / 4,
+    ),
+    Mistake(
+        lambda losses, steps: torch.stack(losses).sum() / 3 if steps == "all" else losses[-1],
+        "len(losses)",
+        3 / 4,
+    ),
+    Mistake(
+        lambda losses, steps: (
+            torch.stack(losses).mean()
+            if steps == "all"
+            else sum(loss * (loss is losses[-1]) for loss in losses)
+        ),
+        "0 times infinity",
+        3 / 4,
+    ),
+]

@@ -1,0 +1,85 @@
+"""Exercise of lesson 05, `gradient_penalty`: a gradient penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.exercises._common import DOUBLE, draw, tensor, uniform
+from hmr_edu.course.exercises.registry import Mistake
+
+POINTS = 6
+
+
+def check_gradient_penalty(function: Callable[..., Any]) -> Report:
+    """Check `gradient_penalty(critic, real [N, D], fake [N, D], mix [N, 1]) -> []`."""
+    check = Check("gradient_penalty", function)
+    g = inputs(21)
+    real, fake = (draw(g, 5, 3) for _ in range(2))
+    mix = uniform(g, 5, 1)
+    slope = tensor([3.0, 4.0, 0.0])
+    between = mix * real + (1 - mix) * fake
+    with check.part("a linear critic of slope 5: (5 - 1)^2"):
+        got = check.call(lambda x: x @ slope, real, fake, mix)
+        wrong = {
+            "the norm must be 1, not 0": 25.0,
+            "the mean over samples, not the sum": 80.0,
+            "square what the norm differs from 1": 4.0,
+            "the norm of each sample's gradient, not of all at once": (5 * 5**0.5 - 1) ** 2,
+            "the mean of the critic's scores shrinks each gradient: take their sum": 0.0,
+        }
+        slips = {hint: tensor(value) for hint, value in wrong.items()}
+        compare(got, tensor(16.0), 1e-9, slips)
+    with check.part("a curved critic: the gradient where real and fake are mixed"):
+
+        def at(points: Tensor) -> Tensor:
+            return ((2 * points).norm(dim=1) - 1).square().mean()
+
+        slips = {
+            "mix * real + (1 - mix) * fake: yours is the other way round": at(
+                mix * fake + (1 - mix) * real
+            ),
+            "between the two, not at the real ones": at(real),
+            "between the two, not at the fakes": at(fake),
+        }
+        compare(check.call(lambda x: x.square().sum(1), real, fake, mix), at(between), 1e-9, slips)
+    with check.part("the critic can learn from it"):
+        scale = torch.tensor(2.0, dtype=DOUBLE, requires_grad=True)
+        penalty = check.call(lambda x: scale * (x @ slope), real, fake, mix)
+        require(
+            isinstance(penalty, Tensor) and penalty.requires_grad,
+            "the penalty has no gradient",
+            "torch.autograd.grad(..., create_graph=True)",
+        )
+        (learnt,) = torch.autograd.grad(penalty, scale, allow_unused=True)
+        require(learnt is not None, "it does not reach the critic", "create_graph=True")
+        compare(learnt, tensor(2 * (10.0 - 1) * 5), 1e-9)
+    return check.report()
+
+
+# Wrong answers that people give.
+
+
+def _penalty(points=lambda r, f, m: m * r + (1 - m) * f, end=None, score=torch.sum, graph=True):
+    end = end or (lambda n: (n - 1).square().mean())
+
+    def function(critic, real, fake, mix):
+        x = points(real, fake, mix).detach().requires_grad_()
+        (slope,) = torch.autograd.grad(score(critic(x)), x, create_graph=graph)
+        return end(slope.norm(dim=1))
+
+    return function
+
+
+MISTAKES = [
+    Mistake(_penalty(end=lambda n: n.square().mean()), "not 0", 0.0),
+    Mistake(_penalty(end=lambda n: (n - 1).square().sum()), "not the sum", 0.0),
+    Mistake(_penalty(end=lambda n: (n - 1).abs().mean()), "square", 0.0),
+    Mistake(_penalty(lambda r, f, m: m * f + (1 - m) * r), "the other way round", 2 / 3),
+    Mistake(_penalty(lambda r, f, m: r), "not at the real", 2 / 3),
+    Mistake(_penalty(graph=False), "create_graph", 2 / 3),
+]

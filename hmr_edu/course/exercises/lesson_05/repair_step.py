@@ -1,0 +1,153 @@
+"""Exercise of lesson 05, `repair_step`: a body repaired by the critic."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from hmr_edu.course.check import Check, Report, compare, require, shaped
+from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.discriminator import Discriminator
+from hmr_edu.rotations import axis_angle_to_matrix
+
+POINTS = 6
+# What of the package the answer may call: the exercise is about something else.
+USES = ("rotations.py", "discriminator.py")
+
+
+def check_repair_step(function: Callable[..., Tensor]) -> Report:
+    """Check `repair_step(critic, joints [N, 23, 3], weights [25], rate) -> [N, 23, 3]`.
+
+    The critic takes rotations [N, 23, 3, 3] and betas [N, 10], which are to be zero.
+    """
+    check = Check("repair_step", function)
+    torch.manual_seed(3)
+    critic = Discriminator(4, 5)
+    for layer in critic.modules():  # smooth, so that finite differences tell the truth
+        for name, child in layer.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(layer, name, nn.Softplus())
+    joints, rate = 0.5 * torch.randn(2, 23, 3), 0.1
+    weights = torch.linspace(0.2, 1.5, 25)
+    weights[[9, 12]] = 0
+    slope = _slope(critic, joints, weights)
+
+    def moved(some: Tensor) -> Tensor:
+        after = check.call(critic, some, weights, rate)
+        far = (shaped(after, some.shape) - some).abs().max()
+        require(far < 9 * rate * slope.abs().max(), "that is no small step from these joints")
+        return after
+
+    with check.part("downhill, by the gradient that finite differences give"):
+        compare(
+            check.call(critic, joints, weights, rate),
+            joints - rate * slope,
+            1e-5,
+            {
+                "it goes uphill: subtract the gradient": joints + rate * slope,
+                "every body is repaired by itself: sum over the bodies, no mean": joints
+                - rate * slope / 2,
+                "the critics' weights were not used": joints
+                - rate * _slope(critic, joints, torch.ones_like(weights)),
+                "that makes bodies less real: the target is 1, not 0": joints
+                - rate * _slope(critic, joints, weights, target=0.0),
+                "`rate` was not used": joints - slope,
+            },
+        )
+    with check.part("bodies do not feel each other"):
+        compare(moved(joints)[:1], moved(joints[:1]), 1e-5)
+    with check.part("a rate of 0 moves nothing, a small one lowers the cost"):
+        compare(check.call(critic, joints, weights, 0.0), joints, 0.0)
+        after = check.call(critic, joints, weights, 0.01)
+        require(
+            bool((_cost(critic, after, weights) < _cost(critic, joints, weights)).all()),
+            "the cost did not fall",
+        )
+    with check.part("the answer is plain numbers"):
+        require(
+            not moved(joints).requires_grad,
+            "the answer still carries the graph of its making",
+            "after 100 steps the graph would be 100 steps long: .detach() it",
+        )
+    with check.part("the critic itself learns nothing from it"):
+        critic.zero_grad()
+        moved(joints)
+        require(
+            all(p.grad is None for p in critic.parameters()),
+            "gradients were left in the critic's parameters",
+            "torch.autograd.grad(cost, joints) asks for this one gradient; backward() for all",
+        )
+    return check.report()
+
+
+def _cost(critic: nn.Module, joints: Tensor, weights: Tensor, target: float = 1.0) -> Tensor:
+    with torch.no_grad():
+        scores = critic(axis_angle_to_matrix(joints), joints.new_zeros(len(joints), 10))
+    return ((scores - target).square() * weights).sum(1)
+
+
+def _slope(critic: nn.Module, joints: Tensor, weights: Tensor, target: float = 1.0) -> Tensor:
+    """Return the gradient of every body's cost, by finite differences in float64."""
+    critic, weights, step = copy.deepcopy(critic).double(), weights.double(), 1e-5
+    slope = torch.empty_like(joints)
+    for number, body in enumerate(joints.double()):
+        # All 69 coordinates at once: each row of the batch moves one of them.
+        moves = step * torch.eye(69, dtype=body.dtype).unflatten(1, (23, 3))
+        ahead = _cost(critic, body + moves, weights, target)
+        behind = _cost(critic, body - moves, weights, target)
+        slope[number] = ((ahead - behind) / (2 * step)).unflatten(0, (23, 3))
+    return slope
+
+
+# Wrong answers that people give.
+
+
+def _scores_of(critic, joints):
+    return critic(axis_angle_to_matrix(joints), joints.new_zeros(len(joints), 10))
+
+
+def _step(joints, critic, cost, rate):
+    joints = joints.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(cost(_scores_of(critic, joints)), joints)
+    return (joints - rate * slope).detach()
+
+
+def _backward_step(critic, joints, weights, rate):
+    joints = joints.detach().requires_grad_()
+    ((_scores_of(critic, joints) - 1).square() * weights).sum().backward()
+    return (joints - rate * joints.grad).detach()
+
+
+def _attached_step(critic, joints, weights, rate):
+    joints = joints.detach().requires_grad_()
+    cost = ((_scores_of(critic, joints) - 1).square() * weights).sum()
+    return joints - rate * torch.autograd.grad(cost, joints)[0]
+
+
+MISTAKES = [
+    Mistake(
+        lambda c, j, w, rate: _step(j, c, lambda s: ((s - 1).square() * w).sum(), -rate),
+        "uphill",
+        3 / 5,
+    ),
+    Mistake(
+        lambda c, j, w, rate: _step(j, c, lambda s: ((s - 1).square() * w).sum(1).mean(), rate),
+        "no mean",
+        3 / 5,
+    ),
+    Mistake(
+        lambda c, j, w, rate: _step(j, c, lambda s: (s - 1).square().sum(), rate),
+        "weights were not used",
+        4 / 5,
+    ),
+    Mistake(
+        lambda c, j, w, rate: _step(j, c, lambda s: (s.square() * w).sum(), rate),
+        "the target is 1",
+        4 / 5,
+    ),
+    Mistake(_attached_step, "detach", 4 / 5),
+    Mistake(_backward_step, "autograd.grad", 4 / 5),
+]

@@ -1,0 +1,67 @@
+"""Exercise of lesson 06, `moving_average`: a slow copy of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.exercises._common import draw
+from hmr_edu.course.exercises.lesson_06._common import as_list
+from hmr_edu.course.exercises.registry import Mistake
+
+POINTS = 4
+
+
+def check_moving_average(function: Callable[..., Any]) -> Report:
+    """Check `moving_average(average, weights, step, decay) -> list`: a slow copy of a network."""
+    check = Check("moving_average", function)
+    g = inputs(23)
+    average = [draw(g, 3, 2), torch.randn(4, generator=g).double()]
+    weights = [draw(g, 3, 2), torch.randn(4, generator=g).double()]
+    for step, decay, keep in ((0, 0.99, 0.1), (8, 0.99, 0.5), (10_000, 0.99, 0.99)):
+        with check.part(f"step {step}: it keeps {keep:g} of what it was"):
+            got = check.call(average, weights, step, decay)
+            for mine, old, new in zip(as_list(got, 2), average, weights, strict=True):
+                slips = {
+                    "the decay is what is kept of the average, not of the weights": keep * new
+                    + (1 - keep) * old,
+                    "early on, keep less: min(decay, (1 + step) / (10 + step))": decay * old
+                    + (1 - decay) * new,
+                }
+                compare(mine, keep * old + (1 - keep) * new, 1e-9, slips)
+    with check.part("no graph: the average is not trained"):
+        learning = [w.clone().requires_grad_() for w in weights]
+        got = as_list(check.function([a.clone() for a in average], learning, 5, 0.9), 2)
+        require(not any(a.requires_grad for a in got), "it carries a graph", "detach the weights")
+    return check.report()
+
+
+# Wrong answers that people give.
+
+
+def _averaged(keep):
+    def function(average, weights, step, decay):
+        k = keep(step, decay)
+        return [k * a + (1 - k) * w.detach() for a, w in zip(average, weights, strict=True)]
+
+    return function
+
+
+def _attached(average, weights, step, decay):
+    k = _warm(step, decay)
+    return [k * a + (1 - k) * w for a, w in zip(average, weights, strict=True)]
+
+
+def _warm(step, decay):
+    return min(decay, (1 + step) / (10 + step))
+
+
+MISTAKES = [
+    Mistake(_averaged(lambda n, d: d), "keep less", 2 / 4),
+    Mistake(_averaged(lambda n, d: 1 - _warm(n, d)), "kept of the average", 2 / 4),
+    Mistake(_averaged(lambda n, d: (1 + n) / (10 + n)), "", 3 / 4, name="min forgotten"),
+    Mistake(_attached, "detach", 3 / 4),
+]

@@ -1,0 +1,86 @@
+"""Exercise of lesson 06, `schedule`: the learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.exercises._common import tensor
+from hmr_edu.course.exercises.registry import Mistake
+
+POINTS = 2
+
+
+def check_schedule(function: Callable[..., float]) -> Report:
+    """Check `schedule(step, steps, warmup, peak) -> float`."""
+    check = Check("schedule", function)
+    with check.part("no warm-up: PyTorch's CosineAnnealingLR"):
+        _close(check, _cosine(100), 100, 1, 2e-3)
+    with check.part("the first step is small and not 0"):
+        got = check.call(0, 100, 10, 1.0)
+        require(got != 0, "0 at step 0: a step that does nothing", "(step + 1) / warmup")
+        require(abs(got - 0.1) < 1e-12, f"{got:.4g} at step 0 of 10, wanted 0.1")
+    with check.part("a warm-up of 20 steps"):
+        ramp = [min(1.0, (k + 1) / 20) for k in range(100)]
+        _close(check, [r * c for r, c in zip(ramp, _cosine(100), strict=True)], 100, 20, 3.0)
+    with check.part("nothing is left at the end"):
+        got = check.call(100, 100, 10, 5.0)
+        require(abs(got) < 1e-12, f"{got:.4g} at the last step, wanted 0", "cos(pi) = -1")
+    return check.report()
+
+
+def _cosine(steps: int) -> list[float]:
+    """Return PyTorch's own cosine from 1 to 0 over `steps`."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    values = []
+    for _ in range(steps):
+        values.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return values
+
+
+def _close(check: Check, want: list[float], steps: int, warmup: int, peak: float) -> None:
+    got = [check.call(k, steps, warmup, peak) for k in range(len(want))]
+    after = [
+        peak * 0.5 * (1 + math.cos(math.pi * max(0, k - warmup) / (steps - warmup)))
+        for k in range(steps)
+    ]
+    compare(
+        tensor(got),
+        peak * tensor(want),
+        1e-6 * peak,
+        {
+            "1 + cos runs from 2 to 0: halve it": 2 * peak * torch.tensor(want).double(),
+            "the cosine runs over the whole training, the warm-up is a factor": tensor(
+                [a * min(1, (k + 1) / warmup) for k, a in enumerate(after)]
+            ),
+            "multiply by the peak": tensor(want),
+        },
+    )
+
+
+# Wrong answers that people give.
+
+
+def _half_cosine(k, steps):
+    return 0.5 * (1 + math.cos(math.pi * k / steps))
+
+
+MISTAKES = [
+    Mistake(
+        lambda k, K, w, p: p * min(1, k / w) * _half_cosine(k, K), "(step + 1) / warmup", 1 / 4
+    ),
+    Mistake(lambda k, K, w, p: 2 * p * min(1, (k + 1) / w) * _half_cosine(k, K), "halve", 1 / 4),
+    Mistake(
+        lambda k, K, w, p: p * min(1, (k + 1) / w) * _half_cosine(max(0, k - w), K - w),
+        "whole training",
+        2 / 4,
+    ),
+    Mistake(lambda k, K, w, p: min(1, (k + 1) / w) * _half_cosine(k, K), "peak", 2 / 4),
+]

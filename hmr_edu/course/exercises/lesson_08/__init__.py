@@ -1,0 +1,1 @@
+"""Exercises of lesson 08: scores on annotated photographs, and what a picture says to a fit."""
