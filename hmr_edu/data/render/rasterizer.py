@@ -4,13 +4,14 @@ A plain z-buffer after Pineda ("A Parallel Algorithm for Polygon Rasterization",
 numba. Three choices matter:
 
 - Corners are rounded to 1/4096 pixel. *Whether* a sample is covered is decided in integer
-arithmetic, with the top-left rule on shared edges. So neighbouring triangles never leave a hole and
-never both cover a sample.
+  arithmetic, with the top-left rule on shared edges. So neighbouring triangles never leave a hole
+  and never both cover a sample.
 - The passes over triangles keep only a depth and a face number for each pixel. Normals and other
-attributes are interpolated once for each pixel at the end ("deferred").
+  attributes are interpolated once for each pixel at the end ("deferred").
 - A pixel is sampled at its centre, which decides what it shows, and at a few more places, which
-only decide how much of it is covered. In a 64-pixel picture a triangle of the body is about half a
-pixel large. So the loops run over the sample places in the triangle's bounding box: mostly none.
+  only decide how much of it is covered. In a 64-pixel picture a triangle of the body is about half
+  a pixel large. So the loops run over the sample places in the triangle's bounding box: mostly
+  none.
 
 The functions release the GIL and hold no state: threads may render different pictures at once, and
 forked data-loader workers inherit no thread pool.
