@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hmr_edu.body import load_body
 from hmr_edu.data.source import BatchSource
 from hmr_edu.evaluation.held_out import evaluate, table
 from hmr_edu.evaluation.test_sets import find_test_sets
@@ -23,7 +24,9 @@ def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any
     # First of all, before hours of training: a test set may be missing or too small.
     sets = None
     if config.test_images:
-        sets = find_test_sets(trainer.network().body, config.data, config.test_images)
+        # A body of their own: the network's may be on a GPU, and pictures are drawn on the CPU.
+        body = load_body(config.model.body)
+        sets = find_test_sets(body, config.data, config.test_images)
     trainer.train()
     if not trainer.accelerator.is_main_process:
         return None
