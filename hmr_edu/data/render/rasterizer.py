@@ -10,8 +10,7 @@ numba. Three choices matter:
   attributes are interpolated once for each pixel at the end ("deferred").
 - A pixel is sampled at its centre, which decides what it shows, and at a few more places, which
   only decide how much of it is covered. In a 64-pixel picture a triangle of the body is about half
-  a pixel large. So the loops run over the sample places in the triangle's bounding box: mostly
-  none.
+  a pixel large. So the loops run over the samples in its bounding box: mostly none.
 
 The functions release the GIL and hold no state: threads may render different pictures at once, and
 forked data-loader workers inherit no thread pool.
