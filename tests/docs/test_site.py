@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 from helpers.lab import new_page
+from helpers.patience import be_patient
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -222,6 +223,7 @@ def test_every_page_in_a_browser_without_a_network(site, browser):
     """Desktop and phone, light and dark: no request fails, no error, nothing wider than a phone."""
     faults = []
     context = browser.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+    be_patient(context)
 
     def only_local(route):
         if route.request.url.startswith(("file:", "data:", "blob:")):
