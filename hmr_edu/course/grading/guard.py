@@ -6,10 +6,12 @@ the function came by them. The watch is Python's profiling hook; it sees every c
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -17,11 +19,15 @@ from typing import Any
 import torch
 
 import hmr_edu
-from hmr_edu.course.check import Mismatch
-from hmr_edu.course.exercises.registry import CHECK
+from hmr_edu.course import learner
+from hmr_edu.course.learner import ASKED, Here, Mismatch
 
 PACKAGE = Path(hmr_edu.__file__).parent
-EXERCISES = "course/exercises/"
+# What calls on behalf of the course: a question, and the file that asks it.
+OURS = (ASKED, learner.__file__)
+THEIRS = inspect.unwrap(
+    learner.theirs(print)
+).__code__  # the frame behind which the learner's function is
 PEERS = ("roma", "smplx", "pytorch3d", "kornia", "theseus", "scipy/spatial/transform")
 # Functions in C, by name or by module, that no exercise needs.
 RANKS = {"linalg_matrix_exp": "torch.linalg.matrix_exp", "matrix_exp": "torch.matrix_exp"}
@@ -47,22 +53,17 @@ TRUSTED = {
 HINT = "write it with PyTorch's own operations"
 
 
-def guarded(function: Callable[..., Any], uses: Collection[str] = ()) -> Callable[..., Any]:
-    """Return the function, watched; `uses`: files of the package that it may call.
-
-    A refused call raises Mismatch, at the latest when the function returns.
-    """
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        with watched(uses):
-            return function(*arguments, **options)
-
-    return call
+def guarded(function: Callable[..., Any], uses: Collection[str] = ()) -> Here:
+    """Return the function as a check asks it, watched; `uses`: files that it may call."""
+    return Here(function, partial(watched, uses))
 
 
 @contextmanager
 def watched(uses: Collection[str] = ()) -> Generator[None]:
-    """Refuse, inside, what `guarded` refuses."""
+    """Refuse what a learner's code calls inside, unless it is of these files of the package.
+
+    A refused call raises Mismatch, at the latest at the end.
+    """
     verdicts: dict[CodeType, str] = {}
     refused: list[str] = []
 
@@ -72,11 +73,13 @@ def watched(uses: Collection[str] = ()) -> Generator[None]:
             if code not in verdicts:
                 verdicts[code] = _python_call(code, uses)
             what = verdicts[code]
+            caller = frame.f_back
         elif event == "c_call":
             what = "" if frame.f_code is own else _c_call(frame, argument)
+            caller = frame
         else:
             return
-        if what:
+        if what and not _by_a_question(caller):
             refused.append(what)
             raise Mismatch(f"it calls {what}", HINT)
 
@@ -94,7 +97,7 @@ def _python_call(code: CodeType, uses: Collection[str]) -> str:
     path = Path(code.co_filename)
     if path.is_relative_to(PACKAGE):
         inside = path.relative_to(PACKAGE).as_posix()
-        if inside in uses or _handed_over(inside, code) or path == Path(__file__):
+        if inside in uses or path == Path(__file__):
             return ""
         module = inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         return f"hmr_edu.{module}.{code.co_qualname}"
@@ -104,15 +107,18 @@ def _python_call(code: CodeType, uses: Collection[str]) -> str:
     return ""
 
 
-def _handed_over(inside: str, code: CodeType) -> bool:
-    """Whether a check hands this function to the learner's: a method, or defined in the check.
-
-    The wrong answers in the same files, some of which are nearly right, are neither.
-    """
-    if not inside.startswith(EXERCISES):
-        return False
-    outer, dot, _ = code.co_qualname.partition(".")
-    return bool(dot) and (outer.startswith(CHECK) or "<locals>" not in code.co_qualname)
+def _by_a_question(caller: FrameType | None) -> bool:
+    """Whether the course's code calls: between it and the call is nothing of the learner's."""
+    while caller is not None:
+        file = caller.f_code.co_filename
+        if caller.f_code is THEIRS:
+            return False
+        if file in OURS:
+            return True
+        if not _in_library(caller.f_code) and not file.startswith(f"{PACKAGE.as_posix()}/"):
+            return False
+        caller = caller.f_back
+    return False
 
 
 def _c_call(frame: FrameType, function: Any) -> str:
