@@ -59,10 +59,11 @@ def guarded(function: Callable[..., Any], uses: Collection[str] = ()) -> Here:
 
 
 @contextmanager
-def watched(uses: Collection[str] = ()) -> Generator[None]:
+def watched(uses: Collection[str] = (), defining: bool = False) -> Generator[None]:
     """Refuse what a learner's code calls inside, unless it is of these files of the package.
 
-    A refused call raises Mismatch, at the latest at the end.
+    While cells are run that define a function, `defining`, they may call the package, as lessons
+    do; not its `course`. A refused call raises Mismatch, at the latest at the end.
     """
     verdicts: dict[CodeType, str] = {}
     refused: list[str] = []
@@ -71,15 +72,13 @@ def watched(uses: Collection[str] = ()) -> Generator[None]:
         if event == "call":
             code = frame.f_code
             if code not in verdicts:
-                verdicts[code] = _python_call(code, uses)
-            what = verdicts[code]
-            caller = frame.f_back
+                verdicts[code] = _python_call(code, uses, defining)
+            what, caller = verdicts[code], frame.f_back
         elif event == "c_call":
-            what = "" if frame.f_code is own else _c_call(frame, argument)
-            caller = frame
+            what, caller = "" if frame.f_code is own else _c_call(frame, argument), frame
         else:
             return
-        if what and not _by_a_question(caller):
+        if what and not _by_the_course(caller, defining):
             refused.append(what)
             raise Mismatch(f"it calls {what}", HINT)
 
@@ -93,11 +92,13 @@ def watched(uses: Collection[str] = ()) -> Generator[None]:
             raise Mismatch(f"it calls {refused[0]}", HINT)
 
 
-def _python_call(code: CodeType, uses: Collection[str]) -> str:
+def _python_call(code: CodeType, uses: Collection[str], defining: bool) -> str:
     path = Path(code.co_filename)
     if path.is_relative_to(PACKAGE):
         inside = path.relative_to(PACKAGE).as_posix()
         if inside in uses or path == Path(__file__):
+            return ""
+        if defining and not inside.startswith("course/"):
             return ""
         module = inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         return f"hmr_edu.{module}.{code.co_qualname}"
@@ -107,16 +108,22 @@ def _python_call(code: CodeType, uses: Collection[str]) -> str:
     return ""
 
 
-def _by_a_question(caller: FrameType | None) -> bool:
-    """Whether the course's code calls: between it and the call is nothing of the learner's."""
+def _by_the_course(caller: FrameType | None, defining: bool) -> bool:
+    """Whether the course's code calls: between it and the call is nothing of the learner's.
+
+    While cells define something, any code of the package counts as the course's.
+    """
+    package = f"{PACKAGE.as_posix()}/"
     while caller is not None:
         file = caller.f_code.co_filename
         if caller.f_code is THEIRS:
             return False
-        if file in OURS:
+        if file in OURS or (defining and file.startswith(package)):
             return True
-        if not _in_library(caller.f_code) and not file.startswith(f"{PACKAGE.as_posix()}/"):
+        if not _in_library(caller.f_code) and not file.startswith(package):
             return False
+        if caller.f_code.co_name == "<module>" and file.startswith(package):
+            return True  # it is being loaded
         caller = caller.f_back
     return False
 

@@ -43,8 +43,8 @@ def check_robust(function: Asked) -> Report:
         value = check.call(x, sigma, outlier)
         want = x * outlier**2 / (outlier**2 + x) / (2 * sigma**2)
         compare(value, want, 1e-6)
-        _, _, slopes = check.ask(questions.gradients, [x, sigma, outlier], [0], -1)
-        require(slopes, "the result has no gradient", "keep the graph: no .item(), no .detach()")
+        depends, _, slopes = check.ask(questions.gradients, [x, sigma, outlier], [0], -1)
+        require(depends, "the result has no gradient", "keep the graph: no .item(), no .detach()")
         (slope,) = slopes
         compare(slope, (outlier**2 / (outlier**2 + x)).square() / (2 * sigma**2), 1e-6)
     return check.report()
