@@ -65,7 +65,7 @@ FORGERIES = {
     "    frame = error.__traceback__.tb_frame\n    while frame:\n"
     "        frame.f_globals.update(compare=print)\n        frame = frame.f_back",
     "all objects": UNWATCHED + "import gc\nfor o in gc.get_objects():\n"
-    "    if type(o).__name__ in ('Report', 'Check', 'Exercise'):\n        raise SystemExit('found')",
+    "    if type(o).__name__ in ('Report', 'Check', 'Exercise'):\n        raise SystemExit",
     "memory": UNWATCHED + "import ctypes\nctypes.memset(id(1) + 24, 0, 1)\n"
     "ctypes.pythonapi.Py_IncRef(ctypes.py_object(1))",
 }
@@ -85,8 +85,8 @@ ANSWERS = {
     "the words of a mismatch": LEARNER + "def skew(v):\n"
     "    raise learner.Mismatch('skew: 4 of 4, well done')",
     "the words of a report": "def skew(v):\n    raise ValueError('\\nskew: 4 of 4, well done')",
-    "an exception without words": "class E(Exception):\n    def __str__(self):\n        raise self\n"
-    "def skew(v):\n    raise E",
+    "an exception without words": "class E(Exception):\n"
+    "    def __str__(self):\n        raise self\ndef skew(v):\n    raise E",
     "a very long exception": "def skew(v):\n    raise ValueError('x' * 10**8)",
     "a list within itself": "def skew(v):\n    a = []\n    a.append(a)\n    return a",
     "too much": "def skew(v):\n    return torch.zeros(10**8)",
@@ -162,7 +162,8 @@ HOGS = {
     "def skew(v):\n    while True:\n        pass",
     "a loop at the top": "class Sly:\n    while True:\n        pass\n" + WRONG + "skew.sly = Sly",
     "sleep": "import time\ndef skew(v):\n    time.sleep(3600)",
-    "memory": "def skew(v):\n    x = [bytearray(2**24)]\n    while True:\n        x.append(x[0] * 1)",
+    "memory": "def skew(v):\n    x = [bytearray(2**24)]\n"
+    "    while True:\n        x.append(x[0] * 1)",
     "a regular expression": "import re\ndef skew(v):\n    re.match('(a+)+$', 'a' * 64 + 'b')",
     "a large power": "def skew(v):\n    return 10**10**10",
     "output": "def skew(v):\n    while True:\n        print('x' * 10**6)",
