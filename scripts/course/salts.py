@@ -11,10 +11,10 @@ from pathlib import Path
 import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from helpers.lesson_code import solution_of, solved_exercises  # noqa: E402
+from helpers.lesson_code import solution_of, solved_exercises
 
-from hmr_edu.course.check import salted  # noqa: E402
-from hmr_edu.course.exercises.registry import find  # noqa: E402
+from hmr_edu.course.check import salted
+from hmr_edu.course.exercises.registry import find
 
 
 def main(salts: int = 200, only: tuple[str, ...] = (), first: int = 0) -> None:
