@@ -155,15 +155,24 @@ class Check:
         self._answered = described(answer)
         return answer
 
-    def call(self, *arguments: Any, by: Callable[..., Any] = called) -> Any:
+    def call(
+        self,
+        *arguments: Any,
+        by: Callable[..., Any] = called,
+        shape: Sequence[int] | None = None,
+    ) -> Any:
         """Call the learner's function; fails on None, notes a changed argument.
 
-        `by` is the question that calls it: it makes of plain arguments what the function is to get.
+        Args:
+            arguments: what it is called with.
+            by: the question that calls it: it makes of plain arguments what the function is to get.
+            shape: fail unless a tensor of this shape comes back.
         """
         result, changed = self.ask(by, list(arguments))
         self._answered = described(result)
         self.note(changed)
-        return returned(result)
+        returned(result)
+        return result if shape is None else shaped(result, shape)
 
     def note(self, changed: int) -> None:
         """Remember the number of an argument that the function changed, -1 for none.
@@ -219,8 +228,6 @@ def compare(
     told.
     """
     got, want = shaped(got, want.shape).detach(), want.detach()
-    if got.is_complex() and not want.is_complex():
-        raise Mismatch("it returned complex numbers, real ones are wanted")
     if not got.isfinite().all():
         raise Mismatch(
             f"{int((~got.isfinite()).sum())} of {got.numel()} values are NaN or infinite",
@@ -241,6 +248,8 @@ def shaped(got: Any, shape: Sequence[int]) -> Tensor:
     if not isinstance(got, Tensor):
         hint = "torch.from_numpy(...) makes a tensor of it" * (type(got).__name__ == "ndarray")
         raise Mismatch(f"it returned {described(got)}, a torch.Tensor is wanted", hint)
+    if got.is_complex():
+        raise Mismatch("it returned complex numbers, real ones are wanted")
     if tuple(got.shape) != tuple(shape):
         what = f"shape {list(got.shape)}, wanted {list(shape)}"
         raise Mismatch(what, shape_hint(got.shape, shape))

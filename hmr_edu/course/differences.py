@@ -22,10 +22,15 @@ def told_apart(got: Tensor, want: Tensor, tolerance: float, mistakes: Mapping[st
     near: dict[str, Any] = {"atol": max(tolerance, 1e-6), "rtol": 1e-4}
     for hint, wrong in mistakes.items():
         wrong = wrong.detach()
-        differs = wrong.shape == want.shape and (
-            (wrong.to(want.dtype) - want).abs().max() > tolerance
-        )
-        if differs and torch.allclose(got.to(wrong.dtype), wrong, **near):
+        if wrong.shape != want.shape:
+            continue
+        apart = (wrong.to(want.dtype) - want).abs().max()
+        off = (got.to(wrong.dtype) - wrong).abs().max()
+        if (
+            apart > tolerance
+            and off < 0.1 * apart
+            and torch.allclose(got.to(wrong.dtype), wrong, **near)
+        ):
             return hint
     return ""
 
@@ -65,7 +70,7 @@ def pattern(got: Tensor, want: Tensor, tolerance: float) -> str:
     """
     if want.numel() < 2:
         return ""
-    near: dict[str, Any] = {"atol": max(tolerance, 1e-6), "rtol": 1e-4}
+    near: dict[str, Any] = {"atol": 1e-4 * float(got.abs().max()), "rtol": 1e-4}
 
     def same(other: Tensor) -> bool:
         return other.shape == want.shape and torch.allclose(other, want, **near)

@@ -60,20 +60,18 @@ def gradients(
     """
     leaves, given = [], list(arguments)
     # The function gets copies: what it changes in place is judged by `called`, and only there.
-    with torch.autograd.graph.allow_mutation_on_saved_tensors():
-        for number in of:
-            several = isinstance(given[number], list)
-            mine = [
-                a.clone().requires_grad_() for a in (given[number] if several else [given[number]])
-            ]
-            leaves += mine
-            copies = [leaf.clone() for leaf in mine]
-            given[number] = copies if several else copies[0]
-        result = function(*given)
-        value = result[part] if part >= 0 and isinstance(result, list | tuple) else result
-        if not isinstance(value, Tensor) or not value.requires_grad:
-            return False, result, []
-        return True, result, list(torch.autograd.grad(value.sum(), leaves, allow_unused=True))
+    for number in of:
+        several = isinstance(given[number], list)
+        mine = [a.clone().requires_grad_() for a in (given[number] if several else [given[number]])]
+        leaves += mine
+        copies = [leaf.clone() for leaf in mine]
+        given[number] = copies if several else copies[0]
+    result = function(*given)
+    pair = isinstance(result, list | tuple) and 0 <= part < len(result)
+    value = result[part] if pair else result
+    if not isinstance(value, Tensor) or not value.requires_grad:
+        return False, result, []
+    return True, result, list(torch.autograd.grad(value.sum(), leaves, allow_unused=True))
 
 
 @question
@@ -86,3 +84,15 @@ def jacobian(function: Callable[..., Any], at: Tensor) -> Any:
 def hessian(function: Callable[..., Any], at: Tensor, weights: Tensor) -> Any:
     """Return the Hessian of a weighted sum of the function's values."""
     return torch.autograd.functional.hessian(lambda u: (function(u.clone()) * weights).sum(), at)
+
+
+@question
+def slopes(function: Callable[..., Any], at: Tensor) -> Tensor:
+    """Return the gradients of matrices by their own vectors, [N, D] to [N, rows, columns, D]."""
+    points = at.clone().requires_grad_()
+    values = function(points.clone())
+    entries = values.flatten(1).sum(0)
+    if not entries.requires_grad:
+        return torch.zeros(*values.shape, at.shape[1], dtype=at.dtype)
+    rows = [torch.autograd.grad(entry, points, retain_graph=True)[0] for entry in entries]
+    return torch.stack(rows, 1).unflatten(1, values.shape[1:])

@@ -62,7 +62,7 @@ def check_settled_loop(function: Asked) -> Report:
 
 
 def _settled(check: Check, target: Tensor, *others: Any) -> tuple[Any, Any]:
-    return two_values(check, target, *others, by=_halfway)
+    return two_values(check, target, *others, names="state, steps", by=_halfway)
 
 
 @question

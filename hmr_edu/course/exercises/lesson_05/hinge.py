@@ -9,6 +9,7 @@ from hmr_edu.course.exercises._common import DOUBLE, draw, tensor, two_values
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
+PAIR = "encoder, critics"
 
 
 def check_hinge(function: Asked) -> Report:
@@ -22,7 +23,7 @@ def check_hinge(function: Asked) -> Report:
     up = sum(fake.flatten().tolist()) / 6
     with check.part("scores of 0: the critics pay 2 each, the encoder nothing"):
         zero = torch.zeros(3, 25, dtype=DOUBLE)
-        encoder, critics = two_values(check, zero, zero)
+        encoder, critics = two_values(check, zero, zero, names=PAIR)
         compare(critics, tensor(50.0), 1e-9)
         compare(encoder, tensor(0.0), 1e-9)
     with check.part("any scores, critics"):
@@ -35,7 +36,7 @@ def check_hinge(function: Asked) -> Report:
         }
         slips = {hint: tensor(value) for hint, value in wrong.items()}
         want = tensor(on_real + on_fake)
-        compare(two_values(check, real, fake)[1], want, 1e-9, slips)
+        compare(two_values(check, real, fake, names=PAIR)[1], want, 1e-9, slips)
     with check.part("any scores, encoder"):
         wrong = {
             "the encoder wants its fakes' scores to rise: a minus is missing": up,
@@ -43,7 +44,7 @@ def check_hinge(function: Asked) -> Report:
             "sum over critics, mean over samples": -up / 25,
         }
         slips = {hint: tensor(value) for hint, value in wrong.items()}
-        compare(two_values(check, real, fake)[0], tensor(-up), 1e-9, slips)
+        compare(two_values(check, real, fake, names=PAIR)[0], tensor(-up), 1e-9, slips)
     return check.report()
 
 
