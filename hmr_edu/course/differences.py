@@ -38,7 +38,7 @@ def told_apart(got: Tensor, want: Tensor, tolerance: float, mistakes: Mapping[st
 def words(got: Tensor, want: Tensor, tolerance: float) -> str:
     """Say how `got` differs from `want`: finite numbers of the same shape."""
     off = (got.to(want.dtype) - want).abs()
-    if not (want.dtype.is_floating_point or want.dtype.is_complex):
+    if not want.dtype.is_floating_point:
         first = int((off > tolerance).flatten().nonzero()[0])
         what = f"got {got.flatten()[first].item()}, wanted {want.flatten()[first].item()}"
         if want.numel() > 1:
@@ -49,12 +49,18 @@ def words(got: Tensor, want: Tensor, tolerance: float) -> str:
     if largest < NOISE * want.abs().max().item():
         return f"largest difference {largest:.0e}, allowed {tolerance:.0e}"
     place = _place(off, largest)
-    mine, right = (f"{float(x[place].real) + 0.0:.3g}" for x in (got, want))
+    tiny = NOISE * max(largest, want.abs().max().item())
+    mine, right = (_written(float(x[place]), tiny) for x in (got, want))
     where = f" at {list(place)}" * bool(place)
     values = f" (got {mine}, wanted {right})" * (mine != right)
     what = f"largest difference {largest:.2g}{where}{values}, allowed {tolerance:.0e}"
     alike = pattern(got.to(want.dtype), want, tolerance)
     return f"{what}; {alike}" if alike else what
+
+
+def _written(value: float, tiny: float) -> str:
+    """Write a number in three digits; what is next to 0 as 0."""
+    return f"{value if abs(value) > tiny else 0.0:.3g}"
 
 
 def _place(off: Tensor, largest: float) -> tuple[int, ...]:

@@ -59,13 +59,14 @@ def slopes_of(
 ) -> list[Tensor]:
     """Return gradients of the sum of a result, or fail; see `questions.gradients`.
 
-    That no gradient arrives says that a way is cut only where the value is right: so it is
-    compared first.
+    That no gradient arrives says that a way is cut only where the values are right: where every
+    part before passed.
     """
     depends, result, slopes = check.ask(questions.gradients, arguments, of, -1)
     compare(returned(result), value, tolerance)
-    require(depends, "its value is right, but it has no gradient", CUT)
-    require(None not in slopes, "its value is right, but a gradient is missing", CUT)
+    hint = CUT * all(part.passed for part in check.parts)
+    require(depends, "it has no gradient", hint)
+    require(None not in slopes, "a gradient is missing", hint)
     return slopes
 
 

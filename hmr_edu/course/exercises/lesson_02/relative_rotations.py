@@ -46,7 +46,8 @@ def check_relative_rotations(function: Asked) -> Report:
         chain = (-1, 0, 1, 2, 3, 4, 5)
         got = check.call(whole, chain, shape=whole.shape)
         compare(got[:, 1:], whole[:, :-1].mT @ whole[:, 1:], 1e-9)
-        compare(check.call(whole[:1], TREE), R[:1], 1e-9)
+        together = check.call(whole, TREE, shape=whole.shape)
+        compare(check.call(whole[:1], TREE), together[:1], 1e-9)
     return check.report()
 
 
@@ -73,5 +74,5 @@ MISTAKES = [
     Mistake(lambda G, p: G[:, list(p)].mT @ G, "is the last joint", 0.0),
     Mistake(lambda G, p: _right(G, p).squeeze(0), "keep every leading", 2 / 3),
     Mistake(lambda G, p: _right(G, TREE), "", 2 / 3, name="one tree for all"),
-    Mistake(lambda G, p: _right(G.float(), p).double(), "", 1 / 3),
+    Mistake(lambda G, p: _right(G.float(), p).double(), "", 0.0),
 ]

@@ -115,6 +115,6 @@ MISTAKES = [
     Mistake(_skin_by(_from_rest, lambda R: R.mT), "", 1 / 4),
     Mistake(lambda *a: _right(*a).squeeze(0), "keep every leading", 3 / 4),
     Mistake(lambda v, J, G, w: _right(v, J, G.detach(), w), "is cut", 3 / 4),
-    Mistake(lambda v, J, G, w: _right(v, J, G[:1].expand_as(G), w), "", 2 / 4),
+    Mistake(lambda v, J, G, w: _right(v, J, G[:1].expand_as(G), w), "", 1 / 4),
     Mistake(_skin_by(lambda R, t, J: _from_rest(R.mT, t, J), lambda R: R.mT), "transposed", 1 / 4),
 ]

@@ -63,5 +63,5 @@ MISTAKES = [
     Mistake(lambda R, t, p: (t + p) @ R - p, "wrong side", 2 / 4),
     Mistake(lambda R, t, p: ((t + p) @ R.T - p).squeeze(0), "keep every leading", 2 / 4),
     Mistake(lambda R, t, p: (t + p[:1]) @ R.T - p[:1], "", 3 / 4, name="one pelvis for all"),
-    Mistake(lambda R, t, p: R @ (t + p) - p, "wrong side", 2 / 4, name="R @ rows"),
+    Mistake(lambda R, t, p: R @ (t + p) - p, "wrong side", 1 / 4, name="R @ rows"),
 ]
