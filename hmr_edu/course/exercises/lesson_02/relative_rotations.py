@@ -71,7 +71,7 @@ MISTAKES = [
     Mistake(lambda G, p: _with_root(G, _above(G, p) @ G), "its transpose", 1 / 3),
     Mistake(lambda G, p: _with_root(G, G.mT @ _above(G, p)), "to its parent", 1 / 3),
     Mistake(lambda G, p: _above(G, p).mT @ G, "", 1 / 3),
-    Mistake(lambda G, p: G[:, list(p)].mT @ G, "is the last joint", 0.0),
+    Mistake(lambda G, p: G[:, list(p)].mT @ G, "is the last joint", 1 / 3),
     Mistake(lambda G, p: _right(G, p).squeeze(0), "keep every leading", 2 / 3),
     Mistake(lambda G, p: _right(G, TREE), "", 2 / 3, name="one tree for all"),
     Mistake(lambda G, p: _right(G.float(), p).double(), "", 0.0),

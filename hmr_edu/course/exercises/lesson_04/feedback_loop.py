@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Report, compare, described, inputs, require, shaped
 from hmr_edu.course.exercises._common import draw
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.course.learner import question
@@ -42,8 +42,10 @@ def check_feedback_loop(function: Asked) -> Report:
         require(
             all(state.requires_grad for state in got),
             "a state in the list has no gradient",
-            "no .detach(): the losses of all steps teach",
+            "no .detach(), no no_grad: the losses of all steps teach",
         )
+        alone = _states(check, [numbers], features[:1], mean)
+        compare(alone[0], (start + correction)[:1], 1e-9)
 
     with check.part("every step sees where the one before it arrived"):
         numbers = _numbers(g, 5, 3)
@@ -93,13 +95,13 @@ def _states(
     check: Check, perceptrons: list[tuple[Tensor, Tensor]], features: Tensor, mean: Tensor
 ) -> list[Tensor]:
     states, count = check.call(perceptrons, features, mean, by=_with_perceptrons), len(perceptrons)
-    require(isinstance(states, list), f"it returned {type(states).__name__}, a list is wanted")
+    require(isinstance(states, list), f"it returned {described(states)}, a list is wanted")
     require(
         len(states) == count,
         f"{len(states)} states in the list, wanted {count}",
-        "one state for each step, in order; the mean itself is not among them",
+        "one state for each step; the mean itself is not among them" * (len(states) == count + 1),
     )
-    return states
+    return [shaped(state, (len(features), len(mean))) for state in states]
 
 
 def _run(perceptrons: list[nn.Module], features: Tensor, state: Tensor) -> list[Tensor]:
@@ -162,6 +164,10 @@ def _in_place(perceptrons, features, mean):
 
 _good_loop = _loop(lambda f, phi, state, mean: state + f(torch.cat((phi, state), 1)))
 
+_detached_between = _loop(
+    lambda f, phi, state, mean: state.detach() + f(torch.cat((phi, state), 1))
+)
+
 MISTAKES = [
     Mistake(
         _loop(lambda f, phi, state, mean: f(torch.cat((phi, state), 1))), "gives a correction", 0.0
@@ -188,4 +194,8 @@ MISTAKES = [
     ),
     Mistake(_in_place, "state += ...", 1 / 4),
     Mistake(lambda *given: [state.detach() for state in _good_loop(*given)], "no .detach()", 3 / 4),
+    Mistake(_detached_between, "through the states", 3 / 4),
+    Mistake(lambda f, phi, mean: [mean.expand(len(phi), -1), *_good_loop(f, phi, mean)], "", 0.0),
+    Mistake(lambda *given: [state.squeeze(0) for state in _good_loop(*given)], "leading", 3 / 4),
+    Mistake(lambda *given: _good_loop(*given)[::-1], "", 1 / 4),
 ]
