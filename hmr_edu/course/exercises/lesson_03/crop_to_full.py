@@ -233,5 +233,5 @@ MISTAKES = [
     ),
     Mistake(lambda *a: _answer(_right)(*a).squeeze(0), "keep every leading", 2 / 4),
     Mistake(lambda c, *a: _answer(_right)(c.detach(), *a), "is cut", 3 / 4),
-    Mistake(lambda c, b, p, f: _answer(_right)(c.float(), b.float(), p, f), "float32", None),
+    Mistake(lambda c, b, p, f: _answer(_right)(c.float(), b.float(), p, f), "", None),
 ]

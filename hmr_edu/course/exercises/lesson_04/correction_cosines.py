@@ -74,7 +74,7 @@ def check_correction_cosines(function: Asked) -> Report:
         # One person; and corrections as small as those of a loop that has settled.
         alone = [_angle((walk[1][0] - walk[0][0]).tolist(), (walk[2][0] - walk[1][0]).tolist())]
         _cosines(check, [x[:1] for x in walk[:3]], alone, {})
-        small = [1e-5 * x for x in walk]
+        small = [1e-6 * x for x in walk]
         epsilon = "an epsilon beside lengths that are small wins: divide by the lengths themselves"
         compare(check.call(small), tensor(want), 1e-3, {epsilon: _with_epsilon(small)})
     return check.report()
@@ -91,7 +91,7 @@ def _angle(a: list[float], b: list[float]) -> float:
     return dot / math.hypot(*a) / math.hypot(*b)
 
 
-def _with_epsilon(states: list[Tensor], epsilon: float = 1e-6) -> Tensor:
+def _with_epsilon(states: list[Tensor], epsilon: float = 1e-10) -> Tensor:
     """Return the cosines with an epsilon beside the product of both lengths."""
     first, *later = [b - a for a, b in pairwise(states)]
     lengths = [first.norm(dim=1) * move.norm(dim=1) + epsilon for move in later]
@@ -148,7 +148,7 @@ MISTAKES = [
         0.0,
         name="the other sign",
     ),
-    Mistake(_with_epsilon, "an epsilon", None),
+    Mistake(_with_epsilon, "an epsilon", 3 / 4),
     Mistake(
         lambda s: torch.stack(
             [cosine_similarity(_moves(s)[0], m, dim=1).sum() for m in _moves(s)[1:]]

@@ -44,6 +44,13 @@ def check_feedback_loop(function: Asked) -> Report:
             "a state in the list has no gradient",
             "no .detach(), no no_grad: the losses of all steps teach",
         )
+        before = all(part.passed for part in check.parts)
+        slope, want = (
+            check.ask(_slope_of_mean, [numbers] * 2, features, mean),
+            _slope_of_mean(_in_a_loop, [numbers] * 2, features, mean),
+        )
+        through = "the gradient flows through the states, too: no .detach() from step to step"
+        compare(slope, want, 1e-9, {through: slope} if before else {})
         alone = _states(check, [numbers], features[:1], mean)
         compare(alone[0], (start + correction)[:1], 1e-9)
 
@@ -137,6 +144,23 @@ def _with_perceptrons(function: Callable[..., Any], arguments: list[Any]) -> Any
     return called(function, [[_perceptron(*two) for two in numbers], *others])
 
 
+@question
+def _slope_of_mean(
+    function: Callable[..., Any], numbers: list[Any], features: Tensor, mean: Tensor
+) -> Tensor:
+    """Return the gradient of the last state with respect to the mean."""
+    leaf = mean.clone().requires_grad_()
+    states = function([_perceptron(*two) for two in numbers], features, leaf.clone())
+    return torch.autograd.grad(states[-1].sum(), leaf)[0]
+
+
+def _in_a_loop(perceptrons: list[nn.Module], features: Tensor, mean: Tensor) -> list[Tensor]:
+    state = mean.expand(len(features), -1)
+    for perceptron in perceptrons:
+        state = state + perceptron(torch.cat((features, state), 1))
+    return [state]
+
+
 # Wrong answers that people give.
 
 
@@ -165,7 +189,7 @@ def _in_place(perceptrons, features, mean):
 _good_loop = _loop(lambda f, phi, state, mean: state + f(torch.cat((phi, state), 1)))
 
 _detached_between = _loop(
-    lambda f, phi, state, mean: state.detach() + f(torch.cat((phi, state), 1))
+    lambda f, phi, state, mean: state + f(torch.cat((phi, state.detach()), 1))
 )
 
 MISTAKES = [

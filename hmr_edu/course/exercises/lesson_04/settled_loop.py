@@ -61,6 +61,8 @@ def check_settled_loop(function: Asked) -> Report:
         }
         compare(_counted(steps, 3)[:2], torch.tensor([3, 3]), 0.0, slips)
         compare(shaped(state, (3, 2))[:2], target[:2] + far[:2] / 8, 1e-9)
+        _, steps = _settled(check, target, target + far, 1e-9, 7)
+        compare(_counted(steps, 3)[:2], torch.tensor([7, 7]), 0.0)
     return check.report()
 
 
@@ -118,5 +120,5 @@ MISTAKES = [
     Mistake(lambda f, s, t, most: _loop()(f, s, t, most + 1), "one more than", 2 / 3),
     Mistake(lambda *a: _loop()(*a)[::-1], "in this order", 0.0),
     Mistake(lambda *a: (_loop()(*a)[0].squeeze(0), _loop()(*a)[1]), "keep every leading", 2 / 3),
-    Mistake(lambda f, s, t, most: _loop()(f, s, t, min(most, 4)), "", None, name="never over 4"),
+    Mistake(lambda f, s, t, most: _loop()(f, s, t, min(most, 4)), "", 2 / 3, name="never over 4"),
 ]

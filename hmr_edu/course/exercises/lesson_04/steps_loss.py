@@ -84,7 +84,7 @@ MISTAKES = [
             if steps == "all"
             else losses[-1]
         ),
-        "copies numbers",
+        "copy numbers",
         3 / 4,
     ),
     Mistake(
@@ -109,6 +109,6 @@ MISTAKES = [
     Mistake(
         lambda losses, steps: losses[-1].detach() if steps == "last" else _mean(losses), "", 3 / 4
     ),
-    Mistake(lambda losses, steps: losses[-1 if steps == "last" else 1] * 1.0, "", 1 / 4),
+    Mistake(lambda losses, steps: losses[-1 if steps == "last" else 1] * 1.0, "", 3 / 4),
     Mistake(lambda losses, steps: losses[2] if steps == "last" else _mean(losses), "", 2 / 4),
 ]
