@@ -73,7 +73,7 @@ def _residual(x: Tensor, y: Tensor, constant: bool, sign: int = 0) -> Tensor:
     return torch.tensor((sign * left if sign else np.abs(left)).max())
 
 
-def _ridge(x: Tensor, y: Tensor, small: float = 1e-6) -> Tensor:
+def _ridge(x: Tensor, y: Tensor, small: float = 1e-9) -> Tensor:
     """Return what the normal equations give with a little on their diagonal."""
     columns = torch.cat([x, x.new_ones(len(x), 1)], 1)
     square = columns.T @ columns + small * torch.eye(columns.shape[1]).to(x)

@@ -91,5 +91,5 @@ MISTAKES = [
     Mistake(lambda r, f: (-f.sum(), _critics(r, f)), "not their sum", 2 / 3),
     Mistake(lambda r, f: (-f.sum(1).mean().detach(), _critics(r, f)), "is cut", 2 / 3),
     Mistake(lambda r, f: (-f.sum(1).mean(), _critics(r, f) / 2), "do not average", 1 / 3),
-    Mistake(lambda r, f: (-f.sum(1).mean(), _together(r, f)), "own size", 1 / 3),
+    Mistake(lambda r, f: (-f.sum(1).mean(), _together(r, f)), "own size", 2 / 3),
 ]

@@ -73,7 +73,7 @@ def _slopes(check: Check, real: Tensor, fake: Tensor, of: list[int], part: int) 
     """Return the gradients of one of the losses."""
     depends, result, slopes = check.ask(questions.gradients, [real, fake], of, part)
     compare(_in_order(result, real, fake)[part], _losses(real, fake)[part], 1e-9)
-    hint = "the value is right; keep the graph: no .item(), no .detach(); it is the fakes that are detached, earlier"
+    hint = "the value is right; keep the graph: no .item(), no .detach() in here"
     require(depends, "the loss has no gradient", hint)
     require(None not in slopes, "no gradient reaches the scores", hint)
     return slopes

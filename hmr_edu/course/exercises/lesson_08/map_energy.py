@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Asked, Check, Report, compare, inputs
-from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
+from hmr_edu.course.exercises._common import DOUBLE, draw, slopes_of, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 6
@@ -78,6 +78,12 @@ def check_map_energy(function: Asked) -> Report:
         want = tensor([-4 * np.log(doubt)]).expand(3)
         got = check.call(probability, columns, rows, far, sigma, doubt)
         compare(got, want, 1e-8)
+        # One person, one keypoint; another sigma and doubt; and the way back to the points.
+        others = probability[:1, :1], columns, rows, points[:1, :1], 0.3, 1e-2
+        compare(check.call(*others), _mixture(*others), 1e-8)
+        given = [probability, columns, rows, points, sigma, doubt]
+        here = check.call(*given, shape=(3,)).detach()
+        slopes_of(check, given, [3], here, 1e-8)
     return check.report()
 
 
@@ -135,4 +141,7 @@ MISTAKES = [
     Mistake(_mean_distance, "then take the logarithm", 0.0),
     Mistake(_doubt_outside, "inside of the logarithm", 0.0),
     Mistake(lambda *a: -_energy(*a), "MINUS", 0.0),
+    Mistake(lambda *a: _energy(*a).squeeze(0), "", 2 / 4, name="one person squeezed"),
+    Mistake(lambda p, c, r, x, *a: _energy(p, c, r, x.detach(), *a), "is cut", 3 / 4),
+    Mistake(lambda p, c, r, x, s, d: _energy(p, c, r, x, s, 1e-3), "", 3 / 4, name="a fixed doubt"),
 ]

@@ -65,12 +65,15 @@ def check_shuffled_baseline(function: Asked) -> Report:
 
     with check.part("two people change places"):
         compare(_number(check.call(found[:2], by=_of_the_first)), found[1, 0, 0], 1e-9)
+        five = tensor([3.0, 1.0, 4.0, 1.0, 5.0])
+        compare(_number(check.call(five, by=_of_the_first)), tensor(11 / 4), 1e-9)
     return check.report()
 
 
 def _number(value: Any) -> Any:
     """Let a plain number pass for a tensor of one."""
-    return tensor(float(value)) if isinstance(value, int | float) else value
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return tensor(float(value)) if plain else value
 
 
 @question
@@ -104,6 +107,22 @@ MISTAKES = [
     Mistake(
         lambda score, x: sum(score(x.roll(k, 1)) for k in range(1, len(x))) / (len(x) - 1),
         "shift people",
+        0.0,
+    ),
+    Mistake(
+        lambda score, x: sum(score(x.roll(k, 0)) for k in range(1, 3)) / 2,
+        "",
+        1 / 3,
+        name="two shifts always",
+    ),
+    Mistake(
+        lambda score, x: score((x.sum(0, keepdim=True) - x) / (len(x) - 1)),
+        "score of the mean",
+        None,
+    ),
+    Mistake(
+        lambda score, x: sum(score(x.roll(k, 0)) for k in range(1, len(x) + 1)) / len(x),
+        "leave out",
         0.0,
     ),
 ]
