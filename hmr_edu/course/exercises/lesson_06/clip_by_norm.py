@@ -84,7 +84,7 @@ MISTAKES = [
     Mistake(lambda g, m: _clipped(g, m, finite=False), "", 3 / 4),
     Mistake(_zero_if_large, "large is not broken", 3 / 4),
     Mistake(_with_epsilon, "", 3 / 4, name="an epsilon beside the length"),
-    Mistake(lambda g, m: [x.clamp(-m, m) for x in _skipped(g)], "", 2 / 4, name="each number"),
+    Mistake(lambda g, m: [x.clamp(-m, m) for x in _skipped(g)], "", 3 / 4, name="each number"),
     Mistake(lambda g, m: [_clipped([x], m)[0] for x in _skipped(g)], "together", None),
     Mistake(lambda g, m: [x.float().to(x) for x in _clipped(g, m)], "", 3 / 4),
 ]

@@ -58,13 +58,12 @@ def check_fakes_of(function: Asked) -> Report:
         known = all(part.passed for part in check.parts)
         cut = got.requires_grad and shapes.requires_grad
         require(cut, "the fakes are cut off from the network", hint * known)
-        for part in (0, 1):
+        for part in (0, 1) if known else ():
             _, _, slopes = check.ask(questions.gradients, [thetas], [0], part)
             missing = "a step's theta gets no gradient"
             require(len(slopes) == 3 and None not in slopes, missing, hint * known)
-        compare(
-            _two(check, [thetas[0][:1]])[1], torch.from_numpy(thetas[0][:1, 75:].numpy()), 1e-12
-        )
+        if known:
+            compare(_two(check, [thetas[0][:1]])[1], thetas[0][:1, 75:], 1e-12)
     return check.report()
 
 

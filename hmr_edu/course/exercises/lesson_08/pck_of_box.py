@@ -127,7 +127,7 @@ MISTAKES = [
     Mistake(_divided_by_all, "ANNOTATED keypoints", 3 / 4),
     Mistake(lambda f, m, v, b, share=0.2: _pck(f, m, v, b), "use the argument `share`", 3 / 4),
     Mistake(lambda *a: _pck(*a, near=lambda f, m, x: (f - m).norm(dim=-1) < x), "<=", 3 / 4),
-    Mistake(lambda *a: _pck(*a, side=lambda b, d: b[:, 1]), "", 3 / 4, name="the height"),
+    Mistake(lambda *a: _pck(*a, side=lambda b, d: b[:, 1]), "", None, name="the height"),
     Mistake(lambda *a: _pck(*a)[None], "single number", 0.0),
     Mistake(lambda f, m, v, b, s=0.2: _pck(f, m, v, b[:1].expand_as(b), s), "", None),
 ]

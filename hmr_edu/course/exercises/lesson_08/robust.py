@@ -67,7 +67,7 @@ MISTAKES = [
     Mistake(lambda q, s, o: q / (1 + q / o) / (2 * s**2), "outlier SQUARED", 0.0),
     Mistake(lambda q, s, o: q**2 / (1 + q**2 / o**2) / (2 * s**2), "squared already", 1 / 4),
     Mistake(lambda q, s, o: _right(q.detach(), s, o), "is cut", 3 / 4),
-    Mistake(lambda q, s, o: _right(q, s, o).squeeze(), "", 2 / 4),
+    Mistake(lambda q, s, o: _right(q, s, o).squeeze(), "", 1 / 4),
     Mistake(lambda q, s, o: _right(q, s, 0.4), "", 3 / 4, name="a fixed outlier"),
     Mistake(lambda q, s, o: q.clamp(max=o**2) / (2 * s**2), "", 1 / 4, name="cut off"),
 ]
