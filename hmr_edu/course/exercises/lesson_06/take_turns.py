@@ -21,12 +21,11 @@ from hmr_edu.course.check import (
     shaped,
 )
 from hmr_edu.course.exercises._common import tensor
+from hmr_edu.course.exercises.lesson_06._turn import RATE, turn_by_hand
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.course.learner import Raised, question
 
 POINTS = 6
-RATE = 0.1
-CRITICS = 2  # they say the same; a mean over them is half of the sum
 
 
 def check_take_turns(function: Asked) -> Report:
@@ -40,9 +39,9 @@ def check_take_turns(function: Asked) -> Report:
     network, critics = torch.tensor([0.4, -0.3]).double(), torch.tensor([0.7, 0.2]).double()
     for turn in (1, 2):
         if turn == 2:
-            first = _turn(network, critics, phi, real)
+            first = turn_by_hand(network, critics, phi, real)
             network, critics = first.network, first.critics
-        want = _turn(network, critics, phi, real)
+        want = turn_by_hand(network, critics, phi, real)
         given = network, critics, phi, real, turn
         name = "" if turn == 1 else "; gradients left over from before do no harm"
         with check.part("both losses" + name):
@@ -174,87 +173,6 @@ def _played(check: Check, *arguments: Any) -> _Turn:
     return _Turn(torch.stack(pair), *others)
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """A turn worked out by hand, and what slips give."""
-
-    losses: Tensor
-    losses_of: dict[str, Tensor]
-    network: Tensor
-    network_of: dict[str, Tensor]
-    critics: Tensor
-    critics_of: dict[str, Tensor]
-    slope: Tensor
-    leaves: Tensor
-
-
-def _turn(w: Tensor, a: Tensor, phi: Tensor, real: Tensor) -> _Wanted:
-    """Work one turn out by hand, fake = w0 phi + w1; both critics say a0 x + a1."""
-    fake = w[0] * phi + w[1]
-    losses = _losses(a, real, fake)
-    slope_w, slope_a = _network_slope(a, phi, fake), _critics_slope(a, real, fake)
-    new_w, new_a = w - RATE * slope_w, a - RATE * slope_a
-    later = new_w[0] * phi + new_w[1]
-    says = a[0] * fake + a[1]
-    # d E / d D, then d D / d fake = a0, d fake / d w = (phi, 1), d D / d a = (fake, 1).
-    push = CRITICS * 2 * (says - 1)
-    leaves_a = torch.stack(((push * fake).mean(), push.mean()))
-    leak = CRITICS * torch.stack(((2 * says * a[0] * phi).mean(), (2 * says * a[0]).mean()))
-    first_E = torch.stack((_losses(new_a, real, fake)[0], losses[1]))
-    after_D = torch.stack((losses[0], _losses(a, real, later)[1]))
-    before = "the network goes first: here the critics were updated before it"
-    on_real = CRITICS * (a[0] * real + a[1] - 1).square().sum()
-    summed = torch.stack((losses[0] * len(phi), on_real + CRITICS * says.square().sum()))
-    some = {
-        "return E, D: in this order": losses.flip(0),
-        before: first_E,
-        "show the critics the same fakes, of before the network's update": after_D,
-        "sum over the critics, mean over the samples: yours is a mean of all": losses / CRITICS,
-        "mean over the samples, not their sum": summed,
-    }
-    means = "sum over the critics, mean over the samples: yours is a mean of all"
-    return _Wanted(
-        losses,
-        some,
-        new_w,
-        {
-            "it climbs: the network wants to hear 1": w + RATE * slope_w,
-            "the network got the critics' gradient as well: detach the fakes": new_w - RATE * leak,
-            before: w - RATE * _network_slope(new_a, phi, fake),
-            means: w - RATE * slope_w / CRITICS,
-            "mean over the samples, not their sum": w - RATE * slope_w * len(phi),
-        },
-        new_a,
-        {
-            "the network's backward left gradients in the critics: zero_grad() before theirs": new_a
-            - RATE * leaves_a,
-            "show them the fakes of before the network's update": a
-            - RATE * _critics_slope(a, real, later),
-            "they climb: real is 1, fakes are 0": a + RATE * slope_a,
-            means: a - RATE * slope_a / CRITICS,
-        },
-        slope_w,
-        slope_w + leak,
-    )
-
-
-def _losses(a: Tensor, real: Tensor, fake: Tensor) -> Tensor:
-    says, says_real = a[0] * fake + a[1], a[0] * real + a[1]
-    D = (says_real - 1).square().mean() + says.square().mean()
-    return CRITICS * torch.stack(((says - 1).square().mean(), D))
-
-
-def _network_slope(a: Tensor, phi: Tensor, fake: Tensor) -> Tensor:
-    push = CRITICS * 2 * (a[0] * fake + a[1] - 1)
-    return torch.stack(((push * a[0] * phi).mean(), (push * a[0]).mean()))
-
-
-def _critics_slope(a: Tensor, real: Tensor, fake: Tensor) -> Tensor:
-    on_real, on_fake = 2 * (a[0] * real + a[1] - 1), 2 * (a[0] * fake + a[1])
-    first = (on_real * real).mean() + (on_fake * fake).mean()
-    return CRITICS * torch.stack((first, on_real.mean() + on_fake.mean()))
-
-
 # Wrong answers that people give.
 
 
@@ -367,7 +285,7 @@ MISTAKES = [
     Mistake(lambda *a: _turns(*a, sign=-1), "climbs", 4 / 8),
     Mistake(_backward_twice, "detach the fakes", 0.0),
     Mistake(_no_steps, "call the network's step()", None),
-    Mistake(_left_frozen, "left frozen", 3 / 8),
+    Mistake(_left_frozen, "left frozen", 6 / 8),
     Mistake(_critics_first, "the network goes first", None),
     Mistake(_means, "sum over the critics", 0.0),
     Mistake(lambda *a: _means(*a, reduce=torch.sum), "not their sum", 0.0),

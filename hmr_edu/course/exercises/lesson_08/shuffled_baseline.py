@@ -113,7 +113,7 @@ MISTAKES = [
     Mistake(
         lambda score, x: sum(score(x.roll(k, 0)) for k in range(1, 3)) / 2,
         "",
-        1 / 3,
+        0.0,
         name="two shifts always",
     ),
     Mistake(
