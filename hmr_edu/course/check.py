@@ -11,13 +11,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hmr_edu.course.differences import told_apart, words
+from hmr_edu.course.differences import shape_hint, told_apart, words
 from hmr_edu.course.learner import Here, Learner, Mismatch, Raised, source_of
 from hmr_edu.course.questions import called
 from hmr_edu.course.wire import decode, encode
@@ -278,34 +277,6 @@ def number(got: Any) -> float:
     if isinstance(got, bool) or not isinstance(got, int | float):
         raise Mismatch(f"it returned {described(got)}, a number is wanted")
     return float(got)
-
-
-def shape_hint(got: Sequence[int], want: Sequence[int]) -> str:
-    """Say which axis is at fault."""
-    got, want = tuple(got), tuple(want)
-    if len(got) == len(want):
-        axes = [k for k in range(len(want)) if got[k] != want[k]]
-        if sorted(got) == sorted(want) and len(axes) == 2:
-            return f"axes {axes[0]} and {axes[1]} are exchanged"
-        k = axes[-1]
-        name = "the last axis" if k == len(want) - 1 else f"axis {k}"
-        return f"{name} must have length {want[k]}, not {got[k]}"
-    if not want:
-        return "a single number is wanted, without any axis"
-    longer, shorter = (want, got) if len(got) < len(want) else (got, want)
-    # Where several axes could be the one, the first of them.
-    ways = reversed(list(combinations(range(len(longer)), len(shorter))))
-    kept = next((axes for axes in ways if _at(longer, axes) == shorter), ())
-    lost = [k for k in range(len(longer)) if k not in kept]
-    if len(got) > len(want):
-        return f"axis {lost[0]} is one too many" if kept and len(lost) == 1 else "too many axes"
-    if kept and len(lost) == 1 and lost[0] > 0:
-        return f"axis {lost[0]}, of length {want[lost[0]]}, is lost: x[..., k:k+1] keeps an axis"
-    return "keep every leading (batch) dimension"
-
-
-def _at(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(shape[k] for k in axes)
 
 
 def require(condition: bool | Tensor, what: str, hint: str = "") -> None:

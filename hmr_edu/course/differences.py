@@ -5,7 +5,8 @@ Nothing here prints more digits than another machine would agree with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -105,3 +106,31 @@ def pattern(got: Tensor, want: Tensor, tolerance: float) -> str:
     if right.any():
         return f"{int(right.sum())} of {want.numel()} values are right"
     return ""
+
+
+def shape_hint(got: Sequence[int], want: Sequence[int]) -> str:
+    """Say which axis is at fault."""
+    got, want = tuple(got), tuple(want)
+    if len(got) == len(want):
+        axes = [k for k in range(len(want)) if got[k] != want[k]]
+        if sorted(got) == sorted(want) and len(axes) == 2:
+            return f"axes {axes[0]} and {axes[1]} are exchanged"
+        k = axes[-1]
+        name = "the last axis" if k == len(want) - 1 else f"axis {k}"
+        return f"{name} must have length {want[k]}, not {got[k]}"
+    if not want:
+        return "a single number is wanted, without any axis"
+    longer, shorter = (want, got) if len(got) < len(want) else (got, want)
+    # Where several axes could be the one, the first of them.
+    ways = reversed(list(combinations(range(len(longer)), len(shorter))))
+    kept = next((axes for axes in ways if _at(longer, axes) == shorter), ())
+    lost = [k for k in range(len(longer)) if k not in kept]
+    if len(got) > len(want):
+        return f"axis {lost[0]} is one too many" if kept and len(lost) == 1 else "too many axes"
+    if kept and len(lost) == 1 and lost[0] > 0:
+        return f"axis {lost[0]}, of length {want[lost[0]]}, is lost: x[..., k:k+1] keeps an axis"
+    return "keep every leading (batch) dimension"
+
+
+def _at(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(shape[k] for k in axes)
