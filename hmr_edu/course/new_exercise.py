@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from string import Template
@@ -13,6 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from hmr_edu.course.card import rules
 from hmr_edu.course.exercises.registry import CHECK
 from hmr_edu.course.grading.slices import statements
 from hmr_edu.io.errors import DataError
@@ -62,6 +62,8 @@ $stars · $minutes minutes
 Say what goes in and what comes out, with shapes: `[N]` numbers go in, each doubled comes out.
 
 *Example:* $$1, 2, 3$$ become $$2, 4, 6$$.
+
+$rules
 
 <details><summary>Hint</summary>
 
@@ -142,7 +144,7 @@ def _check_name(name: str) -> None:
         raise DataError(f"{name}: name the learner's function; its check is {CHECK} and that name")
 
 
-def _with_cells(path: Path, words: Mapping[str, object]) -> NotebookNode:
+def _with_cells(path: Path, words: dict[str, object]) -> NotebookNode:
     """Return the notebook with the import of the check, a card and a tagged cell."""
     notebook, name = nbformat.read(path, as_version=4), str(words["name"])
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -151,7 +153,9 @@ def _with_cells(path: Path, words: Mapping[str, object]) -> NotebookNode:
     _import_check(code, CHECK + name)
     about: dict[str, object] = {"grade": False, "grade_id": name, "locked": False}
     about |= {"schema_version": 3, "solution": True, "task": False}
-    card, cell = (Template(template).substitute(words) for template in (CARD, CELL))
+    cell = Template(CELL).substitute(words)
+    words |= {"rules": rules(cell, f"lesson_{words['number']}")}
+    card = Template(CARD).substitute(words)
     notebook.cells += [
         new_markdown_cell(card, id=f"card-{name}"[:64]),
         new_code_cell(

@@ -47,6 +47,8 @@ class Solved(NamedTuple):
     function: str
     check: str
     stars: int  # on its card
+    card: str  # the Markdown before it
+    source: str
 
 
 def code_of(path: Path) -> list[str]:
@@ -59,13 +61,14 @@ def solved_exercises() -> list[Solved]:
     """Return every exercise of the lessons, then every problem."""
     found = []
     for path in sorted(NOTEBOOKS.glob("0*.ipynb")) + sorted(NOTEBOOKS.glob("problems/*.ipynb")):
-        stars = 0
+        stars, card = 0, ""
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
                 stars = len((re.findall(r"★+", cell.source) or ["★" * stars])[-1])
+                card = cell.source
             elif has_solution(cell.source):
                 _, check, function = without_check(cell.source)
-                found.append(Solved(path, function, check, stars))
+                found.append(Solved(path, function, check, stars, card, cell.source))
     return found
 
 

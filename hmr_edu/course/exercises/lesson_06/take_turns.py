@@ -26,6 +26,7 @@ from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.course.learner import Raised, question
 
 POINTS = 6
+TRAINS = ("network", "critics", "network_opt", "critics_opt")
 
 
 def check_take_turns(function: Asked) -> Report:
