@@ -19,7 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.data.photos.annotations import AnnotatedPerson, finite_numbers
+from hmr_edu.data.photos.annotations import AnnotatedPerson
+from hmr_edu.data.photos.described import finite_numbers
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 
