@@ -75,12 +75,12 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
 
 def _other_format(content: Any) -> str | None:
     """Say what the content of a JSON file is, if it is in neither of the two formats."""
-    if isinstance(content, list) and content and isinstance(content[0], dict):
-        if {"image_id", "keypoints"} <= content[0].keys():
-            return (
-                "COCO's format of results: a network's predictions, not annotations. They are not "
-                "read; give the annotations, person_keypoints_*.json"
-            )
+    first = content[0] if isinstance(content, list) and content else None
+    if isinstance(first, dict) and {"image_id", "keypoints"} <= first.keys():
+        return (
+            "COCO's format of results: a network's predictions, not annotations. They are not "
+            "read; give the annotations, person_keypoints_*.json"
+        )
     if not isinstance(content, dict):
         return "neither COCO's person keypoints nor a map from file to people"
     if isinstance(content.get("people"), list) and "version" in content:

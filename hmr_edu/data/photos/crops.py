@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING, crop_image
 from hmr_edu.data.photos.annotations import AnnotatedPerson
+from hmr_edu.data.photos.described import FARTHEST
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.io.errors import DataError
 
@@ -29,7 +29,7 @@ def person_crop(photo: Photo, box: Sequence[float | int] | None) -> CropBox:
     height, width = photo.shape[:2]
     if box is None:
         return CropBox.around_box(0, 0, width, height)
-    if len(box) != 4 or not all(map(math.isfinite, box)):
+    if len(box) != 4 or not all(abs(edge) < FARTHEST for edge in box):  # also of NaN
         raise DataError(f"a box is four finite numbers x0 y0 x1 y1, got {list(box)}")
     x0, y0, x1, y1 = map(float, box)
     if not (x0 < x1 and y0 < y1):
@@ -59,8 +59,17 @@ def read_crop(
 def crop_person(photo: Photo, person: AnnotatedPerson, size: int) -> UInt8[Tensor, "3 size size"]:
     """Cut an annotated person out of a photograph that has been read.
 
-    Raises DataError that names the file when the crop is outside the picture.
+    Raises DataError that names the file when the crop is outside the picture, or all keypoints are:
+    the annotations then belong to a picture of another size.
     """
+    height, width = photo.shape[:2]
+    points = person.keypoints2d[person.visible > 0]
+    inside = (points > -1) & (points < points.new_tensor((width, height)))
+    if len(points) and not inside.all(1).any():
+        raise DataError(
+            f"{person.path}: none of the keypoints lies in the picture, which is {width} x "
+            f"{height} pixels; was it another size when it was annotated?"
+        )
     try:
         return torch.from_numpy(crop_image(photo, person.crop, size)).permute(2, 0, 1)
     except ValueError as error:
