@@ -254,11 +254,41 @@ def test_a_cut_off_picture_and_a_folder_are_named(tmp_path):
         run_demo(tmp_path / "none.jpg", tmp_path / "out", Fixed())
 
 
-def test_a_picture_of_a_billion_pixels_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    Image.new("1", (60, 40)).save(tmp_path / "huge.png")
-    with pytest.raises(DataError, match=r"huge\.png"):
-        read_photo(tmp_path / "huge.png")
+def names(folder):
+    return sorted(path.name for path in folder.glob("*_theta.json"))
+
+
+def test_nothing_of_another_demo_is_overwritten(tmp_path):
+    out, other = tmp_path / "out", tmp_path / "other"
+    other.mkdir()
+    for path, width in ((tmp_path / "a.png", 60), (tmp_path / "a.bmp", 62), (other / "a.png", 64)):
+        Image.fromarray(picture(width)).save(path)
+    boxes = (None, (10, 5, 30, 35), (10, 5, 30, 36), (10.5, -5, 30, 36))
+    for _ in range(2):  # again: a demo replaces its own results
+        for box in boxes:
+            run_demo(tmp_path / "a.png", out, Fixed(), box)
+    assert names(out) == [
+        "a_box_10.5_-5_30_36_theta.json",
+        "a_box_10_5_30_35_theta.json",
+        "a_box_10_5_30_36_theta.json",
+        "a_theta.json",
+    ]
+    # The same name in another folder, or with another ending; other weights.
+    for path in (tmp_path / "a.bmp", other / "a.png"):
+        run_demo(path, out, Fixed())
+    run_demo(tmp_path / "a.png", out, Fixed(), weights="mine")
+    written = [json.loads((out / f"a{n}_theta.json").read_text()) for n in ("", "-2", "-3", "-4")]
+    assert [record["size"][0] for record in written] == [60, 62, 64, 60]
+    assert [record["weights"] for record in written] == [None, None, None, "mine"]
+
+
+def test_files_that_no_demo_wrote_stay(png, tmp_path):
+    for name in ("two people.obj", "two people-2_theta.json"):
+        (tmp_path / name).write_text("mine")
+    paths = run_demo(png, tmp_path, Fixed())
+    assert paths["obj"].name == "two people-3.obj"
+    assert (tmp_path / "two people.obj").read_text() == "mine"
+    assert (tmp_path / "two people-2_theta.json").read_text() == "mine"
 
 
 def test_a_refined_body_is_a_step_more(png, tmp_path):
