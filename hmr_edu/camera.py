@@ -88,8 +88,8 @@ def weak_from_perspective(
 
 
 def fit_weak_perspective(
-    points3d: Float[Tensor, "*batch N 3"],
-    keypoints2d: Float[Tensor, "*batch N 2"],
+    points3d: Real[Tensor, "*batch N 3"],
+    keypoints2d: Real[Tensor, "*batch N 2"],
     visibility: Float[Tensor, "*batch N"] | Bool[Tensor, "*batch N"] | None = None,
 ) -> Float[Tensor, "*batch 3"]:
     """Return the camera (s, tx, ty) that best explains keypoints2d, in closed form.
@@ -121,9 +121,9 @@ def fit_weak_perspective(
 
 
 def weak_perspective_error(
-    points: Float[Tensor, "N 3"],
-    distances: Float[Tensor, " D"],
-    focal: int | float | Float[Tensor, " D"],
+    points: Real[Tensor, "N 3"],
+    distances: Real[Tensor, " D"],
+    focal: int | float | Real[Tensor, " D"],
 ) -> Float[Tensor, " D"]:
     """Return the error of weak perspective for points photographed from several distances.
 

@@ -59,6 +59,8 @@ def _as_bytes(values: np.ndarray) -> np.ndarray:
         return values
     if values.dtype == bool:
         return values * np.uint8(255)
+    if not np.issubdtype(values.dtype, np.floating) and not np.issubdtype(values.dtype, np.integer):
+        raise ValueError(f"a picture has numbers, not {values.dtype}")
     low, high = values.min(), values.max()
     if np.issubdtype(values.dtype, np.floating):
         if not (low >= -MARGIN and high <= 1 + MARGIN):  # also True of NaN
@@ -76,11 +78,9 @@ def _as_bytes(values: np.ndarray) -> np.ndarray:
                 "bytes, give picture.astype(np.uint8)"
             )
         return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    if np.issubdtype(values.dtype, np.integer):
-        if low < 0 or high > 255:
-            raise ValueError(
-                f"a picture of {values.dtype} has values from 0 to 255, these go from {low} to "
-                f"{high}: for 16 bits, give picture.astype(np.uint16)"
-            )
-        return values.astype(np.uint8)
-    raise ValueError(f"a picture has numbers, not {values.dtype}")
+    if low < 0 or high > 255:
+        raise ValueError(
+            f"a picture of {values.dtype} has values from 0 to 255, these go from {low} to {high}: "
+            "for 16 bits, give picture.astype(np.uint16)"
+        )
+    return values.astype(np.uint8)
