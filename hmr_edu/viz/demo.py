@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from PIL import Image
 
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import crop_image
-from hmr_edu.data.photos.crops import person_crop
+from hmr_edu.data.photos.crops import Box, person_crop
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction
@@ -46,7 +45,7 @@ def run_demo(
     image_path: str | Path,
     out_dir: str | Path,
     model: HMR | Refined,
-    box: Sequence[float | int] | None = None,
+    box: Box | None = None,
     weights: str | None = None,
 ) -> dict[str, Path]:
     """Recover the body in a picture, write the results, and return their paths by kind.

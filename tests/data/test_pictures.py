@@ -104,7 +104,9 @@ DAMAGED = {
     "zero": tiff_block([(ORIENTATION, 3, 1, b"\0\0\0\0")]),
     "nine": tiff_block([(ORIENTATION, 3, 1, b"\x09\0\0\0")]),
     "text": tiff_block([(ORIENTATION, 2, 4, b"six\0")]),
-    "a fraction of nothing": tiff_block([(ORIENTATION, 5, 1, b"\x1a\0\0\0"), (282, 5, 1, bytes(4))]),
+    "a fraction of nothing": tiff_block(
+        [(ORIENTATION, 5, 1, b"\x1a\0\0\0"), (282, 5, 1, bytes(4))]
+    ),
     "a float": tiff_block([(ORIENTATION, 11, 1, b"\0\0\x80\x7f")]),
     "unknown type": tiff_block([(ORIENTATION, 99, 1, b"\6\0\0\0")]),
     "a billion values": tiff_block([(ORIENTATION, 3, 10**9, b"\6\0\0\0")]),

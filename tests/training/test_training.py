@@ -121,7 +121,9 @@ def test_resume_of_a_run_that_is_not_there_names_those_that_are(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "checkpoint.pt").touch()
     config = small(tmp_path, name="hand-2", resume=True)
-    with pytest.raises(DataError, match=r"hand-2 holds no run .* has hands-2, .*leave --resume out"):
+    with pytest.raises(
+        DataError, match=r"hand-2 holds no run .* has hands-2, .*leave --resume out"
+    ):
         run(config)
     assert not config.folder.exists()
     alone = small(tmp_path / "elsewhere", resume=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 from torch import Tensor
 
 from hmr_edu.camera import CropBox
@@ -18,9 +18,10 @@ from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.io.errors import DataError
 
 Photo = UInt8[np.ndarray, "height width 3"]
+Box = Sequence[float | int] | Real[np.ndarray, " edges"] | Real[Tensor, " edges"]
 
 
-def person_crop(photo: Photo, box: Sequence[float | int] | None) -> CropBox:
+def person_crop(photo: Photo, box: Box | None) -> CropBox:
     """Return the square crop for a person's box (x0, y0, x1, y1), in pixels of the photograph.
 
     Without a box, the person is assumed to fill the whole picture. Raises DataError on a box that
@@ -43,7 +44,7 @@ def person_crop(photo: Photo, box: Sequence[float | int] | None) -> CropBox:
 
 
 def read_crop(
-    path: str | Path, box: Sequence[float | int] | None = None, size: int = 224
+    path: str | Path, box: Box | None = None, size: int = 224
 ) -> Float[Tensor, "1 3 size size"]:
     """Read a photograph and cut a person out: the network's input, RGB in [0, 1].
 
