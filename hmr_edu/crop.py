@@ -53,7 +53,8 @@ def crop_image(
     if isinstance(image, Tensor) and (image.ndim != 3 or image.shape[0] != 3):
         raise ValueError(f"a tensor must be a picture [3, H, W], got {list(image.shape)}")
     if isinstance(image, Tensor) and image.is_floating_point():
-        return _crop(_window_of(image), image.shape[1:], box, size).to(image)
+        height, width = image.shape[1:]
+        return _crop(_window_of(image), (height, width), box, size).to(image)
     if isinstance(image, Tensor):
         array = rgb_bytes(image.permute(1, 2, 0).cpu().numpy())
         return torch.from_numpy(_crop_bytes(array, box, size)).permute(2, 0, 1).to(image.device)
@@ -68,7 +69,8 @@ def _crop_bytes(
         part = image[top:bottom, left:right].astype(np.float32, order="C")
         return torch.from_numpy(part).permute(2, 0, 1)
 
-    cropped = _crop(window, image.shape[:2], box, size).round().clamp(0, 255).byte()
+    height, width = image.shape[:2]
+    cropped = _crop(window, (height, width), box, size).round().clamp(0, 255).byte()
     return cropped.permute(1, 2, 0).numpy()
 
 

@@ -1,12 +1,13 @@
-"""Pictures of any number type and any channels, as RGB bytes."""
+"""Pixels: pictures of any number type and any channels as RGB bytes, and floats in [0, 1]."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image
+from torch import Tensor
 
 # Floats may leave [0, 1] by so much: resampling rounds, and bicubic resampling overshoots.
 MARGIN = 0.01
@@ -43,6 +44,19 @@ def rgb_bytes(picture: Any) -> UInt8[np.ndarray, "H W 3"]:
     if channels == 1:
         return np.repeat(picture, 3, axis=2)
     return on_white(Image.fromarray(picture, "LA" if channels == 2 else "RGBA"))
+
+
+def check_unit(images: Shaped[Tensor, "*shape"]) -> None:
+    """Raise ValueError unless pictures of a network are floats in [0, 1], a margin apart.
+
+    Values on a GPU are not looked at: the program would wait for all its queued work.
+    """
+    if not images.is_floating_point():
+        raise ValueError(f"images must be floating, RGB in [0, 1], got {images.dtype}")
+    if images.device.type == "cpu" and images.numel():
+        low, high = (float(extreme) for extreme in images.detach().aminmax())
+        if not (low >= -MARGIN and high <= 1 + MARGIN):  # also True of NaN
+            raise ValueError(f"images must be in [0, 1], got values from {low:.4g} to {high:.4g}")
 
 
 def on_white(picture: Image.Image) -> UInt8[np.ndarray, "H W 3"]:

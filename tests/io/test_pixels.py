@@ -4,9 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
+from jaxtyping import TypeCheckError
 from PIL import Image
 
-from hmr_edu.io.pixels import rgb_bytes
+from hmr_edu.data.batch import Batch
+from hmr_edu.hmr import HMR
+from hmr_edu.io.pixels import check_unit, rgb_bytes
+from hmr_edu.viz.pictures import contact_sheet, draw_keypoints, overlay, resize, to_picture
 
 
 def noise(*shape, high=256, dtype=np.uint8):
@@ -80,3 +85,52 @@ def test_channels_as_pillow_has_them(mode, channels):
 def test_what_is_no_picture_says_what_to_do(picture, words):
     with pytest.raises(ValueError, match=words):
         rgb_bytes(picture)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_networks_pictures_are_floats_from_0_to_1(dtype):
+    images = torch.rand(2, 3, 4, 4).to(dtype)
+    check_unit(images)
+    check_unit(images[:0])
+    for wrong in (images * 255, images - 0.5, images / 0):
+        with pytest.raises(ValueError, match=r"in \[0, 1\], got values from"):
+            check_unit(wrong)
+    with pytest.raises(ValueError, match="floating, RGB"):
+        check_unit((images * 255).byte())
+
+
+def test_batches_and_drawings_ask_the_same_of_pictures():
+    """Every door: what a network takes, a batch takes and a drawing shows."""
+    images = torch.rand(2, 3, 8, 8)
+    keypoints, visible = torch.zeros(2, 19, 2), torch.ones(2, 19)
+    assert torch.equal(Batch.of_2d(images, keypoints, visible).images, images)
+    network = HMR("resnet18", image_size=32, width=8, stem="small", pooling="spatial", hidden=16)
+    for wrong in ((images * 255).byte(), images * 255, images * torch.nan):
+        large = wrong.repeat(1, 1, 4, 4)
+        for use in (
+            lambda: Batch.of_2d(wrong, keypoints, visible),  # noqa: B023
+            lambda: network.encoder(large),  # noqa: B023
+        ):
+            with pytest.raises((ValueError, TypeCheckError)):
+                use()
+
+
+def test_every_drawing_takes_every_picture():
+    picture = noise(32, 32, 3)
+    points = np.zeros((19, 2))
+    points[:, 0] = np.linspace(-0.5, 0.5, 19)
+    body, faces = torch.eye(3) * 0.3, torch.tensor([[0, 1, 2]])
+    grey = picture[..., 0]
+    for same in (picture / 255, picture.astype(np.uint16) * 257, picture.astype(np.int64)):
+        for draw in (
+            lambda image: draw_keypoints(image, points),
+            lambda image: overlay(image, body, faces, (1.0, 0.0, 0.0)),
+            lambda image: resize(image, 20),
+            lambda image: contact_sheet([image, image], 2),
+        ):
+            np.testing.assert_array_equal(draw(same), draw(picture))
+    assert resize(grey, 20).shape == (20, 20, 3)
+    with pytest.raises(ValueError, match="divide by 255"):
+        overlay(picture.astype(np.float32), body, faces, (1.0, 0.0, 0.0))
+    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+        to_picture(torch.rand(3, 8, 8) * 255)

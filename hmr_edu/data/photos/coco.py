@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from hmr_edu.data.photos.described import Described, finite_numbers, objects, picture_size
 from hmr_edu.io.errors import DataError
@@ -54,7 +54,7 @@ def read_coco(path: Path, content: dict[str, Any]) -> Iterator[Described]:
 
 def _pictures(path: Path, images: Any) -> dict[int | str, tuple[str, tuple[int, int] | None]]:
     """Return the file and the recorded size of each picture by its id."""
-    pictures = {}
+    pictures: dict[int | str, tuple[str, tuple[int, int] | None]] = {}
     for image in objects(images, f"{path}: `images`"):
         key, file = image.get("id"), image.get("file_name")
         if not _is_number_or_name(key) or not isinstance(file, str):
@@ -141,5 +141,5 @@ def _flag(value: Any, what: str) -> bool:
     return bool(value)
 
 
-def _is_number_or_name(value: Any) -> bool:
+def _is_number_or_name(value: Any) -> TypeGuard[int | str]:
     return isinstance(value, int | str) and not isinstance(value, bool)
