@@ -5,8 +5,8 @@ A point (x, y) at depth 1 before an ideal pinhole is seen at (x', y'), with r^2 
     x' = x (1 + k1 r^2 + k2 r^4 + k3 r^6) + 2 p1 x y + p2 (r^2 + 2 x^2)
     y' = y (1 + k1 r^2 + k2 r^4 + k3 r^6) + p1 (r^2 + 2 y^2) + 2 p2 x y
 
-Source: OpenCV's documentation of camera calibration, and Brown 1966, "Decentering distortion of
-lenses". The points are in units of the focal length, before K makes pixels of them.
+Source: OpenCV's documentation, "Camera Calibration and 3D Reconstruction". The points are in units
+of the focal length, before K makes pixels of them.
 """
 
 from __future__ import annotations
