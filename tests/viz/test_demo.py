@@ -1,5 +1,6 @@
 """The demo on pictures of every kind, with a network whose answer is known beforehand."""
 
+import hashlib
 import json
 import re
 
@@ -261,12 +262,12 @@ def names(folder):
 def test_nothing_of_another_demo_is_overwritten(tmp_path):
     out, other = tmp_path / "out", tmp_path / "other"
     other.mkdir()
-    for path, width in ((tmp_path / "a.png", 60), (tmp_path / "a.bmp", 62), (other / "a.png", 64)):
-        Image.fromarray(picture(width)).save(path)
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    Image.fromarray(picture()).save(tmp_path / "a.bmp")
+    Image.fromarray(picture()[:, ::-1]).save(other / "a.png")
     boxes = (None, (10, 5, 30, 35), (10, 5, 30, 36), (10.5, -5, 30, 36))
-    for _ in range(2):  # again: a demo replaces its own results
-        for box in boxes:
-            run_demo(tmp_path / "a.png", out, Fixed(), box)
+    for box in (*boxes, boxes[1]):  # once more: a demo replaces its own results
+        run_demo(tmp_path / "a.png", out, Fixed(), box)
     assert names(out) == [
         "a_box_10.5_-5_30_36_theta.json",
         "a_box_10_5_30_35_theta.json",
@@ -278,8 +279,10 @@ def test_nothing_of_another_demo_is_overwritten(tmp_path):
         run_demo(path, out, Fixed())
     run_demo(tmp_path / "a.png", out, Fixed(), weights="mine")
     written = [json.loads((out / f"a{n}_theta.json").read_text()) for n in ("", "-2", "-3", "-4")]
-    assert [record["size"][0] for record in written] == [60, 62, 64, 60]
+    assert [record["picture"] for record in written] == ["a.png", "a.bmp", "a.png", "a.png"]
     assert [record["weights"] for record in written] == [None, None, None, "mine"]
+    read = [hashlib.sha256((folder / "a.png").read_bytes()) for folder in (tmp_path, other)]
+    assert [written[0]["sha256"], written[2]["sha256"]] == [one.hexdigest() for one in read]
 
 
 def test_files_that_no_demo_wrote_stay(png, tmp_path):
