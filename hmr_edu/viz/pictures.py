@@ -28,6 +28,7 @@ Point = Sequence[float | int] | Float[np.ndarray, " 3"] | Float[Tensor, " 3"]
 LABEL = 13 / 160  # height of a label's letters, as a share of a tile's width
 LETTERS = 10, 16  # pixels of that height, at least and at most; figures' headings have 14
 GAP = 4  # pixels between tiles
+SMOOTH = 4_000_000  # pixels of the largest picture on which lines are drawn smooth
 
 
 def overlay(
@@ -106,7 +107,8 @@ def draw_keypoints(
     image = rgb_bytes(image)
     height, breadth = image.shape[:2]
     width = width or max(1.5, breadth / 90)
-    zoom = 4  # drawn larger, then reduced: smooth lines
+    # Drawn larger, then reduced, for smooth lines; on a large picture that would take gigabytes.
+    zoom = 4 if height * breadth <= SMOOTH else 1
     size = np.array([breadth, height])
     points = (as_array(keypoints2d) + 1) / 2 * size * zoom
     shown = np.isfinite(points).all(1) & (np.abs(points) < 100 * zoom * size.max()).all(1)

@@ -267,6 +267,15 @@ def test_what_is_no_picture_is_named(tmp_path, content, words):
         read_photo(tmp_path / "a.jpg")
 
 
+def test_no_other_program_is_started(tmp_path, monkeypatch):
+    """Pillow gives EPS to Ghostscript, which runs the program that the file is."""
+    Image.new("RGB", (4, 5)).save(tmp_path / "a.eps")
+    monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("it was started"))
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("started"))
+    with pytest.raises(DataError, match="EPS is a drawing: save it as PNG"):
+        read_photo(tmp_path / "a.eps")
+
+
 def test_numbers_that_are_not_finite_are_named(tmp_path):
     for value in (np.nan, np.inf):
         Image.fromarray(np.full((4, 5), value, np.float32)).save(tmp_path / "a.tiff")

@@ -20,6 +20,8 @@ EXAMPLES = Path(__file__).parents[2] / "assets" / "photos"
 LARGEST = 200_000_000
 # Pixels that are converted at a time.
 STRIP = 4_000_000
+# Formats for which Pillow starts another program, which may take for ever.
+DRAWINGS = ("EPS", "WMF")
 # Formats that Pillow cannot read, by bytes at some place of the file.
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -80,6 +82,8 @@ def _opened(path: Path) -> Generator[Image.Image]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             Image.MAX_IMAGE_PIXELS = LARGEST
             with Image.open(path) as picture:
+                if picture.format in DRAWINGS:
+                    raise ValueError(f"{picture.format} is a drawing: save it as PNG")
                 yield picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(
