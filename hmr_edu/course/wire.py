@@ -82,8 +82,9 @@ def _pack_tensor(value: Tensor) -> Any:
     file = io.BytesIO()
     array = (plain.float() if brain else plain).resolve_conj().resolve_neg().numpy()
     npy.write_array(file, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
-    packed = {"tensor": base64.b64encode(file.getvalue()).decode()}
-    packed |= {"grad": bool(torch.Tensor.requires_grad.__get__(value))}
+    # As the base class has it: a subclass may say anything.
+    needs = bool(vars(torch._C.TensorBase)["requires_grad"].__get__(value))
+    packed: dict[str, Any] = {"tensor": base64.b64encode(file.getvalue()).decode(), "grad": needs}
     return packed | ({"as": BFLOAT16} if brain else {})
 
 
