@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from hmr_edu import losses
@@ -10,8 +9,6 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.config import TrainConfig
 
-# Files of which a run that was begun has at least one.
-BEGUN = ("config.json", "checkpoint.pt")
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
 KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos"
@@ -30,22 +27,6 @@ def check_options(config: TrainConfig) -> None:
         raise DataError(f"--loss.steps: {error}") from None
     if not any(config.loss.weights.values()):
         raise DataError("every loss has the weight 0: there is nothing to learn")
-
-
-def check_resumable(config: TrainConfig) -> None:
-    """Raise DataError when `--resume` is asked for and no run was begun under this name.
-
-    The error names the runs that are there, those with a similar name first.
-    """
-    if not config.resume or any((config.folder / name).exists() for name in BEGUN):
-        return
-    runs = sorted({path.parent.name for name in BEGUN for path in config.out.glob(f"*/{name}")})
-    near = get_close_matches(config.name, runs, n=len(runs) or 1, cutoff=0.0)
-    there = f"{config.out} has {', '.join(near[:5])}" if near else f"{config.out} has no run"
-    raise DataError(
-        f"--resume: {config.folder} holds no run to go on with; {there}. To begin a new run, leave "
-        "--resume out"
-    )
 
 
 def check_same_run(begun: dict[str, Any], now: dict[str, Any], folder: str) -> None:

@@ -34,7 +34,7 @@ from hmr_edu.io.provenance import environment
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.adversarial import Adversary, adversarial_step, critic_weights
 from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
-from hmr_edu.training.checks import check_options, check_resumable, check_same_run
+from hmr_edu.training.checks import check_options, check_same_run
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.divergence import check_losses, check_weights
 from hmr_edu.training.log import Log
@@ -59,7 +59,6 @@ class Trainer:
         one process in a step. Raises DataError on options that no run can have.
         """
         check_options(config)
-        check_resumable(config)
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)
