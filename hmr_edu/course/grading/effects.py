@@ -44,8 +44,7 @@ def effects(found: Sequence[Statement]) -> list[frozenset[str]]:
     for statement in found:
         for name, function in _functions(statement):
             functions[name].append(function)
-        at_once_ = [*at_once(statement.node)]
-        runs.append(_Function([], {}, statement.now, [*_calls(at_once_)]))
+        runs.append(_Function([], {}, statement.now, [*_calls(at_once(statement.node))]))
     if not functions:
         return [frozenset()] * len(found)
     every = [function for named in functions.values() for function in named]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
@@ -27,9 +27,9 @@ def needed(cells: Sequence[str], name: str) -> str:
     """Return the source that defines `name` and all it depends on.
 
     The last definition in the notebook counts. What it depends on is taken as it is where the
-    function is graded, by a cell that calls `grade(check, name, ...)`, or else at the end of its own
-    cell; what is not there yet, from further down. An exercise that is still open does not count
-    where it is written in another cell.
+    function is graded, by a cell that calls `grade(check, name, ...)`, or else at the end of its
+    own cell; what is not there yet, from further down. An exercise that is still open does not
+    count where it is written in another cell.
 
     Cells that are no Python are left out. Raises NameError when nothing defines the name, saying
     which cell could not be read if that is why.
@@ -97,7 +97,7 @@ class _Notebook:
         return numbers
 
     def _made(self, name: str, before: int) -> Iterator[int]:
-        others = self.others.get(name, frozenset()) - {name}
+        others = self.others.get(name, frozenset[str]()) - {name}
         touching = list[int]()
         for number in reversed(range(before)):
             statement = self.found[number]
@@ -107,14 +107,14 @@ class _Notebook:
                     touching = []
                 if statement.replaces:
                     break
-            elif name in self.touches[number]:
-                touching.append(number)
-            elif others and (
-                others & self.touches[number]
-                or (others & statement.sets and not statement.replaces)
-            ):
+            elif name in self.touches[number] or others & self._changed(number):
                 touching.append(number)
         yield from touching
+
+    def _changed(self, number: int) -> frozenset[str]:
+        statement = self.found[number]
+        sets = frozenset[str]() if statement.replaces else statement.sets
+        return self.touches[number] | sets
 
 
 def _without_open(found: Sequence[Statement]) -> list[Statement]:

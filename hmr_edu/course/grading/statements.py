@@ -8,6 +8,7 @@ import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hmr_edu.course.grading.plain import plain
 from hmr_edu.course.grading.stub import is_open
@@ -85,7 +86,7 @@ def _misplaced(node: ast.stmt) -> bool:
 
 
 def _statement(node: ast.stmt, text: str) -> Statement:
-    table = symtable.symtable(ast.unparse(node), "cell", "exec")
+    table = symtable.symtable(text, "cell", "exec")
     now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
     now |= {inner.target.id for inner in at_once(node) if _adds(inner)}
     if isinstance(node, ast.For):  # what it counts with is its own
@@ -220,12 +221,16 @@ def called(call: ast.Call) -> str:
     return getattr(call.func, "id", getattr(call.func, "attr", ""))
 
 
-def at_once(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the node and what is in it, except for what runs only when a function is called."""
-    yield node
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        for inner in ast.iter_child_nodes(node):
-            yield from at_once(inner)
+@lru_cache(maxsize=4096)
+def at_once(node: ast.AST) -> tuple[ast.AST, ...]:
+    """Return the node and what is in it, except for what runs only when a function is called."""
+    found, waiting = list[ast.AST](), [node]
+    while waiting:
+        inner = waiting.pop()
+        found.append(inner)
+        if not isinstance(inner, FUNCTION):
+            waiting += ast.iter_child_nodes(inner)
+    return tuple(found)
 
 
 def base(node: ast.AST) -> Iterator[str]:
