@@ -15,8 +15,7 @@ import nbformat
 import tyro
 
 from hmr_edu.course.grading import classroom
-from hmr_edu.course.grading.preprocessors import STUB
-from hmr_edu.course.grading.stub import has_solution, open_exercise
+from hmr_edu.course.grading.stub import STUB, has_solution, open_exercise
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 ENDLESS = "while True:\n        pass"

@@ -14,10 +14,9 @@ pytest.importorskip("nbgrader")
 
 from hmr_edu.cli.course import grade
 from hmr_edu.course.grading import classroom, preprocessors
-from hmr_edu.course.grading.preprocessors import STUB
 from hmr_edu.course.grading.release import WAITS, mark_waiting
 from hmr_edu.course.grading.sandbox import Sandbox, works
-from hmr_edu.course.grading.stub import has_solution
+from hmr_edu.course.grading.stub import STUB, has_solution
 from hmr_edu.io.errors import DataError
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"

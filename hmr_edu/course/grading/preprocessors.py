@@ -6,7 +6,6 @@ that nbgrader's own commands do the same as ours.
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 from functools import cache
@@ -15,16 +14,18 @@ from typing import Any
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_output, upgrade
+from nbformat.v4 import new_output, upgrade
 from nbgrader import preprocessors as nbgrader
 from nbgrader.api import Gradebook
 from nbgrader.utils import is_grade, is_solution
 from traitlets.config import Config
 
 from hmr_edu.course.grading.points import credit, salt_of
+from hmr_edu.course.grading.restore import POINTS, Wanted, defines, graded_call, notes, restore
 from hmr_edu.course.grading.sandbox import Sandbox
 from hmr_edu.course.grading.stub import STUB, open_exercise
 
+BELOW = "{} is defined further down, below this cell: move it up, so that all cells run in order"
 COURSE_ID = "hmr_edu"  # nbgrader hands nothing out, nor collects, without one
 
 
@@ -43,34 +44,22 @@ class OpenExercises(nbgrader.NbGraderPreprocessor):
 class RestoreCells(nbgrader.NbGraderPreprocessor):
     """Cells of the assignment that a submission has lost come back, empty ones for exercises.
 
-    nbgrader's own repair stops at a submission that lost an exercise with its graded cell.
+    nbgrader's own repair stops at a submission that lost an exercise with its graded cell, and at
+    one that holds a cell twice.
     """
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Put every lost cell behind the one that it followed."""
+        """Put every cell of the assignment in, with its metadata."""
         about, nb = resources["nbgrader"], upgrade(nb)  # so that every cell has an id
         with Gradebook(about["db_url"]) as gradebook:
             source = gradebook.find_notebook(about["notebook"], about["assignment"])
             points = {cell.name: cell.max_score for cell in source.grade_cells}
-            lost_after = -1
-            for wanted in source.source_cells:
-                ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells]
-                if wanted.name not in ids:
-                    nb.cells.insert(lost_after + 1, _restored(wanted, points.get(wanted.name)))
-                    lost_after += 1
-                else:
-                    lost_after = ids.index(wanted.name)
+            restore(nb, [_wanted(cell, points.get(cell.name)) for cell in source.source_cells])
         return nb, resources
 
 
-def _restored(wanted: Any, points: float | int | None) -> NotebookNode:
-    about = {"grade_id": wanted.name, "locked": wanted.locked, "checksum": wanted.checksum}
-    about |= {"grade": points is not None, "solution": points is None, "task": False}
-    about |= {"schema_version": 3, "cell_type": "code"}
-    if points is not None:
-        about["points"] = points
-    source = wanted.source if points is not None else "# This cell was missing."
-    return new_code_cell(source, metadata={"nbgrader": about})
+def _wanted(cell: Any, points: float | None) -> Wanted:
+    return Wanted(cell.name, cell.source, cell.locked, cell.checksum, points)
 
 
 class GradeInSandbox(nbgrader.NbGraderPreprocessor):
@@ -81,19 +70,22 @@ class GradeInSandbox(nbgrader.NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Fill in report and points of every graded cell."""
-        cells: list[str] = []
-        for cell in nb.cells:
-            if cell.cell_type != "code":
-                continue
+        code = [cell for cell in nb.cells if cell.cell_type == "code"]
+        cells, told = [cell.source for cell in code], dict(notes(nb))
+        salt = salt_of(resources["nbgrader"]["student"])
+        for number, cell in enumerate(code):
             if not is_grade(cell):
-                cells.append(cell.source)
                 continue
             check, function = graded_call(cell.source)
-            salt = salt_of(resources["nbgrader"]["student"])
             text, score = sandbox().judge(cells, check, function, salt)
             points = credit(score, float(cell.metadata.nbgrader.points))
+            name = cell.metadata.nbgrader.grade_id
+            said = [told.get(name, ""), told.get(name.removesuffix(POINTS), "")]
+            if any(defines(source, function) for source in cells[number + 1 :]):
+                said.append(BELOW.format(function))
+            lines = [text, *(f"note: {note}" for note in dict.fromkeys(said) if note)]
             cell.outputs = [
-                new_output("stream", name="stdout", text=text + "\n"),
+                new_output("stream", name="stdout", text="\n".join(lines) + "\n"),
                 new_output("execute_result", {"text/plain": repr(points)}, execution_count=1),
             ]
         return nb, resources
@@ -112,18 +104,6 @@ class OnlyExercises(nbgrader.NbGraderPreprocessor):
                 kept.append(cell)
         nb.cells = kept
         return nb, resources
-
-
-def graded_call(source: str) -> tuple[str, str]:
-    """Return check and function of a graded cell, `grade(check, function, points=...)`.
-
-    Raises ValueError when there is no such call.
-    """
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "grade":
-            check, function = (ast.unparse(argument) for argument in node.args)
-            return check, function
-    raise ValueError(f"no call of grade in a graded cell:\n{source}")
 
 
 @cache
@@ -149,9 +129,8 @@ def course_config(root: str) -> Config:
     ]
     config.Autograde.sanitize_preprocessors = [
         nbgrader.ClearOutput,
-        nbgrader.DeduplicateIds,
-        nbgrader.OverwriteKernelspec,
         RestoreCells,
+        nbgrader.OverwriteKernelspec,
         nbgrader.OverwriteCells,
         nbgrader.CheckCellMetadata,
     ]

@@ -88,7 +88,8 @@ def _misplaced(node: ast.stmt) -> bool:
 def _statement(node: ast.stmt, text: str) -> Statement:
     table = symtable.symtable(text, "cell", "exec")
     now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
-    now |= {inner.target.id for inner in at_once(node) if _adds(inner)}
+    added = [inner.target for inner in at_once(node) if isinstance(inner, ast.AugAssign)]
+    now |= {target.id for target in added if isinstance(target, ast.Name)}
     if isinstance(node, ast.For):  # what it counts with is its own
         now -= names_in(node.target) - names_in(node.iter)
     later = {name for child in table.get_children() for name in _globals(child)}
@@ -112,10 +113,6 @@ def _statement(node: ast.stmt, text: str) -> Statement:
 def names_in(node: ast.AST) -> set[str]:
     """Return all names in an expression."""
     return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-
-
-def _adds(node: ast.AST) -> bool:
-    return isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
 
 
 def _is_lambda(node: ast.AST) -> bool:
