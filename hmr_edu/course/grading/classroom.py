@@ -1,4 +1,4 @@
-"""A course folder and what is done with it: release, grade, feedback.
+"""A course folder and what is done with it: release, collect, grade, feedback, export.
 
 The folder is nbgrader's: `source` (the instructor's notebooks), `release` (the learners'),
 `submitted`, `autograded`, `feedback`, `gradebook.db`. nbgrader's own commands work in it.
@@ -18,6 +18,7 @@ from nbgrader.utils import parse_utc
 from tqdm import tqdm
 
 from hmr_edu.course.grading.assignment import Part, handed_out
+from hmr_edu.course.grading.collect import collect
 from hmr_edu.course.grading.converters import run
 from hmr_edu.course.grading.gradebook import export, score, take_back
 from hmr_edu.course.grading.names import Register, quoted, shown
@@ -29,7 +30,7 @@ from hmr_edu.course.grading.submissions import STAMP, Handed, look_through, stud
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
 
-__all__ = ["export", "feedback", "grade", "release"]
+__all__ = ["collect", "export", "feedback", "grade", "release"]
 
 CONFIG = '''\
 """nbgrader's configuration of this course; written by `hmr-edu course release`."""

@@ -7,6 +7,7 @@ that nbgrader's own commands do the same as ours.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -21,11 +22,20 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets.config import Config
 
 from hmr_edu.course.grading.points import credit, salt_of
-from hmr_edu.course.grading.restore import POINTS, Wanted, defines, graded_call, notes, restore
+from hmr_edu.course.grading.restore import (
+    OURS,
+    POINTS,
+    Wanted,
+    defines,
+    graded_call,
+    notes,
+    restore,
+)
 from hmr_edu.course.grading.sandbox import Sandbox
 from hmr_edu.course.grading.stub import STUB, open_exercise
 
-BELOW = "{} is defined further down, below this cell: move it up, so that all cells run in order"
+BELOW = "{} is defined further down; that counts, but move it up, so that all cells run in order"
+HEADING = re.compile(r"^#+[ \t]+(.*\S)", re.MULTILINE)  # of a card
 COURSE_ID = "hmr_edu"  # nbgrader hands nothing out, nor collects, without one
 
 
@@ -86,7 +96,7 @@ class GradeInSandbox(nbgrader.NbGraderPreprocessor):
             lines = [text, *(f"note: {note}" for note in dict.fromkeys(said) if note)]
             cell.outputs = [
                 new_output("stream", name="stdout", text="\n".join(lines) + "\n"),
-                new_output("execute_result", {"text/plain": repr(points)}, execution_count=1),
+                new_output("execute_result", {"text/plain": f"{points:g}"}, execution_count=1),
             ]
         return nb, resources
 
@@ -95,11 +105,18 @@ class OnlyExercises(nbgrader.NbGraderPreprocessor):
     """A feedback page shows the title and the exercises, each with its statement and report."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Leave the rest of the lesson out."""
-        kept = []
+        """Leave the rest of the lesson out; call each exercise what its card calls it."""
+        kept, titles = [], dict[str, str]()
         for number, cell in enumerate(nb.cells):
             after = nb.cells[number + 1 : number + 2]
             stated = cell.cell_type == "markdown" and any(is_solution(c) for c in after)
+            if stated:
+                heading = HEADING.search(cell.source)
+                name = after[0].metadata.nbgrader.grade_id
+                titles[name] = f"{heading[1]} ({name})" if heading else name
+            if is_grade(cell):
+                name = cell.metadata.nbgrader.grade_id.removesuffix(POINTS)
+                cell.metadata[OURS] = {"title": titles.get(name, name)}
             if number == 0 or is_solution(cell) or is_grade(cell) or stated:
                 kept.append(cell)
         nb.cells = kept
@@ -140,6 +157,8 @@ def course_config(root: str) -> Config:
         nbgrader.AssignLatePenalties,
         nbgrader.CheckCellMetadata,
     ]
+    config.HTMLExporter.template_name = "exercises"
+    config.HTMLExporter.extra_template_basedirs = [str(Path(__file__).parent / "templates")]
     config.GenerateFeedback.preprocessors = [
         nbgrader.GetGrades,
         OnlyExercises,

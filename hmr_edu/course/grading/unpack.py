@@ -16,8 +16,8 @@ MEMBERS, MEMBER_BYTES, TOTAL_BYTES = 2000, 100 * 2**20, 500 * 2**20
 LONGEST = 200  # bytes of a name
 
 
-def unpack(path: Path, folder: Path, total: int = TOTAL_BYTES) -> None:
-    """Unpack a zip into an empty folder.
+def unpack(path: Path, folder: Path, total: int = TOTAL_BYTES, members: int = MEMBERS) -> None:
+    """Unpack a zip of at most `total` bytes and `members` files into an empty folder.
 
     Raises DataError, and leaves nothing, where it is damaged, locked or too large, or where a
     member is a link or would land outside of the folder. The sizes that it states are checked
@@ -25,8 +25,7 @@ def unpack(path: Path, folder: Path, total: int = TOTAL_BYTES) -> None:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            for member, inside in _checked(members, total):
+            for member, inside in _checked(archive.infolist(), total, members):
                 target = folder / inside
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as packed, target.open("xb") as file:
@@ -42,10 +41,12 @@ def unpack(path: Path, folder: Path, total: int = TOTAL_BYTES) -> None:
         raise DataError(f"cannot be unpacked: {error or type(error).__name__}") from error
 
 
-def _checked(members: list[zipfile.ZipInfo], total: int) -> list[tuple[zipfile.ZipInfo, Path]]:
+def _checked(
+    members: list[zipfile.ZipInfo], total: int, most: int
+) -> list[tuple[zipfile.ZipInfo, Path]]:
     """Return the files to unpack, and where to, after a look at all of them."""
-    if len(members) > MEMBERS:
-        raise DataError(f"holds {len(members):,} files, more than {MEMBERS:,}")
+    if len(members) > most:
+        raise DataError(f"holds {len(members):,} files, more than {most:,}")
     size = sum(member.file_size for member in members)
     largest = max((member.file_size for member in members), default=0)
     if size > total or largest > MEMBER_BYTES:
