@@ -60,27 +60,29 @@ def take_back(folder: Path, name: str, student: str, withdrawn: bool = False) ->
 def export(folder: Path, path: Path) -> Path:
     """Write the grades as CSV: a row a student; the columns that Canvas and Moodle look for.
 
-    A student whose submission was not graded, or was withdrawn, has an empty field.
+    Where a submission was not graded, or was withdrawn, the field is empty.
     """
     register = Register(folder)
     with opened(folder) as gradebook:
         sets = sorted(str(assignment.name) for assignment in gradebook.assignments)
         rows = []
-        for student in gradebook.students:
-            scores = [_of(gradebook, folder, name, str(student.id)) for name in sets]
-            rows.append((student, scores))
+        known = {str(student.id): student for student in gradebook.students}
+        for written in sorted({*known, *register.students}):
+            scores = [_of(gradebook, folder, name, written) for name in sets]
+            rows.append((written, known.get(written), scores))
         with (
             atomic_write(path) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.writer(file)
             writer.writerow([*CANVAS, *MOODLE, *sets])
-            for student, scores in rows:
-                own = shown(register.name(str(student.id)))
-                name = ", ".join(str(p) for p in (student.last_name, student.first_name) if p)
+            for written, student, scores in rows:
+                own = shown(register.name(written))
+                names = (student.last_name, student.first_name) if student else ()
+                name = ", ".join(str(part) for part in names if part)
                 number = NUMBERED.fullmatch(own)
                 canvas = [name or own, number[1] if number else "", own, own, ""]
-                writer.writerow([*canvas, own, student.email or "", *scores])
+                writer.writerow([*canvas, own, student and student.email or "", *scores])
     return path
 
 
