@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from hmr_edu.course.check import Check, Mismatch, inputs
+from hmr_edu.course.questions import called
 
 DOUBLE = torch.float64
 
@@ -40,9 +41,9 @@ def random_rotations(seed: int, number: int, spread: float) -> Tensor:
     return torch.from_numpy(Rotation.from_rotvec(vectors).as_matrix())
 
 
-def two_values(check: Check, *arguments: Any) -> tuple[Any, Any]:
+def two_values(check: Check, *arguments: Any, by: Callable[..., Any] = called) -> tuple[Any, Any]:
     """Call the learner's function, which is to return a tuple of two."""
-    result = check.call(*arguments)
+    result = check.call(*arguments, by=by)
     if not isinstance(result, tuple) or len(result) != 2:
         raise Mismatch(f"it returned {type(result).__name__}", "return two values")
     return result
