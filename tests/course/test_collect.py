@@ -1,31 +1,19 @@
 """Downloads of Canvas and Moodle, named as their own sources name them."""
 
 import zipfile
-from pathlib import Path
 
 import nbformat
 import pytest
+from helpers.released import release
 
 from hmr_edu.course.grading.collect import collect
-from hmr_edu.course.grading.release import problem_sets, with_graded_cells
-from hmr_edu.course.grading.stub import STUB, open_exercise
+from hmr_edu.course.grading.stub import STUB
 from hmr_edu.io.errors import DataError
-
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A course folder in which ps1 and ps2 were released; nothing else is needed."""
-    folder = tmp_path_factory.mktemp("course")
-    for name in ("ps1", "ps2"):
-        for path in problem_sets(NOTEBOOKS)[name]:
-            notebook = with_graded_cells(nbformat.read(path, 4))
-            for cell in notebook.cells:
-                cell.source = open_exercise(cell.source, STUB)
-            (folder / "release" / name).mkdir(parents=True, exist_ok=True)
-            nbformat.write(notebook, folder / "release" / name / path.name)
-    return folder
+    return release(tmp_path_factory.mktemp("course"), "ps1", "ps2")
 
 
 def notebook(course, name, word):

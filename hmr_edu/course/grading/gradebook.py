@@ -82,7 +82,7 @@ def export(folder: Path, path: Path) -> Path:
                 name = ", ".join(str(part) for part in names if part)
                 number = NUMBERED.fullmatch(own)
                 canvas = [name or own, number[1] if number else "", own, own, ""]
-                writer.writerow([*canvas, own, student and student.email or "", *scores])
+                writer.writerow([*canvas, own, (student and student.email) or "", *scores])
     return path
 
 

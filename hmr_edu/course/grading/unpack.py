@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import time
@@ -56,7 +57,7 @@ def _checked(
         name = member.filename.replace("\\", "/")
         inside = PurePosixPath(name)
         mode = member.external_attr >> 16
-        if inside.is_absolute() or ".." in inside.parts or ":" in inside.parts[:1]:
+        if inside.is_absolute() or ".." in inside.parts or re.match(r"[A-Za-z]:", name):
             raise DataError(f"holds {name!r}, which leads out of its folder")
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise DataError(f"{name!r} in it is a link, or no regular file")
