@@ -34,7 +34,7 @@ def lesson():
 def assignment(lesson):
     marked = [cell for cell in lesson.cells if "nbgrader" in cell.metadata]
     return [
-        Wanted(about["grade_id"], cell.source, about["locked"], "0", about.get("points"))
+        Wanted(about["grade_id"], cell.source, about["locked"], "0" * 32, about.get("points"))
         for cell, about in ((cell, cell.metadata.nbgrader) for cell in marked)
     ]
 

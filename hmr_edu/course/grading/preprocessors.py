@@ -68,7 +68,7 @@ class RestoreCells(nbgrader.NbGraderPreprocessor):
         return nb, resources
 
 
-def _wanted(cell: Any, points: float | None) -> Wanted:
+def _wanted(cell: Any, points: float | int | None) -> Wanted:
     return Wanted(cell.name, cell.source, cell.locked, cell.checksum, points)
 
 

@@ -35,7 +35,7 @@ class Wanted:
     source: str
     locked: bool
     checksum: str
-    points: float | None = None
+    points: float | int | None = None
 
     @property
     def exercise(self) -> str:
