@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import combinations
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -107,7 +108,7 @@ class Check:
     name: str
     function: Asked
     parts: list[Part] = field(default_factory=list)
-    through: Callable[..., Any] | None = None
+    through: FunctionType | None = None
 
     def __post_init__(self) -> None:
         there = isinstance(self.function, Learner)
@@ -132,7 +133,7 @@ class Check:
         else:
             self.parts.append(Part(name, True))
 
-    def ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+    def ask(self, question: FunctionType, *arguments: Any) -> Any:
         """Ask a question about the learner's function; return the answer, plain values.
 
         The question, marked by `@question`, gets the function first and the arguments after it.
@@ -146,7 +147,7 @@ class Check:
         self._answered = described(answer)
         return answer
 
-    def call(self, *arguments: Any, by: Callable[..., Any] = called) -> Any:
+    def call(self, *arguments: Any, by: FunctionType = called) -> Any:
         """Call the learner's function; fails on None and on changed arguments.
 
         `by` is the question that calls it: it makes of plain arguments what the function is to get.

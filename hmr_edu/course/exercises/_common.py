@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ def random_rotations(seed: int, number: int, spread: float) -> Tensor:
     return torch.from_numpy(Rotation.from_rotvec(vectors).as_matrix())
 
 
-def two_values(check: Check, *arguments: Any, by: Callable[..., Any] = called) -> tuple[Any, Any]:
+def two_values(check: Check, *arguments: Any, by: FunctionType = called) -> tuple[Any, Any]:
     """Call the learner's function, which is to return a tuple of two."""
     result = check.call(*arguments, by=by)
     if not isinstance(result, tuple) or len(result) != 2:

@@ -25,7 +25,7 @@ from hmr_edu.course.grading.names import Register, quoted, shown
 from hmr_edu.course.grading.preprocessors import sandbox
 from hmr_edu.course.grading.release import problem_sets, write_source, write_zip
 from hmr_edu.course.grading.restore import notes
-from hmr_edu.course.grading.sandbox import SAYS
+from hmr_edu.course.grading.sandbox import says
 from hmr_edu.course.grading.submissions import STAMP, Handed, look_through, students
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
@@ -97,7 +97,7 @@ class _Grading:
             there = ", ".join(quoted(name) for name, _ in found[:5]) or "nothing"
             wanted = "nothing like STUDENT/ps1/NOTEBOOK.ipynb in it"
             raise DataError(f"{self.submissions}: {wanted}; it holds {there}")
-        self.say(f"submissions run in {SAYS[sandbox().kind]}")
+        self.say(f"submissions run in {says(sandbox().kind)}")
         with self.staged() as stage:
             for number, name in enumerate(folders, 1):
                 self.place = f"[{number}/{len(folders)}] "

@@ -146,12 +146,11 @@ def _of_a_library(frame: FrameType | None) -> bool:
     `print(tensor)` loads some, the first time. What the learner makes a library do does not count:
     between the tool and the learner's function is no file that is being loaded.
     """
-    if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
-        return True
     if frame is not None and (_in_library(frame.f_code), frame.f_code.co_name) in TRUSTED:
         return True
     while frame is not None and (file := _in_library(frame.f_code)):
-        if frame.f_code.co_name == "<module>" and not file.startswith("<frozen"):
+        importing = file.startswith("<frozen importlib")
+        if importing or (frame.f_code.co_name == "<module>" and not file.startswith("<frozen")):
             return True
         frame = frame.f_back
     return False

@@ -91,8 +91,8 @@ def _after_a_turn(
     optimizers = [torch.optim.SGD(parameters, 0.1) for parameters in both]
     losses = function(network, critics, phi, real, *optimizers)
     left = [torch.zeros_like(p) if p.grad is None else p.grad for p in both[0]]
-    after = [torch.stack(parameters).detach() for parameters in both]
-    return losses, *after, torch.stack(left)
+    now, theirs = (torch.stack([p.detach() for p in parameters]) for parameters in both)
+    return losses, now, theirs, torch.stack(left)
 
 
 def _played(check: Check, *arguments: Any) -> tuple[Tensor, ...]:
