@@ -1,4 +1,4 @@
-"""The lessons' own solutions have all points, graded as a submission is: from the whole notebook."""
+"""The lessons' own solutions have all points, graded as submissions are: from whole notebooks."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from helpers.released import release
 
 pytest.importorskip("nbgrader")
 
-from hmr_edu.course.grading import classroom
+from hmr_edu.course.grading import classroom, submissions
 from hmr_edu.course.grading.assignment import copy_number, handed_out
 from hmr_edu.course.grading.names import LONGEST, written_as
 from hmr_edu.course.grading.notebook_file import read_notebook
@@ -154,6 +154,21 @@ def test_one_unreadable_notebook_does_not_cost_the_others(looked, files):
     )
     assert set(taken) == {"ps1/01_rodrigues"}
     assert len(handed.unread) == 1
+
+
+def test_a_student_has_so_many_files(looked, monkeypatch):
+    monkeypatch.setattr(submissions, "FILES", 5)
+    _, handed = looked({f"{n}.txt": b"" for n in range(6)})
+    assert "more than 5 files" in handed.stopped("ps1")
+
+
+def test_a_student_has_so_many_bytes(looked, files, monkeypatch):
+    content = {f"{n}.zip": packed({"x.bin": bytes(2**20)}) for n in range(4)}
+    content |= {f"{n}.ipynb": files["01_problems"] for n in range(2)}
+    monkeypatch.setattr(submissions, "TOTAL_BYTES", 2 * 2**20 + 2 * len(files["01_problems"]))
+    _, handed = looked(content)
+    assert len(handed.unread) == 2
+    assert all("too much" in line for line in handed.unread)
 
 
 def test_links_and_pipes_stop_their_own_set_only(looked, files, tmp_path):

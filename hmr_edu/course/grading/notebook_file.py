@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_
 from hmr_edu.io.errors import DataError
 
 LARGEST = 100 * 2**20  # bytes
+MOST_TEXT = 5 * 2**20  # characters of all cells; a lesson has a hundredth of that
 MAKE = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
 
@@ -36,7 +38,13 @@ def read_notebook(path: Path) -> NotebookNode:
     if "cells" not in content:
         return _older(text)
     cells = content["cells"] if isinstance(content["cells"], list) else []
-    notebook = new_notebook(cells=[_cell(cell) for cell in cells if isinstance(cell, dict)])
+    return _whole([cell for cell in cells if isinstance(cell, dict)])
+
+
+def _whole(cells: Iterable[Any]) -> NotebookNode:
+    notebook = new_notebook(cells=[_cell(cell) for cell in cells])
+    if sum(len(cell.source) for cell in notebook.cells) > MOST_TEXT:
+        raise DataError("holds more text than a whole course")
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"
     return notebook
@@ -65,7 +73,7 @@ def _older(text: str) -> NotebookNode:
         notebook = nbformat.reads(text, as_version=4)
     except Exception as error:  # nbformat's converters have no kind of their own
         raise DataError(f"is a notebook of an old kind that cannot be read: {error}") from error
-    return new_notebook(cells=[_cell(cell) for cell in notebook.cells])
+    return _whole(notebook.cells)
 
 
 def _cell(cell: Any) -> NotebookNode:

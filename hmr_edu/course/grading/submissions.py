@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from hmr_edu.course.grading.assignment import Part, copy_number, recognise
 from hmr_edu.course.grading.names import shown
 from hmr_edu.course.grading.notebook_file import read_notebook
-from hmr_edu.course.grading.unpack import unpack
+from hmr_edu.course.grading.unpack import TOTAL_BYTES, unpack
 from hmr_edu.io.errors import DataError
 
 FILES, DEPTH, ZIPS = 5000, 30, 3  # of one student; how deep folders lie, and zips in zips
@@ -111,7 +111,8 @@ def look_through(student: str, folder: Path, sets: Sets, scratch: Path) -> Hande
 
 class _Walk:
     def __init__(self, handed: Handed, sets: Sets, scratch: Path) -> None:
-        self.handed, self.sets, self.scratch, self.seen = handed, sets, scratch, 0
+        self.handed, self.sets, self.scratch = handed, sets, scratch
+        self.seen, self.left = 0, TOTAL_BYTES  # files; bytes that may still be unpacked or read
 
     def folder(self, path: Path, inside: tuple[str, ...], name: str, zips: int) -> None:
         """Look through a folder; `name` is the problem set that it belongs to, or ""."""
@@ -166,7 +167,7 @@ class _Walk:
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         mine = name or self.set_of(path.name[: -len(".zip")])
         try:
-            unpack(path, folder)
+            self.left -= unpack(path, folder, self.left)
         except DataError as error:
             self.handed.unread.append(f"{where} {error}")
             return
@@ -176,6 +177,9 @@ class _Walk:
 
     def notebook(self, path: Path, where: str, name: str, certain: bool) -> None:
         """Take a notebook; `certain`: its name says that it is one."""
+        self.left -= path.stat().st_size
+        if self.left < 0:
+            raise DataError(f"more than {TOTAL_BYTES // 2**20} MiB")
         try:
             notebook = read_notebook(path)
         except DataError as error:

@@ -17,8 +17,10 @@ MEMBERS, MEMBER_BYTES, TOTAL_BYTES = 2000, 100 * 2**20, 500 * 2**20
 LONGEST = 200  # bytes of a name
 
 
-def unpack(path: Path, folder: Path, total: int = TOTAL_BYTES, members: int = MEMBERS) -> None:
+def unpack(path: Path, folder: Path, total: int = TOTAL_BYTES, members: int = MEMBERS) -> int:
     """Unpack a zip of at most `total` bytes and `members` files into an empty folder.
+
+    Returns the bytes that came out.
 
     Raises DataError, and leaves nothing, where it is damaged, locked or too large, or where a
     member is a link or would land outside of the folder. The sizes that it states are checked
@@ -26,7 +28,8 @@ def unpack(path: Path, folder: Path, total: int = TOTAL_BYTES, members: int = ME
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            for member, inside in _checked(archive.infolist(), total, members):
+            checked = _checked(archive.infolist(), total, members)
+            for member, inside in checked:
                 target = folder / inside
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as packed, target.open("xb") as file:
@@ -34,6 +37,7 @@ def unpack(path: Path, folder: Path, total: int = TOTAL_BYTES, members: int = ME
                 with suppress(ValueError, OverflowError, OSError):
                     seconds = time.mktime((*member.date_time, 0, 0, -1))
                     os.utime(target, (seconds, seconds))
+            return sum(member.file_size for member, _ in checked)
     except DataError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
