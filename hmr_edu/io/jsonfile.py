@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hmr_edu.io.errors import DataError
-from hmr_edu.io.files import atomic_write
+from hmr_edu.io.errors import DataError, first_meaning
+from hmr_edu.io.files import atomic_write, check_input
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -15,12 +15,11 @@ def read_json(path: Path, what: str) -> Any:
 
     Raises FileNotFoundError that says `what` is missing, DataError when the file is not JSON.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no {what} {path}")
+    check_input(path, what)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # not JSON, not text, nested without end
-        raise DataError(f"{path}: not JSON ({error})") from None
+        raise DataError(f"{path}: not JSON ({first_meaning(error)})") from None
 
 
 def write_json(path: str | Path, value: Any, indent: int = 2) -> None:

@@ -72,12 +72,9 @@ class Archive:
 
     def read_tensors(self, name: str) -> dict:
         """Read one file of torch tensors, without executing anything in it."""
-        import torch
+        from hmr_edu.io.torchfile import read_torch
 
-        try:
-            return torch.load(io.BytesIO(self.read(name)), weights_only=True, map_location="cpu")
-        except (RuntimeError, ValueError, EOFError, OSError) as error:
-            raise DataError(f"{self.path}: {name} is not a tensor file ({error})") from None
+        return read_torch(io.BytesIO(self.read(name)), f"{self.path}: {name} is no tensor file")
 
 
 @dataclass(frozen=True)
