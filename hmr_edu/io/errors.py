@@ -7,7 +7,9 @@ import re
 # The longest message of another library that is repeated, in characters.
 LONGEST = 200
 # Where in its source a library found the fault: nobody needs to know.
-_PLACES = re.compile(r"^\[enforce fail at [^\]]*\]\.? ?|^Error\(s\) in loading state_dict for \w+:$")
+_PLACES = re.compile(
+    r"^\[enforce fail at [^\]]*\]\.? ?|^Error\(s\) in loading state_dict for \w+:$"
+)
 
 
 class DataError(ValueError):

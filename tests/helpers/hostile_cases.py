@@ -352,7 +352,9 @@ def _last(**values: Any) -> Damage:
 def _metrics() -> dict[str, Damage]:
     odd = {"words": "many", "null": None, "a list": [1], "NaN": float("nan"), "missing": ...}
     odd |= {"negative": -1, "1e999": float("inf"), "long": 10**400}
-    damages = {f"{k}: {n}": _last(**{k: v}) for k in ("step", "images", "seconds") for n, v in odd.items()}
+    damages = {
+        f"{k}: {n}": _last(**{k: v}) for k in ("step", "images", "seconds") for n, v in odd.items()
+    }
     return damages | {
         "a line that is a number": _lines(lambda lines: [lines[0], "7", *lines[1:]]),
         "a line that is a list": _lines(lambda lines: ["[]", *lines]),
@@ -500,12 +502,11 @@ def _resumes(good: Path) -> Iterator[Case]:
 
     damages: dict[str, dict[str, Damage]] = {
         "checkpoint.pt": ANY_FILE | _checkpoints(),
-        "config.json": ANY_FILE | json_damages("seed") | {
-            f"model, {n}": d for n, d in json_damages("model").items() if "value" in n
-        },
-        "metrics.jsonl": _torn_is_no_damage(ANY_FILE) | {
-            n: d for n, d in _metrics().items() if not n.startswith(("images", "seconds"))
-        },
+        "config.json": ANY_FILE
+        | json_damages("seed")
+        | {f"model, {n}": d for n, d in json_damages("model").items() if "value" in n},
+        "metrics.jsonl": _torn_is_no_damage(ANY_FILE)
+        | {n: d for n, d in _metrics().items() if not n.startswith(("images", "seconds"))},
     }
     yield from _run_cases("resume", good, damages, call)
 
@@ -523,14 +524,18 @@ def _reports(good: Path) -> Iterator[Case]:
         return draw
 
     damages: dict[str, dict[str, Damage]] = {
-        "config.json": ANY_FILE | json_damages("seed") | {
+        "config.json": ANY_FILE
+        | json_damages("seed")
+        | {
             f"{key}, {n}": d
             for key in ("model", "critics")
             for n, d in json_damages(key).items()
             if "value" in n
         },
         "environment.json": ANY_FILE | json_damages("cpu"),
-        "evaluation.json": ANY_FILE | json_damages("test-prior", "after") | {
+        "evaluation.json": ANY_FILE
+        | json_damages("test-prior", "after")
+        | {
             f"{keys[-1]}, {n}": d
             for keys in (
                 ("test-prior",),
@@ -544,9 +549,9 @@ def _reports(good: Path) -> Iterator[Case]:
             if "value" in n
         },
         "metrics.jsonl": ANY_FILE | _metrics(),
-        "samples/000000000.npz": ANY_FILE | npz_damages("theta") | {
-            f"images, {n}": d for n, d in npz_damages("images").items()
-        },
+        "samples/000000000.npz": ANY_FILE
+        | npz_damages("theta")
+        | {f"images, {n}": d for n, d in npz_damages("images").items()},
     }
     damages["environment.json"].pop("word for value")
     yield from _run_cases("report", good, damages, call, code=0)
