@@ -82,7 +82,7 @@ def attempt(call: Callable[[], int], seconds: int = SECONDS) -> Outcome:
                 os.dup2(null, 0)
                 os.dup2(null, 1)
                 os.dup2(errors.fileno(), 2)
-                sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: PTH123, SIM115
+                sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
                 sys.__stderr__ = sys.stderr
                 torch.set_num_threads(1)
                 resource.setrlimit(resource.RLIMIT_CPU, (seconds + 5, seconds + 5))
