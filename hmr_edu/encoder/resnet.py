@@ -176,7 +176,7 @@ class ResNet(nn.Module):
         for key in expected.keys() - weights.keys():
             # The oldest files have no such counters; nothing here depends on them.
             if key.endswith("num_batches_tracked"):
-                weights[key] = expected[key]
+                weights[key] = torch.zeros_like(expected[key], device="cpu")
         for key, tensor in expected.items():
             if key not in weights:
                 raise DataError(f"{path}: no {key}; the file holds another network")

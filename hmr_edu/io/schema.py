@@ -89,8 +89,9 @@ def _first_misfit(value: Any, annotation: Any) -> tuple[str, Any, Any] | None:
     parts: list[tuple[str, Any, Any]] = []
     if is_typeddict(annotation) and isinstance(value, dict):
         for name, wanted in get_type_hints(annotation, include_extras=True).items():
-            needed = get_origin(wanted) is not NotRequired
-            wanted = wanted if needed else get_args(wanted)[0]
+            optional = get_origin(wanted) is NotRequired
+            needed = annotation.__total__ and not optional
+            wanted = get_args(wanted)[0] if optional else wanted
             if name in value:
                 parts.append((f"`{name}`", value[name], wanted))
             elif needed:

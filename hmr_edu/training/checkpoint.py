@@ -14,6 +14,7 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
 from hmr_edu.io.schema import check_type, shown
 from hmr_edu.io.torchfile import read_torch_file
+from hmr_edu.io.weights import check_state, check_tensor
 from hmr_edu.training.records import Seconds, Total
 
 NAME = "checkpoint.pt"
@@ -95,25 +96,9 @@ def check_parts(path: Path, state: Mapping[str, Any], parts: Mapping[str, Any]) 
         if not isinstance(saved, dict):
             raise DataError(f"{where} must be an object, not {shown(saved)}")
         if isinstance(part, nn.Module):
-            _check_weights(saved, part.state_dict(), where)
+            check_state(saved, part.state_dict(), f"{where}.")
         else:
             _check_optimizer(saved, getattr(part, "optimizer", part), where)
-
-
-def _check_weights(saved: dict[str, Any], own: Mapping[str, Any], where: str) -> None:
-    for key in [*own, *saved]:
-        if key not in saved or key not in own:
-            raise DataError(f"{where}.{key!s:.80} is {'unknown' if key in saved else 'missing'}")
-        _check_tensor(saved[key], own[key], f"{where}.{key}")
-
-
-def _check_tensor(saved: Any, own: Tensor, where: str) -> None:
-    if not isinstance(saved, Tensor):
-        raise DataError(f"{where} must be a tensor, not {shown(saved)}")
-    for what in ("shape", "dtype", "layout"):
-        found, wanted = getattr(saved, what), getattr(own, what)
-        if found != wanted:
-            raise DataError(f"{where} has the {what} {_plain(found)}, not {_plain(wanted)}")
 
 
 def _check_optimizer(saved: dict[str, Any], own: torch.optim.Optimizer, where: str) -> None:
@@ -140,7 +125,7 @@ def _check_optimizer(saved: dict[str, Any], own: torch.optim.Optimizer, where: s
             raise DataError(f"{place} is not what {type(own).__name__} remembers of a parameter")
         for key, tensor in moments.items():
             like = torch.tensor(0.0) if key == "step" else known[index]
-            _check_tensor(tensor, like, f"{place}.{key}")
+            check_tensor(tensor, like, f"{place}.{key}")
 
 
 def _kind(value: Any) -> Any:
@@ -150,7 +135,3 @@ def _kind(value: Any) -> Any:
     if isinstance(value, int | float):
         return float
     return tuple(map(_kind, value)) if isinstance(value, tuple | list) else type(value)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, torch.Size) else value

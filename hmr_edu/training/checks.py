@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from hmr_edu import losses
+from hmr_edu.body.files import SHIPPED
+from hmr_edu.data.poses.mocap import find_mocap
+from hmr_edu.encoder.resnet import ResNet
+from hmr_edu.hmr import weights_path
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import check_folder, check_input, check_name
 from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.config import TrainConfig
 
+# Sources of poses that are no files.
+POSES = ("prior", "bent")
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
 KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos"
 
 
 def check_options(config: TrainConfig) -> None:
-    """Raise DataError that names the first option outside its range."""
+    """Raise DataError that names the first option outside its range, or without its file."""
     try:
         check_ranges(config)
     except DataError as error:
@@ -27,6 +36,30 @@ def check_options(config: TrainConfig) -> None:
         raise DataError(f"--loss.steps: {error}") from None
     if not any(config.loss.weights.values()):
         raise DataError("every loss has the weight 0: there is nothing to learn")
+    check_name(config.name, "--name")
+    check_folder(config.out)
+    _check_files(config)
+
+
+def _check_files(config: TrainConfig) -> None:
+    """Raise DataError or FileNotFoundError that names an option whose file cannot be used."""
+    files = {
+        "--model.body": [b for b in (config.model.body,) if b not in SHIPPED],
+        "--poses": [p for p in config.poses if p not in POSES and not find_mocap(p)],
+        "--start": [weights_path(config.start)] if config.start else [],
+        "--backbone": [config.backbone] if config.backbone else [],
+    }
+    for option, paths in files.items():
+        for path in paths:
+            try:
+                check_input(path)
+            except (DataError, FileNotFoundError) as error:
+                raise type(error)(f"{option}: {error}") from None
+    if config.backbone:
+        # Shapes alone: no memory is taken, and nothing is drawn at random.
+        with torch.device("meta"):
+            backbone = ResNet(config.model.encoder, config.model.width, config.model.stem)
+        backbone.read(config.backbone)
 
 
 def check_same_run(begun: dict[str, Any], now: dict[str, Any], folder: str) -> None:
