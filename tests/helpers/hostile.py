@@ -280,8 +280,17 @@ def npz_damages(name: str) -> dict[str, Damage]:
         "infinite": scaled(np.inf),
         "1e160": scaled(1e160),
         "huge halves": scaled(60000, "f2"),
-        "3 GB of zeros": lambda path: _zeros_without_end(path, name),
     }
+
+
+def zeros_without_end(name: str) -> dict[str, Damage]:
+    """Three gigabytes of zeros for an array, in three megabytes."""
+    return {f"{name}: 3 GB of zeros": lambda path: _zeros_without_end(path, name)}
+
+
+def some(damages: dict[str, Damage]) -> dict[str, Damage]:
+    """Keep every fourth: where files of a kind have been tried in full already."""
+    return dict(list(damages.items())[::4])
 
 
 # ------------------------------------------------------------------ JSON
