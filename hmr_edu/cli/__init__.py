@@ -51,8 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         return _run(list(sys.argv[1:] if argv is None else argv) or ["--help"])
+    except BrokenPipeError:  # the reader of our output has gone: `hmr-edu ... | head`
+        return 0
     finally:
-        # Now, not when Python ends: the reader may have gone (`hmr-edu --help | true`).
+        # Now, not when Python ends, which would complain.
         try:
             sys.stdout.flush()
         except BrokenPipeError:
@@ -73,6 +75,8 @@ def _how_to_install(module: str) -> str:
         extra = re.fullmatch(rf"{re.escape(package)}\b.*extra == ['\"](\w+)['\"].*", line)
         if extra:
             return f"this needs {package}: pip install 'hmr_edu[{extra[1]}]'"
+        if re.match(rf"{re.escape(package)}\b(?!-)", line) and "extra ==" not in line:
+            return f"{package} is missing, which comes with hmr_edu: install it again"
     return ""
 
 
@@ -92,8 +96,8 @@ def _run(argv: Sequence[str]) -> int:
     except (DataError, FileNotFoundError) as error:
         print(f"hmr-edu {name}: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output has closed it: `hmr-edu ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        raise
     except OSError as error:  # a full disk, a folder where a file should be
         print(f"hmr-edu {name}: {error}", file=sys.stderr)
         return 2

@@ -64,6 +64,14 @@ def check_name(name: str, option: str) -> None:
         raise DataError(f"{option} must have at most {_LONGEST_NAME} bytes, not {len(name)}")
 
 
+def printable(text: str) -> str:
+    """Replace what no UTF-8 file can hold.
+
+    A file's name may be any bytes, and JSON may name half of a character: Python keeps both.
+    """
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
 def check_output(path: Path | None, endings: Collection[str] | None = None) -> None:
     """Raise DataError where a file cannot be written; call it before hours of work.
 
