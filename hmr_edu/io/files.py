@@ -57,7 +57,8 @@ def check_input(path: str | Path, what: str = "file") -> Path:
 
 def check_name(name: str, option: str) -> None:
     """Raise DataError, naming the option, where a name is no name of one file or folder."""
-    parts = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
+    windows = PureWindowsPath(name)
+    parts = {*PurePosixPath(name).parts, *windows.parts, windows.name}
     if parts != {name} or name in (".", "..") or not name.isprintable() or not name.strip():
         raise DataError(f"{option} must be the name of one file or folder, not {name!r:.60}")
     if len(os.fsencode(name)) > _LONGEST_NAME:
@@ -69,7 +70,7 @@ def printable(text: str) -> str:
 
     A file's name may be any bytes, and JSON may name half of a character: Python keeps both.
     """
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def check_output(path: Path | None, endings: Collection[str] | None = None) -> None:
@@ -165,5 +166,9 @@ def _explain_full_disk(temporary: Path, path: Path, error: Exception) -> None:
             os.fsync(file.fileno())
     except OSError as full:
         raise OSError(full.errno, f"cannot be written, {full.strerror}", str(path)) from None
-    if isinstance(error, OSError) and error.filename is None and error.errno is not None:
-        raise OSError(error.errno, error.strerror, str(path)) from None
+    # safetensors gives the space back before it fails, and only says why.
+    said = re.search(r"\(os error (\d+)\)", str(error))
+    number = error.errno if isinstance(error, OSError) else said and int(said[1])
+    if number and getattr(error, "filename", None) is None:
+        reason = f"cannot be written, {os.strerror(number)}"
+        raise OSError(number, reason, str(path)) from None

@@ -52,11 +52,18 @@ class Environment(TypedDict):
     commit: str | None
     cpu: str
     gpu: str | None
-    threads: Annotated[int, Range(1)]
+    threads: Annotated[int, Range(1, 65_536)]
     python: str
     torch: str
     numpy: str
     hmr_edu: str
+
+
+class Start(TypedDict):
+    """start.json: the weights that the run started from, and how they were made, if known."""
+
+    sha256: str
+    provenance: dict[str, Any] | None
 
 
 class Line(TypedDict):
@@ -132,6 +139,8 @@ def read_optional(folder: Path, name: str, annotation: Any) -> Any:
 def read_evaluation(folder: Path) -> dict[str, Any]:
     """Read evaluation.json of a finished run. Raises as `read_record`."""
     value = read_record(folder, EVALUATION, Evaluation)
+    if not value:
+        raise DataError(f"{folder / EVALUATION}: no test set is in it")
     check_type(value, dict[str, Numbers], str(folder / EVALUATION))
     return value
 
@@ -172,7 +181,7 @@ def read_whole_log(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     if log.damaged:
         numbers = listed(log.damaged)
         raise DataError(f"{path}: line {numbers} is not a step of a run: mend it or take it out")
-    if log.torn:
+    if log.torn and log.lines:
         print(f"{path}: the last line is cut off, and left out", file=sys.stderr)
     return log.lines
 
@@ -239,6 +248,7 @@ __all__ = [
     "Line",
     "Log",
     "Samples",
+    "Start",
     "TimedLine",
     "listed",
     "read_evaluation",

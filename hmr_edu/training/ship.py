@@ -28,6 +28,7 @@ from hmr_edu.training.records import (
     START,
     Config,
     Environment,
+    Start,
     TimedLine,
     read_evaluation,
     read_optional,
@@ -62,7 +63,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     config = read_record(run, CONFIG, Config)
     environment = read_record(run, ENVIRONMENT, Environment)
     evaluation = read_evaluation(run)
-    start = read_optional(run, START, dict[str, Any])
+    start = read_optional(run, START, Start)
     last = _last_line(run)
     path = out / f"{name}.safetensors"
     exact = load_pretrained(weights)

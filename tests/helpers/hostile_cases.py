@@ -409,7 +409,8 @@ def _ships(good: Path) -> Iterator[Case]:
     damages["environment.json"].pop("word for value")
     for keys in (("test-prior",), ("test-prior", "about"), ("test-prior", "baselines")):
         for name, damage in json_damages(*keys).items():
-            if "value" in name or "missing" in name:
+            fine = keys[-1] == "baselines" and name == "object for value"
+            if not fine and ("value" in name or "missing" in name):
                 damages["evaluation.json"][f"{keys[-1]}, {name}"] = damage
     for keys in (("test-prior", "after", "steps"), ("test-prior", "after", "pa_mpjpe")):
         for name, damage in json_damages(*keys).items():
