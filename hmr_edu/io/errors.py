@@ -8,7 +8,7 @@ import re
 LONGEST = 200
 # Where in its source a library found the fault: nobody needs to know.
 _PLACES = re.compile(
-    r"^\[enforce fail at [^\]]*\]\.? ?|^Error\(s\) in loading state_dict for \w+:$"
+    r"^\[enforce fail at [^\]]*\][. ]*|^Error\(s\) in loading state_dict for \w+:$"
 )
 
 

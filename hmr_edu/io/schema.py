@@ -99,8 +99,13 @@ def _first_misfit(value: Any, annotation: Any) -> tuple[str, Any, Any] | None:
     elif get_origin(annotation) is list and isinstance(value, list):
         parts = [(f"entry {i}", part, arguments[0]) for i, part in enumerate(value)]
     elif get_origin(annotation) is dict and isinstance(value, Mapping):
-        parts = [(f"`{key:.60}`", part, arguments[1]) for key, part in value.items()]
+        parts = [(f"the name {shown(key)}", key, arguments[0]) for key in value]
+        parts += [(f"`{_name(key)}`", part, arguments[1]) for key, part in value.items()]
     return next((part for part in parts if not _fits(part[1], part[2])), None)
+
+
+def _name(key: Any) -> str:
+    return shown(key)[1:-1] if isinstance(key, str) else shown(key)
 
 
 class _Missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -14,7 +15,9 @@ from hmr_edu.hmr import weights_path
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder, check_input, check_name
 from hmr_edu.io.ranges import check_ranges
-from hmr_edu.training.config import TrainConfig
+from hmr_edu.training.checkpoint import load_checkpoint
+from hmr_edu.training.config import TrainConfig, as_record
+from hmr_edu.training.records import CONFIG, METRICS, Config, read_optional, read_whole_log
 
 # Sources of poses that are no files.
 POSES = ("prior", "bent")
@@ -60,6 +63,21 @@ def _check_files(config: TrainConfig) -> None:
         with torch.device("meta"):
             backbone = ResNet(config.model.encoder, config.model.width, config.model.stem)
         backbone.read(config.backbone)
+
+
+def check_begun(config: TrainConfig) -> None:
+    """Read the records of a run that will be resumed, before anything is set up.
+
+    Raises DataError that names the file which is damaged, or the option which has changed.
+    """
+    folder = config.folder
+    if load_checkpoint(folder) is None:
+        return
+    begun = read_optional(folder, CONFIG, Config)
+    if begun is not None:
+        check_same_run(begun, as_record(config), str(folder))
+    if os.path.lexists(folder / METRICS):
+        read_whole_log(folder, say=False)
 
 
 def check_same_run(begun: dict[str, Any], now: dict[str, Any], folder: str) -> None:

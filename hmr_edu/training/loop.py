@@ -36,7 +36,7 @@ from hmr_edu.io.provenance import environment
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.adversarial import Adversary, adversarial_step, critic_weights
 from hmr_edu.training.checkpoint import NAME, check_parts, load_checkpoint, save_checkpoint
-from hmr_edu.training.checks import check_options, check_same_run
+from hmr_edu.training.checks import check_begun, check_options
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.divergence import check_losses, check_state
 from hmr_edu.training.log import Log
@@ -47,8 +47,6 @@ from hmr_edu.training.records import (
     ENVIRONMENT,
     EVALUATION,
     START,
-    Config,
-    read_optional,
 )
 from hmr_edu.training.samples import save_samples
 from hmr_edu.training.setup import build_networks, origin, pose_source, precision
@@ -69,6 +67,8 @@ class Trainer:
         one process in a step. Raises DataError on options that no run can have.
         """
         check_options(config)
+        if config.resume:
+            check_begun(config)
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -299,9 +299,6 @@ class Trainer:
         c = self.config
         state = load_checkpoint(c.folder) if c.resume else None
         if state is not None:
-            begun = read_optional(c.folder, CONFIG, Config)
-            if begun is not None:
-                check_same_run(begun, as_record(c), str(c.folder))
             check_parts(c.folder / NAME, state, self._parts())
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])

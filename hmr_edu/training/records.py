@@ -172,16 +172,16 @@ def read_log(folder: Path) -> Log:
     return Log(lines, spoiled[:-1] if torn else spoiled, torn)
 
 
-def read_whole_log(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+def read_whole_log(folder: Path, say: bool = True) -> list[tuple[str, dict[str, Any]]]:
     """Read the lines of metrics.jsonl; a torn last line is dropped, and this is said.
 
-    Raises FileNotFoundError, or DataError that names the first damaged line.
+    Raises FileNotFoundError, or DataError that names the damaged lines.
     """
     log, path = read_log(folder), folder / METRICS
     if log.damaged:
         numbers = listed(log.damaged)
         raise DataError(f"{path}: line {numbers} is not a step of a run: mend it or take it out")
-    if log.torn and log.lines:
+    if log.torn and log.lines and say:
         print(f"{path}: the last line is cut off, and left out", file=sys.stderr)
     return log.lines
 

@@ -113,7 +113,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, writer):
     """The limit on a file's size stands for a full disk: both refuse the next byte."""
     big = {"a": torch.arange(2_000_000.0)}
     save_checkpoint(tmp_path, {"step": 1, "seconds": 1.0})
-    (tmp_path / "file").write_text("old")
+    (tmp_path / "file.npz").write_text("old")
 
     def write() -> int:
         import signal
@@ -126,7 +126,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, writer):
         def command(arguments):
             if writer == "checkpoint":
                 save_checkpoint(tmp_path, {"step": 2, "seconds": 2.0, "model": big})
-            with atomic_write(tmp_path / "file") as temporary:
+            with atomic_write(tmp_path / "file.npz") as temporary:
                 if writer == "safetensors":
                     save_file(big, temporary)
                 elif writer == "npz":
@@ -142,12 +142,12 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, writer):
         return main(["ship"])
 
     outcome = attempt(write)
-    file = "checkpoint.pt" if writer == "checkpoint" else "file"
+    file = "checkpoint.pt" if writer == "checkpoint" else "file.npz"
     assert outcome.fault(file) == ""
     assert "File too large" in outcome.said
     assert load_checkpoint(tmp_path)["step"] == 1
-    assert (tmp_path / "file").read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "file"]
+    assert (tmp_path / "file.npz").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "file.npz"]
 
 
 def test_the_first_meaning_of_long_messages():
