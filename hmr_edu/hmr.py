@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -278,7 +279,8 @@ def widened(narrow: Tensor, wide: Tensor) -> Tensor:
 def weights_path(name_or_path: str | Path) -> Path:
     """Return the file of weights that are shipped by name, or the path itself."""
     path = Path(name_or_path)
-    named = path.suffix == ".safetensors" or (path.suffix and path.is_file())
+    there = os.path.lexists(path) and not path.is_dir()
+    named = path.suffix == ".safetensors" or (path.suffix and there)
     return path if named else WEIGHTS / f"{name_or_path}.safetensors"
 
 

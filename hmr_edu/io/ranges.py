@@ -125,4 +125,9 @@ def _check(name: str, value: Any, annotation: Any) -> None:
     for range_ in getattr(annotation, "__metadata__", ()):
         if isinstance(range_, Range) and not range_.allows(value):
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            raise DataError(f"{name} must be {range_}, not {shown:.60}")
+            finite = "" if range_.high < math.inf or not _endless(value) else " and finite"
+            raise DataError(f"{name} must be {range_}{finite}, not {shown:.60}")
+
+
+def _endless(value: Any) -> bool:
+    return isinstance(value, float) and math.isinf(value)
