@@ -75,8 +75,7 @@ def nothing_is_set_up(monkeypatch):
 def test_a_training_with_an_impossible_option(capsys, tmp_path, option, values):
     said = failing(capsys, "train", "cpu", "--out", tmp_path, f"{option}", *values)
     assert len(said.splitlines()) == 1
-    named = option if "appearance" not in option else option.removeprefix("--data.appearance.")
-    assert named.replace("-size", "_size").lstrip("-").split("_")[0] in said.replace("-", "_")
+    assert option in said
     assert "must" in said or values[0] in said
     assert not list(tmp_path.iterdir())
 

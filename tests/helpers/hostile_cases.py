@@ -455,8 +455,8 @@ def _checkpoint(change: Callable[[dict], Any]) -> Damage:
         import torch
 
         state = torch.load(path, weights_only=True)
-        state = change(state) or state
-        torch.save(state, path)
+        made = change(state)
+        torch.save(state if made is None else made, path)
 
     return damage
 

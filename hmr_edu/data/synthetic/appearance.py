@@ -86,9 +86,6 @@ class AppearanceConfig:
     # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
 
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
 
 # "full" is for training. "clear" has nothing in front of people, and a perfect camera. "plain" has
 # a studio as well; the preset `cpu` and the lessons use it.
@@ -119,8 +116,8 @@ class Shaded(NamedTuple):
 class Appearance:
     """Dresses, lights and photographs one body, given what each pixel sees of it.
 
-    Raises ValueError on an unknown name, FileNotFoundError or DataError on a folder of photographs
-    that cannot be used.
+    Raises ValueError on an unknown name, DataError on a number outside its range, FileNotFoundError
+    or DataError on a folder of photographs that cannot be used.
 
     Args:
         body: the body, whose rest shape the clothes are painted on.
@@ -134,6 +131,7 @@ class Appearance:
                     f"unknown appearance {config!r}: choose from {', '.join(APPEARANCES)}"
                 )
             config = APPEARANCES[config]
+        check_ranges(config)
         self.config = config
         landmarks = RestLandmarks.of(body)
         self._charts = body_chart(landmarks), head_chart(landmarks)
