@@ -6,12 +6,11 @@ hold three gigabytes of zeros.
 
 from __future__ import annotations
 
-import io
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -109,7 +108,7 @@ def _read(
     return arrays
 
 
-def _header(member: io.BufferedIOBase, key: str) -> Header:
+def _header(member: Any, key: str) -> Header:
     """Read the header of an npy member; raise DataError where it is no plain array."""
     try:
         major, _ = np.lib.format.read_magic(member)

@@ -26,7 +26,7 @@ def read_torch_file(path: str | Path, what: str) -> Any:
         return read_torch(file, f"{path}: no {what} that can be read")
 
 
-def read_torch(file: io.BufferedIOBase, complaint: str) -> Any:
+def read_torch(file: Any, complaint: str) -> Any:
     """Read tensors from an open file; raise DataError, which begins with a complaint."""
     try:
         _check_sizes(file)
@@ -43,7 +43,7 @@ def read_torch(file: io.BufferedIOBase, complaint: str) -> Any:
         raise DataError(f"{complaint} ({first_meaning(error)})") from None
 
 
-def _check_sizes(file: io.BufferedIOBase) -> None:
+def _check_sizes(file: Any) -> None:
     """Raise DataError on an archive that grows when it is unpacked: PyTorch compresses nothing."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)

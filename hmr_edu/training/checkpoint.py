@@ -99,6 +99,9 @@ def check_parts(path: Path, state: Mapping[str, Any], parts: Mapping[str, Any]) 
             check_state(saved, part.state_dict(), f"{where}.")
         else:
             _check_optimizer(saved, getattr(part, "optimizer", part), where)
+            # Critics may not have learnt yet; the network has.
+            if state["step"] and not saved["state"] and name != "critic_optimizer":
+                raise DataError(f"{where}.state is empty, after {state['step']} steps")
 
 
 def _check_optimizer(saved: dict[str, Any], own: torch.optim.Optimizer, where: str) -> None:

@@ -124,6 +124,7 @@ def spoilt(state: dict, place: str, value: object) -> None:
         ("model/more", torch.zeros(1)),
         ("optimizer_0", None),
         ("optimizer_0/state", []),
+        ("optimizer_0/state", {}),
         ("optimizer_0/state/0", {}),
         ("optimizer_0/state/99", {}),
         ("optimizer_0/state/0/exp_avg", torch.zeros(3)),
