@@ -15,7 +15,7 @@ from hmr_edu.io.files import atomic_write
 from hmr_edu.io.schema import check_type, shown
 from hmr_edu.io.torchfile import read_torch_file
 from hmr_edu.io.weights import check_state, check_tensor
-from hmr_edu.training.records import Seconds, Total
+from hmr_edu.training.run_records import Seconds, Total
 
 NAME = "checkpoint.pt"
 # What an optimiser remembers of each parameter.

@@ -17,7 +17,7 @@ from hmr_edu.io.files import check_folder, check_input, check_name
 from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.checkpoint import load_checkpoint
 from hmr_edu.training.config import TrainConfig, as_record
-from hmr_edu.training.records import CONFIG, METRICS, Config, read_optional, read_whole_log
+from hmr_edu.training.run_records import CONFIG, METRICS, Config, read_optional, read_whole_log
 
 # Sources of poses that are no files.
 POSES = ("prior", "bent")

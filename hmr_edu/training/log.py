@@ -9,7 +9,7 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from hmr_edu.io.files import atomic_write
-from hmr_edu.training.records import METRICS, read_whole_log
+from hmr_edu.training.run_records import METRICS, read_whole_log
 
 
 class Log:

@@ -20,7 +20,7 @@ from hmr_edu.io.provenance import sha256
 from hmr_edu.io.schema import check_type
 from hmr_edu.keypoints import LSP
 from hmr_edu.metrics import mpjpe
-from hmr_edu.training.records import (
+from hmr_edu.training.run_records import (
     CONFIG,
     ENVIRONMENT,
     EVALUATION,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hmr_edu.io.errors import DataError
-from hmr_edu.training.records import (
+from hmr_edu.training.run_records import (
     CONFIG,
     ENVIRONMENT,
     EVALUATION,

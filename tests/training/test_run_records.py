@@ -10,7 +10,7 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.training.checkpoint import NAME, check_parts, load_checkpoint, save_checkpoint
 from hmr_edu.training.divergence import NonFiniteLossError, check_losses, check_state
 from hmr_edu.training.log import Log
-from hmr_edu.training.records import METRICS, read_log, read_whole_log
+from hmr_edu.training.run_records import METRICS, read_log, read_whole_log
 
 
 def line(step: int) -> str:
