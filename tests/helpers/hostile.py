@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
 import signal
@@ -113,17 +114,17 @@ def attempt(call: Callable[[], int], seconds: int = SECONDS) -> Outcome:
             time.sleep(0.005)
         took = time.monotonic() - began
         errors.seek(0)
-        said, _, grown = errors.read().decode(errors="replace").rpartition("\n@")
+        said, *grown = re.split(r"\n@(-?[\d.]+)", errors.read().decode(errors="replace"))
     if ended == "in time" and os.WIFSIGNALED(status):
         ended = f"killed by signal {os.WTERMSIG(status)}"
     code = os.waitstatus_to_exitcode(status) if ended == "in time" else None
-    return Outcome(code, _without_bars(said), took, float(grown or 0), ended)
+    return Outcome(code, _without_bars(said), took, float(grown[0]) if grown else 0.0, ended)
 
 
 def _without_bars(said: str) -> str:
     """Leave out progress bars, which overwrite themselves."""
-    lines = [line.rpartition("\r")[2] for line in said.splitlines()]
-    return "\n".join(line for line in lines if line.strip() and "it/s" not in line)
+    lines = [line.rpartition("\r")[2] for line in said.split("\n")]
+    return "\n".join(line for line in lines if line.strip() and not re.search(r"\d%\|", line))
 
 
 # ------------------------------------------------------------------ damage to any file

@@ -543,7 +543,12 @@ def _resumes(good: Path) -> Iterator[Case]:
         "checkpoint.pt": ANY_FILE | _checkpoints(),
         "config.json": ANY_FILE
         | json_damages("seed")
-        | {f"model, {n}": d for n, d in json_damages("model").items() if "value" in n},
+        # Options that the record does not name are those of a version before them.
+        | {
+            f"model, {n}": d
+            for n, d in json_damages("model").items()
+            if "value" in n and n != "object for value"
+        },
         "metrics.jsonl": {
             # What a power cut leaves, and what is lost, are no damage.
             n: d
