@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.hostile import attempt
+from helpers.attempts import attempt
 from safetensors.torch import save_file
 
 from hmr_edu.io import DataError, atomic_write, check_input, check_name, first_meaning, write_json

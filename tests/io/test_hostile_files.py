@@ -6,7 +6,7 @@ Each file is read in a process of its own, which is ended when it takes too long
 import sys
 
 import pytest
-from helpers.hostile import attempt
+from helpers.attempts import attempt
 from helpers.hostile_cases import KINDS, cases, make_samples, undamaged
 
 pytestmark = [

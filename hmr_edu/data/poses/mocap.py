@@ -76,11 +76,11 @@ def load_mocap(path: str | Path) -> Mocap:
     else:
         pose, clips, names = _from_ours(path, arrays)
         fps = _number(path, "fps", arrays["fps"])
-    pose = np.ascontiguousarray(pose, dtype=np.float32)
     if not np.isfinite(pose).all():
         frame = int(np.argmax(~np.isfinite(pose).all(1)))
         raise DataError(f"{path}: frame {frame} of `poses` holds NaN or infinite values")
     _check_angles(path, pose)
+    pose = np.ascontiguousarray(pose, dtype=np.float32)
     return Mocap(torch.from_numpy(pose), torch.from_numpy(clips.astype(np.int64)), names, fps)
 
 
