@@ -242,9 +242,9 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     if packed.ndim != 2 or packed.shape[1] != len(rows):
         raise DataError(f"{path}: `cholesky` has shape {packed.shape}, expected (K, {len(rows)})")
     arrays["cholesky"] = np.zeros((len(packed), SIZE, SIZE), np.float32)
-    arrays["cholesky"][:, rows, columns] = packed
     try:
         with np.errstate(over="ignore"):  # infinite then, and named by the check
+            arrays["cholesky"][:, rows, columns] = packed
             tensors = [torch.from_numpy(arrays[name].astype(np.float32)) for name in ARRAYS]
         _check(*tensors)
     except DataError as error:
