@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
+from hmr_edu.io.ranges import Range, ranged
 from hmr_edu.io.tables import number_cell, text_table
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.presets import PRESETS
@@ -74,12 +75,13 @@ class StepShares:
         return f"{text_table(rows)}\n{rest}"
 
 
+@ranged
 def run_bench(
     body: str = "full",
-    batches: tuple[int, ...] = (1, 32, 256),
-    seconds: float = 2.0,
-    threads: int = 1,
-    gpu_batch: int = 4,
+    batches: Annotated[tuple[int, ...], Range(1, 65_536)] = (1, 32, 256),
+    seconds: Annotated[float, Range(0.001, 3600)] = 2.0,
+    threads: Annotated[int, Range(1, 1024)] = 1,
+    gpu_batch: Annotated[int, Range(1, 65_536)] = 4,
     device: Literal["cpu", "cuda"] = "cpu",
     out: Path | None = None,
 ) -> None:

@@ -8,13 +8,16 @@ from typing import Annotated
 
 import tyro
 
+from hmr_edu.io.ranges import Range, ranged
+
 
 def command(args: Sequence[str]) -> None:
     """Recover the body in a picture."""
 
+    @ranged
     def run(
         image: Annotated[Path, tyro.conf.Positional],
-        box: tuple[float, float, float, float] | None = None,
+        box: Annotated[tuple[float, float, float, float] | None, Range(-1e6, 1e6)] = None,
         weights: str = "resnet18",
         refine: bool = False,
         out: Path = Path("demo"),

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hmr_edu.encoder.heads import AverageHead, Features, SpatialHead
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import check_input
+from hmr_edu.io.torchfile import read_torch_file
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -158,10 +161,14 @@ class ResNet(nn.Module):
         return maps
 
     def load(self, path: str | Path) -> None:
-        """Load torchvision's weights of this ResNet (.safetensors, or .pth, read without pickle).
+        """Load torchvision's weights of this ResNet; see `read`."""
+        self.load_state_dict(self.read(path))
+
+    def read(self, path: str | Path) -> dict[str, Tensor]:
+        """Read torchvision's weights of this ResNet (.safetensors, or .pth, read without pickle).
 
         The classifier `fc.*` is left out. Raises FileNotFoundError, or DataError that names the
-        first key that is missing, unknown, of another shape or not finite; nothing is loaded then.
+        first key that is missing, unknown, of another shape or type, or not finite.
         """
         path = Path(path)
         weights = {k: v for k, v in _read_weights(path).items() if not k.startswith("fc.")}
@@ -169,7 +176,7 @@ class ResNet(nn.Module):
         for key in expected.keys() - weights.keys():
             # The oldest files have no such counters; nothing here depends on them.
             if key.endswith("num_batches_tracked"):
-                weights[key] = expected[key]
+                weights[key] = torch.zeros_like(expected[key], device="cpu")
         for key, tensor in expected.items():
             if key not in weights:
                 raise DataError(f"{path}: no {key}; the file holds another network")
@@ -178,12 +185,14 @@ class ResNet(nn.Module):
                     f"{path}: {key} has shape {list(weights[key].shape)}, this backbone's has "
                     f"{list(tensor.shape)}; name, width and stem must be those of the file"
                 )
+            if weights[key].is_floating_point() != tensor.is_floating_point():
+                raise DataError(f"{path}: {key} is {weights[key].dtype}, not {tensor.dtype}")
             if not weights[key].isfinite().all():
                 raise DataError(f"{path}: {key} is not finite; the file is damaged")
         unknown = sorted(weights.keys() - expected.keys())
         if unknown:
             raise DataError(f"{path}: {unknown[0]} is no part of this backbone; another network?")
-        self.load_state_dict(weights)
+        return weights
 
 
 class Encoder(nn.Module):
@@ -270,17 +279,17 @@ def _check_images(images: Tensor, size: int) -> None:
 
 
 def _read_weights(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file of backbone weights")
-    try:
-        if path.suffix == ".safetensors":
-            weights = load_file(path)
-        else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged files fail inside torch in a dozen ways
-        raise DataError(
-            f"{path}: cannot be read as weights (truncated, or more than tensors inside)"
-        ) from error
-    if not isinstance(weights, Mapping) or not all(torch.is_tensor(v) for v in weights.values()):
+    what = "file of backbone weights"
+    if path.suffix != ".safetensors":
+        weights = read_torch_file(path, what)
+    else:
+        try:
+            weights = load_file(check_input(path, what))
+        except SafetensorError as error:
+            raise DataError(f"{path}: no {what} that can be read ({error})") from None
+    plain = isinstance(weights, Mapping) and all(
+        isinstance(name, str) and torch.is_tensor(value) for name, value in weights.items()
+    )
+    if not plain:
         raise DataError(f"{path}: holds no plain state dict (names to tensors)")
     return weights

@@ -1,5 +1,5 @@
-from .errors import DataError
-from .files import atomic_write, check_folder, check_output
+from .errors import DataError, first_meaning
+from .files import atomic_write, check_folder, check_input, check_name, check_output
 from .jsonfile import read_json, write_json
 from .npz import read_arrays
 from .provenance import cpu_name, environment, sha256
@@ -10,9 +10,12 @@ __all__ = [
     "DataError",
     "atomic_write",
     "check_folder",
+    "check_input",
+    "check_name",
     "check_output",
     "cpu_name",
     "environment",
+    "first_meaning",
     "markdown_table",
     "number_cell",
     "pack",

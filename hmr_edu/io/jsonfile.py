@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hmr_edu.io.errors import DataError
-from hmr_edu.io.files import atomic_write
+from hmr_edu.io.errors import DataError, first_meaning
+from hmr_edu.io.files import atomic_write, check_input
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -16,14 +16,13 @@ def read_json(path: Path, what: str) -> Any:
     Raises FileNotFoundError that says `what` is missing, DataError when the file is not JSON, and
     when an object has a key twice: Python would drop the first value in silence.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no {what} {path}")
+    check_input(path, what)
     try:
         return json.loads(path.read_bytes(), object_pairs_hook=_once)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:  # not JSON, not text, nested without end
-        raise DataError(f"{path}: not JSON ({error})") from None
+        raise DataError(f"{path}: not JSON ({first_meaning(error)})") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

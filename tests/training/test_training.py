@@ -403,11 +403,11 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
     ("change", "words"),
     [
         ({"images": 0}, "--images must be 1 or more, not 0"),
-        ({"minutes": 0.0}, "--minutes must be more than 0, not 0.0"),
+        ({"minutes": 0.0}, "--minutes must be above 0 and at most 5,000,000, not 0.0"),
         ({"log_every": 0}, "--log-every must be 1 or more"),
-        ({"seed": -1}, "--seed must be 0 or more"),
-        ({"workers": -1}, "--workers must be 0 or more"),
-        ({"test_images": -3}, "--test-images must be 0 or more"),
+        ({"seed": -1}, "--seed must be between 0 and 4,294,967,295, not -1"),
+        ({"workers": -1}, "--workers must be between 0 and 1024, not -1"),
+        ({"test_images": -3}, "--test-images must be between 0 and 10,000,000, not -3"),
         ({"model.dropout": 2.0}, "--model.dropout must be at least 0 and below 1"),
         ({"model.iterations": 2}, r"--loss.steps: 2 steps need 2 weights, got 3"),
         ({"optimizer.critic_every": 0}, "--optimizer.critic-every must be 1 or more"),
@@ -416,10 +416,10 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
         ({"data.image_size": 2000}, "--data.image-size must be between 1 and 1024, not 2000"),
         (
             {"data.fill": (0.0, 0.0)},
-            "--data.fill must be two numbers, each more than 0.*not 0.0 0.0",
+            "--data.fill must be two numbers, each between 0.01 and 100.*not 0.0 0.0",
         ),
         ({"data.inverse_focal": (0.4, 0.1)}, "--data.inverse-focal must be two numbers"),
-        ({"data.batch_size": 0}, "--data.batch-size must be 1 or more"),
+        ({"data.batch_size": 0}, "--data.batch-size must be between 1 and 65,536"),
     ],
 )
 def test_options_that_no_run_can_have_are_named_before_any_work(tmp_path, change, words):

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from hmr_edu.data.poses.mocap import split_root
+from hmr_edu.data.poses.mocap import LARGEST_ANGLE, split_root
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
 from hmr_edu.keypoints import SMPL_JOINTS, flip_pose
@@ -25,6 +25,8 @@ BODY = 69  # 23 joints besides the root
 SIZE = BODY + 2  # and the lean of the root, whose rotation about Y is always zero
 # A draw outside the joint limits is repeated this often; then it is clamped to the limits.
 ROUNDS = 30
+# Bytes of its arrays: a thousand components have 200 million.
+LARGEST_FILE = 2**28
 BLOCK = 2048
 ALL = torch.arange(SIZE)
 # The features of the left arm and of the right arm, from collar to hand.
@@ -230,8 +232,8 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     Raises FileNotFoundError when there is no such file, DataError when it is not a pose prior.
     """
     path = SHIPPED if path is None else Path(path)
-    arrays = read_arrays(path, ("format", *ARRAYS))
-    if str(arrays["format"]) != FORMAT:
+    arrays = read_arrays(path, ("format", *ARRAYS), largest=LARGEST_FILE)
+    if arrays["format"].ndim or str(arrays["format"]) != FORMAT:
         raise DataError(f"{path}: not a pose prior (its `format` is not {FORMAT!r})")
     if any(arrays[name].dtype.kind != "f" for name in ARRAYS):
         raise DataError(f"{path}: the arrays of a pose prior must be floating point")
@@ -240,9 +242,10 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     if packed.ndim != 2 or packed.shape[1] != len(rows):
         raise DataError(f"{path}: `cholesky` has shape {packed.shape}, expected (K, {len(rows)})")
     arrays["cholesky"] = np.zeros((len(packed), SIZE, SIZE), np.float32)
-    arrays["cholesky"][:, rows, columns] = packed
     try:
-        tensors = [torch.from_numpy(arrays[name].astype(np.float32)) for name in ARRAYS]
+        with np.errstate(over="ignore"):  # infinite then, and named by the check
+            arrays["cholesky"][:, rows, columns] = packed
+            tensors = [torch.from_numpy(arrays[name].astype(np.float32)) for name in ARRAYS]
         _check(*tensors)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
@@ -280,6 +283,8 @@ def _check(weights: Tensor, means: Tensor, cholesky: Tensor, low: Tensor, high: 
             raise DataError(f"{name} has shape {tuple(value.shape)}, expected {shape}, K >= 1")
         if not torch.isfinite(value).all():
             raise DataError(f"{name} holds NaN or infinite values")
+    if means.abs().max() > LARGEST_ANGLE:
+        raise DataError(f"means reach {float(means.abs().max()):.6g}; radians are expected")
     if (weights <= 0).any() or abs(float(weights.sum()) - 1) > 1e-3:
         raise DataError("weights must be positive and sum to 1")
     if (torch.diagonal(cholesky, dim1=-2, dim2=-1) <= 0).any():
