@@ -1,7 +1,8 @@
 """Rotations: axis-angle, matrices, the 6D form, and the angle between two rotations.
 
 Symbols: v axis-angle, t = |v| its angle, K = [v]x the matrix of the cross product with v.
-All functions are differentiable, take any batch shape, and work in the dtype they are given.
+All functions are differentiable, take any batch shape, and return the dtype they are given. They
+compute in float32 at least, also inside autocast (`hmr_edu.io.precision`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from hmr_edu.io.precision import float32_inside
+
 # Below this t^2 (0.6 degrees) the closed forms are replaced by their series: three terms are then
 # exact in float64 up to the second derivative, where dividing by t would cancel the digits.
 SMALL_SQUARED = 1e-4
 
 
+@float32_inside
 def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Convert axis-angle vectors [..., 3] (radians) into rotation matrices: Rodrigues' formula.
 
@@ -45,6 +49,7 @@ def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor,
     return identity + A[..., None] * K + B[..., None] * (K @ K)
 
 
+@float32_inside
 def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Convert rotation matrices [..., 3, 3] into axis-angle vectors [..., 3], angle in [0, pi].
 
@@ -82,6 +87,7 @@ def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
     return xyz * torch.where(small, series, 2 * torch.atan2(s, w) / s)
 
 
+@float32_inside
 def rotation_6d_to_matrix(rotation_6d: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     """Convert 6D rotations [..., 6] into matrices: Gram-Schmidt on the first two columns.
 
@@ -98,24 +104,75 @@ def rotation_6d_to_matrix(rotation_6d: Float[Tensor, "*batch 6"]) -> Float[Tenso
     return torch.stack((b1, b2, torch.linalg.cross(b1, b2)), dim=-1)
 
 
+@float32_inside
 def matrix_to_rotation_6d(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
     """Convert rotation matrices [..., 3, 3] into 6D rotations: the first two columns, [a1, a2]."""
     return torch.cat((matrix[..., 0], matrix[..., 1]), dim=-1)
 
 
+@float32_inside
 def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Return the rotation nearest to any 3x3 matrix (Frobenius norm).
 
     For a mean of rotation matrices this is the mean rotation. With M = U S V^T it is U diag(1, 1,
     det(U V^T)) V^T: if the nearest orthogonal matrix is a reflection, the direction that fits worst
     is reversed. Source: Hartley et al. 2013, "Rotation averaging", section 5.3.
+
+    Value and derivatives are right at every matrix that has one nearest rotation. Those of rank 1
+    or 0, and reflections whose two smallest singular values are equal, have many: one of them is
+    returned, and the gradient there is zero.
     """
-    U, _, Vt = torch.linalg.svd(matrix)
+    U, _, Vt = torch.linalg.svd(matrix.detach())
     worst = torch.ones_like(matrix[..., 0])
     worst[..., 2] = torch.linalg.det(U @ Vt).sign()
-    return (U * worst[..., None, :]) @ Vt
+    R = (U * worst[..., None, :]) @ Vt
+    return _with_derivatives(R, matrix)
 
 
+def _with_derivatives(
+    R: Float[Tensor, "*batch 3 3"], matrix: Float[Tensor, "*batch 3 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Return R, the nearest rotation, as a differentiable function of the matrix.
+
+    The derivative of U and V divides by the difference of singular values, which is zero at every
+    rotation. But R alone changes smoothly. It is the rotation for which P = R^T M is symmetric. If
+    P is not quite symmetric, turning R by the vector z makes it so, up to |z|^2, where
+
+        (tr(P) I - P) z = vee(P - P^T):
+
+    a step of Newton's method. At the solution it is zero, and its derivative is that of the
+    solution, because R itself counts as a constant. Two steps also give the second derivative. The
+    eigenvalues of tr(P) I - P are sums of two singular values of M, the last with its sign.
+    """
+    # The nearest rotation does not depend on the scale.
+    size = matrix.detach().abs().amax((-2, -1), keepdim=True)
+    M = matrix / torch.where(size == 0, 1.0, size)
+    identity = torch.eye(3, dtype=R.dtype, device=R.device)
+    turned = R
+    for _ in range(2):
+        P = turned.mT @ M
+        trace = P.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+        L = trace * identity - (P + P.mT) / 2
+        flat = torch.linalg.det(L.detach()) <= 8 * torch.finfo(R.dtype).eps * trace[..., 0, 0] ** 3
+        L = torch.where(flat[..., None, None], identity, L)
+        z = torch.linalg.solve(L, torch.where(flat[..., None], 0.0, 2 * _axial(P)))
+        turned = turned @ axis_angle_to_matrix(z)
+    return R + (turned - turned.detach())
+
+
+def _axial(D: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """Return the vector a for which [a]x is the antisymmetric part of a matrix."""
+    return 0.5 * torch.stack(
+        (
+            D[..., 2, 1] - D[..., 1, 2],
+            D[..., 0, 2] - D[..., 2, 0],
+            D[..., 1, 0] - D[..., 0, 1],
+        ),
+        dim=-1,
+    )
+
+
+@float32_inside
 def geodesic_angle(
     R1: Float[Tensor, "*#batch 3 3"], R2: Float[Tensor, "*#batch 3 3"]
 ) -> Float[Tensor, "*batch"]:
@@ -127,15 +184,7 @@ def geodesic_angle(
     """
     D = R1.mT @ R2
     # The antisymmetric part of D is sin(angle) times the axis.
-    axis_sin = 0.5 * torch.stack(
-        (
-            D[..., 2, 1] - D[..., 1, 2],
-            D[..., 0, 2] - D[..., 2, 0],
-            D[..., 1, 0] - D[..., 0, 1],
-        ),
-        dim=-1,
-    )
-    squared = axis_sin.square().sum(-1)
+    squared = _axial(D).square().sum(-1)
     zero = squared == 0
     sin = torch.where(zero, 0.0, squared.masked_fill(zero, 1.0).sqrt())
     cos = 0.5 * (D.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
