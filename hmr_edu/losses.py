@@ -2,7 +2,8 @@
 
 Each term is a mean over the labels that a batch has. Flags mark missing labels. A value in their
 place, NaN included, reaches neither the loss nor its gradient. A term without any label is 0
-(dividing by such a count is how russoale/hmr2.0#8 got NaN).
+(dividing by such a count is how russoale/hmr2.0#8 got NaN). Terms are summed in float32 at least,
+and losses have that dtype: sums of many float16 numbers overflow.
 
 A function measures one regression step; `step_weights` and `per_step` join the steps. `TERMS`, at
 the end of this file, is the registry: training, its options, tests and docs read it. A new loss
@@ -22,9 +23,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from hmr_edu.encoder.heads import cell_centres
+from hmr_edu.io.precision import at_least_float32
 from hmr_edu.keypoints import HIPS, align_root
 
 
+@at_least_float32
 def keypoints2d_loss(
     pred: Float[Tensor, "batch points 2"],
     target: Float[Tensor, "batch points 2"],
@@ -38,6 +41,7 @@ def keypoints2d_loss(
     return _weighted_mean((pred - _known(target, weight > 0)).abs(), weight)
 
 
+@at_least_float32
 def keypoints3d_loss(
     pred: Float[Tensor, "batch points 3"],
     target: Float[Tensor, "batch points 3"],
@@ -68,6 +72,7 @@ def keypoints3d_loss(
     raise ValueError(f'norm must be "l1" or "mse", got {norm!r}')
 
 
+@at_least_float32
 def theta_loss(
     rotations: Float[Tensor, "batch joints 3 3"],
     betas: Float[Tensor, "batch 10"],
@@ -93,6 +98,7 @@ def theta_loss(
     )
 
 
+@at_least_float32
 def mesh_loss(
     pred: Float[Tensor, "batch vertices 3"],
     target: Float[Tensor, "batch vertices 3"],
@@ -117,6 +123,7 @@ def mesh_loss(
     return _weighted_mean((pred - target).abs(), known)
 
 
+@at_least_float32
 def heatmap_loss(
     logits: Float[Tensor, "batch points height width"],
     target: Float[Tensor, "batch points 2"],
@@ -145,6 +152,7 @@ def heatmap_loss(
     return _weighted_mean(divergence, visibility * inside)
 
 
+@at_least_float32
 def depth_loss(
     pred: Float[Tensor, "batch points"],
     target: Float[Tensor, "batch points 3"],
@@ -159,6 +167,7 @@ def depth_loss(
     return _weighted_mean((pred - depth).abs(), known)
 
 
+@at_least_float32
 def parts_loss(
     logits: Float[Tensor, "batch parts height width"],
     target: Integer[Tensor, "batch image_height image_width"],
@@ -201,6 +210,7 @@ def step_weights(steps: str | Sequence[float | int], iterations: int) -> list[fl
     return weights
 
 
+@at_least_float32
 def per_step(
     losses: Sequence[Float[Tensor, ""]], weights: Sequence[float | int]
 ) -> Float[Tensor, ""]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hmr_edu.io.precision import at_least
 from hmr_edu.rotations import (
     axis_angle_to_matrix,
     matrix_to_axis_angle,
@@ -31,7 +31,7 @@ class RegressionStep:
     """The body of one regression step. Losses use `rotations`; `theta` is for reading.
 
     With a 6D state theta needs the logarithm of the rotations. Its gradient is bad near pi, where
-    the root of every upright person is. So theta is computed only when it is first read.
+    the root of every upright person is. So theta is computed when it is read.
     """
 
     camera: Float[Tensor, "batch 3"]
@@ -55,7 +55,7 @@ class RegressionStep:
         poses = [step.pose for step in steps if step.pose is not None]
         return cls(camera, rotations, betas, torch.cat(poses) if poses else None)
 
-    @cached_property
+    @property
     def theta(self) -> Float[Tensor, "batch 85"]:
         """Camera, axis-angle pose and betas, [B, 85]."""
         pose = self.pose
@@ -141,6 +141,9 @@ class ThetaRegressor(nn.Module):
         `iterations` takes more or fewer steps than the regressor was built for. Raises ValueError
         when there are not `feature_dim` features, and on another number of steps without
         shared weights.
+
+        A network of half precision computes its corrections in half precision. Their sum is
+        float32.
         """
         if features.shape[1:] != (self.feature_dim,):
             raise ValueError(
@@ -157,10 +160,11 @@ class ThetaRegressor(nn.Module):
                 f"a regressor of {self.iterations} steps with weights of their own cannot take "
                 f"{iterations}; share_weights=True can"
             )
-        state = self.mean_state.expand(len(features), -1)
+        dtype = self.mean_state.dtype
+        state = self.mean_state.to(at_least(dtype)).expand(len(features), -1)
         steps = []
         for perceptron in perceptrons:
-            state = state + perceptron(torch.cat((features, state), dim=1))
+            state = state + perceptron(torch.cat((features, state), dim=1).to(dtype))
             steps.append(self.read(state))
         return steps
 

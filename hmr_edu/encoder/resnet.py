@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from hmr_edu.encoder.heads import AverageHead, Features, SpatialHead
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.precision import holds
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -234,13 +235,14 @@ class Encoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Features:
-        """Encode RGB images in [0, 1].
+        """Encode RGB images in [0, 1], in any floating dtype: they get the network's.
 
         Raises ValueError when `images` is not a floating [B, 3, image_size, image_size]. On the
         CPU, where the check costs almost nothing, also when a value is NaN or outside [0, 1].
         """
         _check_images(images, self.image_size)
-        images = images.contiguous(memory_format=torch.channels_last)
+        # Channels last in memory; inside `torch.vmap`, `contiguous` knows no `memory_format`.
+        images = images.to(self.mean.dtype).movedim(1, -1).contiguous().movedim(-1, 1)
         return self.head(self.backbone((images - self.mean) / self.std))
 
 
@@ -263,9 +265,10 @@ def _check_images(images: Tensor, size: int) -> None:
         raise ValueError(f"images must be floating, RGB in [0, 1], got {images.dtype}")
     # On a GPU, reading a value back would make the program wait for all work queued so far. The
     # margin is for the rounding of resampling.
-    if images.device.type == "cpu" and images.numel() and not torch.compiler.is_compiling():
-        low, high = (extreme.item() for extreme in images.detach().aminmax())
-        if not (low >= -0.01 and high <= 1.01):  # also True of NaN
+    if images.device.type == "cpu" and images.numel():
+        low, high = images.detach().aminmax()
+        if not holds((low >= -0.01) & (high <= 1.01)):  # also of NaN
+            low, high = low.item(), high.item()
             raise ValueError(f"images must be in [0, 1], got values from {low:.4g} to {high:.4g}")
 
 

@@ -30,6 +30,7 @@ from hmr_edu.data.poses.prior import PosePrior, load_pose_prior
 from hmr_edu.encoder.heads import cell_centres
 from hmr_edu.fitting.flip_test import run_flip_test
 from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.io.precision import at_least_float32
 from hmr_edu.keypoints import align_root
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.theta import join_theta, split_theta
@@ -82,6 +83,7 @@ class Fit(NamedTuple):
     start_energy: Float[Tensor, " batch"]
 
 
+@at_least_float32
 def heatmap_evidence(heatmaps: Float[Tensor, "batch 19 height width"]) -> Evidence:
     """Make evidence from a network's heat-maps (logits, over the crop).
 
@@ -103,6 +105,7 @@ def heatmap_evidence(heatmaps: Float[Tensor, "batch 19 height width"]) -> Eviden
     return energy
 
 
+@at_least_float32
 def keypoint_evidence(
     keypoints2d: Float[Tensor, "batch 19 2"], confidence: Float[Tensor, "batch 19"]
 ) -> Evidence:
@@ -126,6 +129,7 @@ def _robust(squared: Tensor, sigma: float, outlier: float) -> Tensor:
     return squared / (1 + squared / outlier**2) / (2 * sigma**2)
 
 
+@at_least_float32
 def fit(
     body: SMPL,
     theta: Float[Tensor, "batch 85"],
@@ -200,6 +204,7 @@ def fit(
     return Fit(join_theta(camera, torch.cat((root, joints), 1), betas), lowest, start_energy)
 
 
+@at_least_float32
 def fit_to_keypoints(
     body: SMPL,
     starts: Sequence[Float[Tensor, "batch 85"]],

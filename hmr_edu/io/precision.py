@@ -104,22 +104,24 @@ def _promoted(tensors: list[Tensor]) -> torch.dtype:
     return reduce(torch.promote_types, (tensor.dtype for tensor in arrays))
 
 
-def _floating(values: tuple[Any, ...]) -> list[Tensor]:
-    """Return the floating tensors among values and tuples of values."""
-    found = []
+def _floating(values: tuple[Any, ...] | list[Any]) -> list[Tensor]:
+    """Return the floating tensors among values, tuples and lists."""
+    found: list[Tensor] = []
     for value in values:
         if isinstance(value, Tensor):
             if value.is_floating_point():
                 found.append(value)
-        elif isinstance(value, tuple):
+        elif isinstance(value, tuple | list):
             found += _floating(value)
     return found
 
 
 def _map(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """Apply a function to the floating tensors of a value, which may be a (named) tuple."""
+    """Apply a function to the floating tensors of a value, a list or a (named) tuple."""
     if isinstance(value, Tensor):
         return function(value) if value.is_floating_point() else value
+    if isinstance(value, list):
+        return [_map(function, part) for part in value]
     if isinstance(value, tuple):
         parts = [_map(function, part) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)

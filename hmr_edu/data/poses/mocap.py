@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
+from hmr_edu.io.precision import float32_inside
 from hmr_edu.keypoints import flip_pose
 
 POSE_SIZE = 72
@@ -97,6 +98,7 @@ def find_mocap(name: str) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
+@float32_inside
 def split_root(
     root: Float[Tensor, "*batch 3"],
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch 3"]]:

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from torch import Tensor
 
 from hmr_edu.data.poses.mocap import split_root
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
+from hmr_edu.io.precision import PreciseModule, at_least_float32, float32_inside
 from hmr_edu.keypoints import SMPL_JOINTS, flip_pose
 
 FORMAT = "hmr_edu pose prior 1"
@@ -26,7 +27,7 @@ SIZE = BODY + 2  # and the lean of the root, whose rotation about Y is always ze
 # A draw outside the joint limits is repeated this often; then it is clamped to the limits.
 ROUNDS = 30
 BLOCK = 2048
-ALL = torch.arange(SIZE)
+ALL = torch.arange(SIZE, device="cpu")
 # The features of the left arm and of the right arm, from collar to hand.
 ARM = ("collar", "shoulder", "elbow", "wrist", "hand")
 ARMS = tuple(
@@ -43,12 +44,14 @@ ARMS = tuple(
 LEAN = (np.pi / 4, 3 * np.pi / 4)
 
 
+@float32_inside
 def pose_to_features(pose: Float[Tensor, "*batch 72"]) -> Float[Tensor, "*batch 71"]:
     """Return the features of a pose: 23 joints, then the lean of the root (x and z), no yaw."""
     _, tilt = split_root(pose[..., :3])
     return torch.cat([pose[..., 3:], tilt[..., 0:1], tilt[..., 2:3]], -1)
 
 
+@float32_inside
 def features_to_pose(features: Float[Tensor, "*batch 71"]) -> Float[Tensor, "*batch 72"]:
     """Return the pose of features, with a yaw of zero."""
     tilt_x, tilt_z = features[..., BODY:].unbind(-1)
@@ -65,7 +68,7 @@ def mirror_features() -> tuple[Tensor, Tensor]:
     return features.abs().long() - 1, features.sign()
 
 
-class PosePrior(nn.Module):
+class PosePrior(PreciseModule):
     """A mixture of Gaussians over poses that treats left and right alike.
 
     Half of the components are given. The other half are their mirror images, so that a pose and its
@@ -208,10 +211,12 @@ class PosePrior(nn.Module):
             ]
         )
 
+    @at_least_float32
     def log_prob(self, pose: Float[Tensor, "n 72"], root: bool = False) -> Float[Tensor, " n"]:
         """Return the log density of the 23 joint rotations, or (`root`) of these and the lean.
 
-        The yaw does not count. Differentiable; natural logarithm; density over radians.
+        The yaw does not count. Differentiable; natural logarithm; density over radians; float32 at
+        least.
         """
         size = SIZE if root else BODY
         features = pose_to_features(pose) if root else pose[:, 3:]
