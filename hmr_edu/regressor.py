@@ -31,7 +31,7 @@ class RegressionStep:
     """The body of one regression step. Losses use `rotations`; `theta` is for reading.
 
     With a 6D state theta needs the logarithm of the rotations. Its gradient is bad near pi, where
-    the root of every upright person is. So theta is computed when it is read.
+    the root of every upright person is. So theta is computed only when it is first read.
     """
 
     camera: Float[Tensor, "batch 3"]
@@ -58,10 +58,14 @@ class RegressionStep:
     @property
     def theta(self) -> Float[Tensor, "batch 85"]:
         """Camera, axis-angle pose and betas, [B, 85]."""
-        pose = self.pose
-        if pose is None:
-            pose = matrix_to_axis_angle(self.rotations).flatten(1)
-        return join_theta(self.camera, pose, self.betas)
+        # Kept by hand: `torch.compile` cannot enter the lock of Python 3.11's `cached_property`.
+        kept = self.__dict__
+        if "_theta" not in kept:
+            pose = self.pose
+            if pose is None:
+                pose = matrix_to_axis_angle(self.rotations).flatten(1)
+            kept["_theta"] = join_theta(self.camera, pose, self.betas)
+        return kept["_theta"]
 
 
 class ThetaRegressor(nn.Module):

@@ -72,27 +72,24 @@ class PreciseModule(nn.Module):
 
 def _precise(function: Callable[P, T], back: bool) -> Callable[P, T]:
     @wraps(function)
-    def precise(*args: P.args, **kwargs: P.kwargs) -> T:
+    def precise(*args: Any, **kwargs: Any) -> Any:
         tensors = _floating((*args, *kwargs.values()))
         if not tensors:
             return function(*args, **kwargs)
-        device, dtypes = tensors[0].device.type, {tensor.dtype for tensor in tensors}
-        caller = dtypes.pop() if len(dtypes) == 1 else _promoted(tensors)
+        device, dtype = tensors[0].device.type, tensors[0].dtype
+        mixed = any(tensor.dtype != dtype for tensor in tensors)
+        caller = _promoted(tensors) if mixed else dtype
         wanted = at_least(caller)
-        if dtypes or wanted != caller:
-
-            def convert(tensor: Tensor) -> Tensor:
-                return tensor.to(wanted)
-
-            args = _map(convert, args)  # type: ignore
-            kwargs = {name: _map(convert, value) for name, value in kwargs.items()}  # type: ignore
+        if mixed or wanted != caller:
+            args = _map(lambda tensor: tensor.to(wanted), args)
+            kwargs = {k: _map(lambda tensor: tensor.to(wanted), v) for k, v in kwargs.items()}
         if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
                 result = function(*args, **kwargs)
         else:
             result = function(*args, **kwargs)
         if back and wanted != caller:
-            return _map(lambda tensor: tensor.to(caller), result)
+            result = _map(lambda tensor: tensor.to(caller), result)
         return result
 
     return precise
