@@ -206,7 +206,9 @@ def _perceptron(features: int, state: int, hidden: int, dropout: float) -> nn.Se
 
 
 def _initial_state(theta: Tensor | None, representation: str) -> Float[Tensor, " state"]:
-    theta = mean_theta() if theta is None else theta.detach().clone()
+    theta = (
+        mean_theta() if theta is None else theta.detach().to(torch.get_default_dtype(), copy=True)
+    )
     if theta.shape != (THETA_SIZE,):
         raise ValueError(f"mean_theta must be [{THETA_SIZE}], got {list(theta.shape)}")
     if representation == "axis_angle":

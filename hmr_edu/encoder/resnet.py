@@ -16,7 +16,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hmr_edu.encoder.heads import AverageHead, Features, SpatialHead
+from hmr_edu.encoder.heads import AverageHead, BatchNorm, Features, SpatialHead
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.precision import holds
 
@@ -32,14 +32,14 @@ class BasicBlock(nn.Module):
     def __init__(self, channels: int, width: int, stride: int):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        self.bn2 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _projection(channels, width, stride)
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> BatchNorm:
         """The normalisation that ends the residual branch."""
         return self.bn2
 
@@ -59,16 +59,16 @@ class Bottleneck(nn.Module):
         super().__init__()
         out = width * self.expansion
         self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        self.bn2 = BatchNorm(width)
         self.conv3 = nn.Conv2d(width, out, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out)
+        self.bn3 = BatchNorm(out)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _projection(channels, out, stride)
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> BatchNorm:
         """The normalisation that ends the residual branch."""
         return self.bn3
 
@@ -115,7 +115,7 @@ class ResNet(nn.Module):
         block, blocks = NETWORKS[name]
         kernel = 7 if stem == "imagenet" else 5
         self.conv1 = nn.Conv2d(3, width, kernel, 2, padding=kernel // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         if stem == "imagenet":
             self.shrink = nn.MaxPool2d(3, 2, padding=1)
@@ -123,7 +123,7 @@ class ResNet(nn.Module):
         else:
             self.shrink = nn.Sequential(
                 nn.Conv2d(width, width, 3, 2, padding=1, bias=False),
-                nn.BatchNorm2d(width),
+                BatchNorm(width),
                 self.relu,
             )
             stages = 3
@@ -250,7 +250,7 @@ def _projection(channels: int, out: int, stride: int) -> nn.Module:
     """Return the shortcut of a block: a convolution where the block changes the shape."""
     if stride == 1 and channels == out:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), BatchNorm(out))
 
 
 def _check_option(option: str, value: str, choices: Iterable[str]) -> None:

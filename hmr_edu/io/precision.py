@@ -37,6 +37,26 @@ def at_least_float32(function: Callable[P, T]) -> Callable[P, T]:
     return _precise(function, back=False)
 
 
+def float32_by_default(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function create tensors in float32, whatever PyTorch's default dtype is.
+
+    Random numbers of another dtype are other numbers.
+    """
+
+    @wraps(function)
+    def in_float32(*args: Any, **kwargs: Any) -> Any:
+        default = torch.get_default_dtype()
+        if default == torch.float32:
+            return function(*args, **kwargs)
+        torch.set_default_dtype(torch.float32)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            torch.set_default_dtype(default)
+
+    return in_float32
+
+
 def at_least(dtype: torch.dtype) -> torch.dtype:
     """Return float32 for a dtype of half the size, and other dtypes as they are."""
     return torch.float32 if dtype in LOW else dtype

@@ -16,7 +16,12 @@ from torch import Tensor
 from hmr_edu.data.poses.mocap import split_root
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
-from hmr_edu.io.precision import PreciseModule, at_least_float32, float32_inside
+from hmr_edu.io.precision import (
+    PreciseModule,
+    at_least_float32,
+    float32_by_default,
+    float32_inside,
+)
 from hmr_edu.keypoints import SMPL_JOINTS, flip_pose
 
 FORMAT = "hmr_edu pose prior 1"
@@ -123,6 +128,7 @@ class PosePrior(PreciseModule):
         ):
             self.register_buffer(name, value.float(), persistent=False)
 
+    @float32_by_default
     def sample(
         self,
         n: int,
@@ -167,8 +173,8 @@ class PosePrior(PreciseModule):
             kept.append(drawn)
         features = torch.cat(kept) if kept else self.means[:0].clone()
         laid = torch.rand(n, generator=generator) < recline
-        features[laid, BODY:] = _any_lean(int(laid.sum()), generator)
-        return features_to_pose(features)
+        features[laid, BODY:] = _any_lean(int(laid.sum()), generator).to(features)
+        return features_to_pose(features).float()
 
     def _draw_mixed(
         self, n: int, generator: torch.Generator, spread: float, mix: float
@@ -200,9 +206,9 @@ class PosePrior(PreciseModule):
         """
         # By inverting the cumulative weights, because torch.multinomial cannot draw 0 samples.
         up_to = self.log_weights.exp().cumsum(0)
-        component = torch.searchsorted(up_to, torch.rand(n, generator=generator))
+        component = torch.searchsorted(up_to, torch.rand(n, generator=generator).to(up_to))
         component.clamp_(max=len(up_to) - 1)
-        noise = torch.randn(n, SIZE, 1, generator=generator) * spread
+        noise = torch.randn(n, SIZE, 1, generator=generator).to(self.factor) * spread
         # In blocks, to save memory: every draw needs a copy of its component's factor.
         return torch.cat(
             [
