@@ -97,9 +97,10 @@ def heatmap_evidence(heatmaps: Float[Tensor, "batch 19 height width"]) -> Eviden
     def closeness(position: Tensor, cells: Tensor) -> Tensor:
         return torch.exp(-0.5 * ((position[..., None] - cells) / MAP_SIGMA).square())
 
+    @at_least_float32
     def energy(keypoints2d: Tensor) -> Tensor:
         x, y = closeness(keypoints2d[..., 0], columns), closeness(keypoints2d[..., 1], rows)
-        likelihood = torch.einsum("bnhw,bnh,bnw->bn", probability, y, x)
+        likelihood = torch.einsum("bnhw,bnh,bnw->bn", probability.to(x), y, x)
         return -(likelihood + DOUBT).log().sum(1)
 
     return energy
@@ -117,6 +118,7 @@ def keypoint_evidence(
     """
     annotated = torch.where(confidence[..., None] > 0, keypoints2d, 0.0)
 
+    @at_least_float32
     def energy(projected: Tensor) -> Tensor:
         squared = (projected - annotated).square().sum(-1)
         return (confidence * _robust(squared, CLICK_SIGMA, CLICK_OUTLIER)).sum(1)
