@@ -73,11 +73,23 @@ def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
     four_qq = torch.stack(entries, dim=-1).unflatten(-1, (4, 4))
     best = four_qq.diagonal(dim1=-2, dim2=-1).argmax(-1)
     q = four_qq.take_along_dim(best[..., None, None], dim=-2).squeeze(-2)
-    # q and -q are the same rotation; the one with w >= 0 turns by at most pi.
-    q = torch.where(q[..., :1] < 0, -q, q)
-    w, xyz = q[..., :1], q[..., 1:]
+    return quaternion_to_axis_angle(q)
 
-    # v = xyz * 2 atan(s / w) / s with s = |xyz|, by series in (s / w)^2 where s is small.
+
+@float32_inside
+def quaternion_to_axis_angle(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3"]:
+    """Convert quaternions (w, x, y, z) of any length but zero into axis-angle vectors [..., 3].
+
+    A rotation by t about the axis a is the quaternion (cos(t/2), a sin(t/2)), so that
+
+        v = (x, y, z) * 2 atan(s / w) / s,    s = |(x, y, z)|.
+
+    Value, gradient and Hessian are right from zero to pi.
+    """
+    # q and -q are the same rotation; the one with w >= 0 turns by at most pi.
+    q = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+    w, xyz = q[..., :1], q[..., 1:]
+    # By series in (s / w)^2 where s is small.
     s_squared = xyz.square().sum(-1, keepdim=True)
     small = s_squared < 0.25 * SMALL_SQUARED * w.square()
     s = s_squared.masked_fill(small, 1.0).sqrt()

@@ -114,6 +114,7 @@ CASES = {
     # rotations
     "axis_angle_to_matrix": (rotations.axis_angle_to_matrix, (randn(5, 3),), SAME),
     "matrix_to_axis_angle": (rotations.matrix_to_axis_angle, (turns(5),), SAME),
+    "quaternion_to_axis_angle": (rotations.quaternion_to_axis_angle, (randn(5, 4),), SAME),
     "rotation_6d_to_matrix": (rotations.rotation_6d_to_matrix, (randn(5, 6),), SAME),
     "matrix_to_rotation_6d": (rotations.matrix_to_rotation_6d, (turns(5),), SAME),
     "nearest_rotation": (rotations.nearest_rotation, (turns(5) + 0.1 * randn(5, 3, 3),), SAME),
