@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.linalg import cross
 from torch.nn.functional import normalize
 
 from hmr_edu.io.precision import float32_inside
@@ -45,7 +46,7 @@ def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor,
     )
     identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
     # Column j of K is v x e_j.
-    K = torch.linalg.cross(axis_angle[..., None], identity.expand(*axis_angle.shape, 3), dim=-2)
+    K = cross(axis_angle[..., None], identity.expand(*axis_angle.shape, 3), dim=-2)
     return identity + A[..., None] * K + B[..., None] * (K @ K)
 
 
@@ -113,7 +114,7 @@ def rotation_6d_to_matrix(rotation_6d: Float[Tensor, "*batch 6"]) -> Float[Tenso
     a1, a2 = rotation_6d[..., :3], rotation_6d[..., 3:]
     b1 = normalize(a1, dim=-1)
     b2 = normalize(a2 - (b1 * a2).sum(-1, keepdim=True) * b1, dim=-1)
-    return torch.stack((b1, b2, torch.linalg.cross(b1, b2)), dim=-1)
+    return torch.stack((b1, b2, cross(b1, b2)), dim=-1)
 
 
 @float32_inside
@@ -163,12 +164,14 @@ def _with_derivatives(
     turned = R
     for _ in range(2):
         P = turned.mT @ M
-        trace = P.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
-        L = trace * identity - (P + P.mT) / 2
-        flat = torch.linalg.det(L.detach()) <= 8 * torch.finfo(R.dtype).eps * trace[..., 0, 0] ** 3
-        L = torch.where(flat[..., None, None], identity, L)
-        z = torch.linalg.solve(L, torch.where(flat[..., None], 0.0, 2 * _axial(P)))
-        turned = turned @ axis_angle_to_matrix(z)
+        trace = P.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True)
+        a, b, c = (trace[..., None] * identity - (P + P.mT) / 2).unbind(-2)
+        # Its inverse by Cramer's rule: rows b x c, c x a and a x b over the determinant.
+        adjugate = torch.stack((cross(b, c), cross(c, a), cross(a, b)), -2)
+        determinant = (a * cross(b, c)).sum(-1, keepdim=True)
+        flat = determinant <= 8 * torch.finfo(R.dtype).eps * trace**3
+        z = (adjugate @ (2 * _axial(P))[..., None])[..., 0] / determinant.masked_fill(flat, 1.0)
+        turned = turned @ axis_angle_to_matrix(z.masked_fill(flat, 0.0))
     return R + (turned - turned.detach())
 
 

@@ -78,8 +78,9 @@ def gap(M: torch.Tensor) -> float:
 
 def differences(M: torch.Tensor) -> torch.Tensor:
     """The derivative [3, 3, 3, 3] of the nearest rotation, by central differences of scipy's."""
-    truth = polar_factor if M.det() > 0 else wahba
-    h = 1e-5 * gap(M)
+    h = 3e-5 * gap(M)
+    # A step must not change the sign of the determinant: the polar factor would jump.
+    truth = polar_factor if M.det() > 0 and torch.linalg.svdvals(M)[2] > 9 * h else wahba
     derivative = np.zeros((3, 3, 3, 3))
     for i, j in np.ndindex(3, 3):
         shift = np.zeros((3, 3))
@@ -91,10 +92,10 @@ def differences(M: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("name", MATRICES)
 def test_derivative_of_the_nearest_rotation(name):
     M = MATRICES[name]
-    truth = differences(M if name != "rank 2" else M + 1e-9 * Q @ S)
+    truth = differences(M)
     for derivative in (jacrev, jacfwd):
         error = (derivative(nearest_rotation)(M) - truth).abs().max()
-        assert error * gap(M) < 1e-8
+        assert error * gap(M) < 1e-7
     if name not in ("large", "small"):  # there the steps of these checks are of the wrong size
         point = M.clone().requires_grad_()
         near = {"eps": 1e-6 * min(1, gap(M)), "atol": 1e-4 / gap(M) ** 2}
@@ -144,17 +145,19 @@ def test_where_there_is_no_nearest_rotation_the_gradient_is_zero():
             assert not torch.autograd.grad(gradient.sum(), point)[0].any()
 
 
-def test_nearest_rotation_in_vmap_and_compiled():
+def test_derivatives_of_the_nearest_rotation_in_vmap():
     many = torch.stack(list(MATRICES.values()))
     together = vmap(jacrev(nearest_rotation))(many)
     for M, derivative in zip(many, together, strict=True):
         alone = jacrev(nearest_rotation)(M)
         assert (derivative - alone).abs().max() * gap(M) < 1e-9
-    assert vmap(hessian(lambda M: nearest_rotation(M)[0, 1]))(many).isfinite().all()
-    torch.compiler.reset()
-    compiled = torch.compile(nearest_rotation, fullgraph=True, backend="aot_eager")
-    point = many.clone().requires_grad_()
-    torch.testing.assert_close(compiled(point), nearest_rotation(point), rtol=0, atol=1e-12)
+
+    def entry(M: torch.Tensor) -> torch.Tensor:
+        return nearest_rotation(M)[0, 1]
+
+    for M, second in zip(many, vmap(hessian(entry))(many), strict=True):
+        alone = jacrev(jacrev(entry))(M)
+        assert (second - alone).abs().max() * gap(M) ** 2 < 1e-9
 
 
 def octahedron() -> torch.Tensor:
