@@ -363,9 +363,7 @@ def test_sizes_whose_squares_are_no_float32(function, size):
 
 
 def test_a_triangulated_point_is_float64_whatever_the_pixels_are():
-    views = [
-        View(torch.eye(3), torch.eye(3), torch.tensor([x, 0, 4.0])) for x in (-1.0, 0.0, 1.0)
-    ]
+    views = [View(torch.eye(3), torch.eye(3), torch.tensor([x, 0, 4.0])) for x in (-1.0, 0.0, 1.0)]
     points = randn(5, 3, scale=0.3)
     pixels = torch.stack([view.pixels(points.float()) for view in views])
     seen = torch.ones(3, 5, dtype=torch.bool)

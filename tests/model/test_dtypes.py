@@ -49,7 +49,7 @@ def images(*shape: int) -> torch.Tensor:
 
 def deviation(predictions, truth) -> float:
     return max(
-        float((part.double() - true.double()).abs().max())
+        (part.double() - true.double()).abs().max().item()
         for step, right in zip(predictions, truth, strict=True)
         for part, true in zip(step, right, strict=True)
     )
