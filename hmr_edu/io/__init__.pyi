@@ -2,17 +2,20 @@ from .errors import DataError
 from .files import atomic_write, check_folder, check_output
 from .jsonfile import read_json, write_json
 from .npz import read_arrays
+from .precision import at_least_float32, float32_inside
 from .provenance import cpu_name, environment, sha256
 from .quantisation import pack, unpack
 from .tables import markdown_table, number_cell, text_table
 
 __all__ = [
     "DataError",
+    "at_least_float32",
     "atomic_write",
     "check_folder",
     "check_output",
     "cpu_name",
     "environment",
+    "float32_inside",
     "markdown_table",
     "number_cell",
     "pack",

@@ -1,4 +1,4 @@
-"""Derivatives where they are easy to get wrong: the nearest rotation everywhere, and special points.
+"""Derivatives where they are easy to get wrong: the nearest rotation, and special points.
 
 The truth for the nearest rotation is the finite difference of scipy's polar factor, and of scipy's
 solution of Wahba's problem where the determinant is negative.

@@ -1,4 +1,4 @@
-"""Networks in every dtype, on the meta device, in vmap and compiled, against float32 and float64."""
+"""Networks in every dtype, on the meta device, in vmap and compiled, against float64."""
 
 import subprocess
 import sys
