@@ -42,7 +42,7 @@ def perspective(
     """
     moved = points + translation[..., None, :]
     depth = moved[..., 2:]
-    if not holds(depth > 0):
+    if not holds(~(depth <= 0)):
         raise ValueError(
             f"{int((depth <= 0).sum())} points lie behind the camera (nearest depth "
             f"{float(depth.min()):.3g} m): move the body away with translation z"
