@@ -7,22 +7,23 @@ compared.
 
 from __future__ import annotations
 
-import re
-import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-LONGEST = 300  # characters of a learner's exception that are shown
-PACKAGE = Path(__file__).parents[1].as_posix()
-LIBRARY = re.compile(rf"/site-packages/|^{re.escape(PACKAGE)}/|/lib/python3|^<frozen")
+from hmr_edu.course.learner import Here, Learner, Mismatch, Raised, source_of
+from hmr_edu.course.questions import called
+from hmr_edu.course.wire import decode, encode
+
+# What a check is given: a function, or who answers for one that is somewhere else.
+Asked = Callable[..., Any] | Learner
 BROADCAST = "must match the size of tensor"
 _SALT: ContextVar[int] = ContextVar("salt", default=0)
 
@@ -40,14 +41,6 @@ def salted(salt: int) -> Generator[None]:
         yield
     finally:
         _SALT.reset(token)
-
-
-class Mismatch(Exception):  # noqa: N818 - an outcome, not a fault
-    """A part that failed: what is wrong, and perhaps how to mend it."""
-
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.what, self.hint = what, hint
 
 
 @dataclass(frozen=True)
@@ -94,14 +87,6 @@ class Report:
         return "\n".join(lines)
 
 
-def _where(error: Exception) -> str:
-    """Return the learner's own line that was running last; never one of the package."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.line and not LIBRARY.search(frame.filename.replace("\\", "/")):
-            return f"line {frame.lineno}: {frame.line}"
-    return ""
-
-
 @dataclass
 class Check:
     """Collects the parts of one check.
@@ -112,53 +97,99 @@ class Check:
         with check.part("the zero vector turns nothing"):
             compare(check.call(torch.zeros(3)), torch.eye(3), 1e-6)
         return check.report()
+
+    Args:
+        name: what the function is called in the exercise.
+        function: the learner's function, or a `Learner` that has it somewhere else.
+        parts: the parts so far.
+        through: a question that wraps the function before it is asked anything.
     """
 
     name: str
-    function: Callable[..., Any]
+    function: Asked
     parts: list[Part] = field(default_factory=list)
+    through: FunctionType | None = None
+
+    def __post_init__(self) -> None:
+        there = isinstance(self.function, Learner)
+        self.learner: Learner = self.function if there else Here(self.function)
+        self._answered = ""
 
     @contextmanager
     def part(self, name: str) -> Generator[None]:
         """Ask one question; whatever goes wrong inside is its answer."""
+        self._answered = ""
         try:
             yield
         except Mismatch as mismatch:
             self.parts.append(Part(name, False, mismatch.what, mismatch.hint))
-        except NotImplementedError as error:
-            self.parts.append(Part(name, False, f"still open: {error}".removesuffix(": ")))
-        except Exception as error:
-            what = f"your function raised {type(error).__name__}: {str(error)[:LONGEST]}"
-            hint = "print the shapes: x[..., 2] drops an axis, x[..., 2:3] keeps it"
-            hint = hint if BROADCAST in str(error) else ""
-            self.parts.append(Part(name, False, what, hint, _where(error)))
+        except Raised as error:
+            self.parts.append(_raised(name, error))
+        except Exception:
+            if not self._answered:  # nothing of the learner's was there to stumble over
+                raise
+            hint = "the first line of the function says what it is to return"
+            self.parts.append(Part(name, False, f"it returned {self._answered}", hint))
         else:
             self.parts.append(Part(name, True))
 
-    def call(self, *arguments: Any, **options: Any) -> Any:
-        """Call the learner's function on copies; fails on None and on changed arguments."""
-        copies = [a.clone() if isinstance(a, Tensor) and a.is_leaf else a for a in arguments]
-        copies = [
-            copy.requires_grad_(a.requires_grad) if isinstance(a, Tensor) and a.is_leaf else copy
-            for copy, a in zip(copies, arguments, strict=True)
-        ]
-        result = self.function(*copies, **options)
-        if result is None:
-            raise Mismatch("it returned None", "end the function with `return ...`")
-        for number, (copy, argument) in enumerate(zip(copies, arguments, strict=True)):
-            # NaN, which stands for missing labels, equals itself here.
-            if isinstance(argument, Tensor) and not torch.allclose(
-                copy, argument, rtol=0, atol=0, equal_nan=True
-            ):
-                raise Mismatch(
-                    f"it changed its argument number {number + 1} in place",
-                    "write `x = x + ...`, not `x += ...` or `x[...] = ...`, or clone first",
-                )
+    def ask(self, question: FunctionType, *arguments: Any) -> Any:
+        """Ask a question about the learner's function; return the answer, plain values.
+
+        The question, marked by `@question`, gets the function first and the arguments after it.
+        """
+        modules = dict.fromkeys((called.__module__, question.__module__))
+        if self.through is not None:
+            modules[self.through.__module__] = None
+        source = "\n\n".join(source_of(module) for module in modules)
+        through = self.through.__name__ if self.through is not None else ""
+        answer = decode(self.learner.ask(source, question.__name__, encode(arguments), through))
+        self._answered = described(answer)
+        return answer
+
+    def call(self, *arguments: Any, by: FunctionType = called) -> Any:
+        """Call the learner's function; fails on None and on changed arguments.
+
+        `by` is the question that calls it: it makes of plain arguments what the function is to get.
+        """
+        result, changed = self.ask(by, list(arguments))
+        self._answered = described(result)
+        returned(result)
+        if changed >= 0:
+            raise Mismatch(
+                f"it changed its argument number {changed + 1} in place",
+                "write `x = x + ...`, not `x += ...` or `x[...] = ...`, or clone first",
+            )
         return result
 
     def report(self) -> Report:
         """Return the answer."""
         return Report(self.name, tuple(self.parts))
+
+
+def returned(result: Any) -> Any:
+    """Return what the learner's function returned, or fail on None."""
+    if result is None:
+        raise Mismatch("it returned None", "end the function with `return ...`")
+    return result
+
+
+def _raised(name: str, error: Raised) -> Part:
+    if error.kind == "NotImplementedError":
+        return Part(name, False, f"still open: {error.message}".removesuffix(": "))
+    hint = "print the shapes: x[..., 2] drops an axis, x[..., 2:3] keeps it"
+    hint = hint if BROADCAST in error.message else ""
+    what = f"your function raised {error.kind}: {error.message}"
+    return Part(name, False, what, hint, error.where)
+
+
+def described(value: Any) -> str:
+    """Say in words what a function returned: "a tensor of shape [3, 2]", "a list of 4"."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {list(value.shape)}"
+    if isinstance(value, list | tuple | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"{'an' if type(value).__name__[0] in 'aeiou' else 'a'} {type(value).__name__}"
 
 
 def compare(

@@ -30,17 +30,17 @@ EXERCISE = '''\
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = $points
 
 
-def check_$name(function: Callable[..., Any]) -> Report:
+def check_$name(function: Asked) -> Report:
     """Check `$name(x [N]) -> [N]`: every number, doubled."""
     check = Check("$name", function)
     with check.part("by hand: 1, 2, 3 become 2, 4, 6"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from hmr_edu.course.check import Check, Mismatch, inputs
+from hmr_edu.course.questions import called
 
 DOUBLE = torch.float64
 
@@ -40,9 +42,9 @@ def random_rotations(seed: int, number: int, spread: float) -> Tensor:
     return torch.from_numpy(Rotation.from_rotvec(vectors).as_matrix())
 
 
-def two_values(check: Check, *arguments: Any) -> tuple[Any, Any]:
+def two_values(check: Check, *arguments: Any, by: FunctionType = called) -> tuple[Any, Any]:
     """Call the learner's function, which is to return a tuple of two."""
-    result = check.call(*arguments)
+    result = check.call(*arguments, by=by)
     if not isinstance(result, tuple) or len(result) != 2:
         raise Mismatch(f"it returned {type(result).__name__}", "return two values")
     return result

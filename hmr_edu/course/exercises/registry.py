@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hmr_edu.io.errors import DataError
 
 if TYPE_CHECKING:
-    from hmr_edu.course.check import Report
+    from hmr_edu.course.check import Asked, Report
 
 PACKAGE = "hmr_edu.course.exercises"
 FOLDER = Path(__file__).parent
@@ -51,7 +51,7 @@ class Exercise:
     name: str
     lesson: str  # its folder: lesson_01
     path: Path
-    check: Callable[[Callable[..., Any]], Report]
+    check: Callable[[Asked], Report]
     points: int
     mistakes: tuple[Mistake, ...]
     uses: tuple[str, ...]  # files of the package that an answer may call

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from hmr_edu.course.grading.preprocessors import course_config, sandbox
 from hmr_edu.course.grading.release import problem_sets, write_source, write_zip
-from hmr_edu.course.grading.sandbox import SAYS
+from hmr_edu.course.grading.sandbox import says
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
 
@@ -67,7 +67,7 @@ def grade(folder: Path, submissions: Path, say: Callable[[str], None] = print) -
     found = sorted({path.parent for path in submissions.glob("*/*/*.ipynb")})
     if not found:
         raise DataError(f"{submissions}: nothing like STUDENT/ps1/NOTEBOOK.ipynb in it")
-    say(f"submissions run in {SAYS[sandbox().kind]}")
+    say(f"submissions run in {says(sandbox().kind)}")
     failed = []
     for number, path in enumerate(found, 1):
         student, name = path.parent.name, path.name

@@ -6,10 +6,12 @@ the function came by them. The watch is Python's profiling hook; it sees every c
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -17,11 +19,15 @@ from typing import Any
 import torch
 
 import hmr_edu
-from hmr_edu.course.check import Mismatch
-from hmr_edu.course.exercises.registry import CHECK
+from hmr_edu.course import learner
+from hmr_edu.course.learner import ASKED, Here, Mismatch
 
 PACKAGE = Path(hmr_edu.__file__).parent
-EXERCISES = "course/exercises/"
+# What calls on behalf of the course: a question, and the file that asks it.
+OURS = (ASKED, learner.__file__)
+THEIRS = inspect.unwrap(
+    learner.theirs(print)
+).__code__  # the frame behind which the learner's function is
 PEERS = ("roma", "smplx", "pytorch3d", "kornia", "theseus", "scipy/spatial/transform")
 # Functions in C, by name or by module, that no exercise needs.
 RANKS = {"linalg_matrix_exp": "torch.linalg.matrix_exp", "matrix_exp": "torch.matrix_exp"}
@@ -47,22 +53,18 @@ TRUSTED = {
 HINT = "write it with PyTorch's own operations"
 
 
-def guarded(function: Callable[..., Any], uses: Collection[str] = ()) -> Callable[..., Any]:
-    """Return the function, watched; `uses`: files of the package that it may call.
-
-    A refused call raises Mismatch, at the latest when the function returns.
-    """
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        with watched(uses):
-            return function(*arguments, **options)
-
-    return call
+def guarded(function: Callable[..., Any], uses: Collection[str] = ()) -> Here:
+    """Return the function as a check asks it, watched; `uses`: files that it may call."""
+    return Here(function, partial(watched, uses))
 
 
 @contextmanager
-def watched(uses: Collection[str] = ()) -> Generator[None]:
-    """Refuse, inside, what `guarded` refuses."""
+def watched(uses: Collection[str] = (), defining: bool = False) -> Generator[None]:
+    """Refuse what a learner's code calls inside, unless it is of these files of the package.
+
+    While cells are run that define a function, `defining`, they may call the package, as lessons
+    do; not its `course`. A refused call raises Mismatch, at the latest at the end.
+    """
     verdicts: dict[CodeType, str] = {}
     refused: list[str] = []
 
@@ -70,13 +72,13 @@ def watched(uses: Collection[str] = ()) -> Generator[None]:
         if event == "call":
             code = frame.f_code
             if code not in verdicts:
-                verdicts[code] = _python_call(code, uses)
-            what = verdicts[code]
+                verdicts[code] = _python_call(code, uses, defining)
+            what, caller = verdicts[code], frame.f_back
         elif event == "c_call":
-            what = "" if frame.f_code is own else _c_call(frame, argument)
+            what, caller = "" if frame.f_code is own else _c_call(frame, argument), frame
         else:
             return
-        if what:
+        if what and not _by_the_course(caller, defining):
             refused.append(what)
             raise Mismatch(f"it calls {what}", HINT)
 
@@ -90,11 +92,13 @@ def watched(uses: Collection[str] = ()) -> Generator[None]:
             raise Mismatch(f"it calls {refused[0]}", HINT)
 
 
-def _python_call(code: CodeType, uses: Collection[str]) -> str:
+def _python_call(code: CodeType, uses: Collection[str], defining: bool) -> str:
     path = Path(code.co_filename)
     if path.is_relative_to(PACKAGE):
         inside = path.relative_to(PACKAGE).as_posix()
-        if inside in uses or _handed_over(inside, code) or path == Path(__file__):
+        if inside in uses or path == Path(__file__):
+            return ""
+        if defining and not inside.startswith("course/"):
             return ""
         module = inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         return f"hmr_edu.{module}.{code.co_qualname}"
@@ -104,15 +108,24 @@ def _python_call(code: CodeType, uses: Collection[str]) -> str:
     return ""
 
 
-def _handed_over(inside: str, code: CodeType) -> bool:
-    """Whether a check hands this function to the learner's: a method, or defined in the check.
+def _by_the_course(caller: FrameType | None, defining: bool) -> bool:
+    """Whether the course's code calls: between it and the call is nothing of the learner's.
 
-    The wrong answers in the same files, some of which are nearly right, are neither.
+    While cells define something, any code of the package counts as the course's.
     """
-    if not inside.startswith(EXERCISES):
-        return False
-    outer, dot, _ = code.co_qualname.partition(".")
-    return bool(dot) and (outer.startswith(CHECK) or "<locals>" not in code.co_qualname)
+    package = f"{PACKAGE.as_posix()}/"
+    while caller is not None:
+        file = caller.f_code.co_filename
+        if caller.f_code is THEIRS:
+            return False
+        if file in OURS or (defining and file.startswith(package)):
+            return True
+        if not _in_library(caller.f_code) and not file.startswith(package):
+            return False
+        if caller.f_code.co_name == "<module>" and file.startswith(package):
+            return True  # it is being loaded
+        caller = caller.f_back
+    return False
 
 
 def _c_call(frame: FrameType, function: Any) -> str:
@@ -133,12 +146,11 @@ def _of_a_library(frame: FrameType | None) -> bool:
     `print(tensor)` loads some, the first time. What the learner makes a library do does not count:
     between the tool and the learner's function is no file that is being loaded.
     """
-    if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
-        return True
     if frame is not None and (_in_library(frame.f_code), frame.f_code.co_name) in TRUSTED:
         return True
     while frame is not None and (file := _in_library(frame.f_code)):
-        if frame.f_code.co_name == "<module>" and not file.startswith("<frozen"):
+        importing = file.startswith("<frozen importlib")
+        if importing or (frame.f_code.co_name == "<module>" and not file.startswith("<frozen")):
             return True
         frame = frame.f_back
     return False

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from hmr_edu.course.check import Check, Mismatch, Report, require
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, require
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
@@ -19,7 +16,7 @@ CHANGES: dict[str, tuple[bool, bool, str]] = {
 }
 
 
-def check_noticed(function: Callable[..., Any]) -> Report:
+def check_noticed(function: Asked) -> Report:
     """Check `noticed(change) -> (by MPJPE, by PA-MPJPE)`, two bools for each of `CHANGES`."""
     check = Check("noticed", function)
     for change, (*want, why) in CHANGES.items():

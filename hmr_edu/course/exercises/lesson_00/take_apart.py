@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, require
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.theta import split_theta
 
@@ -16,7 +13,7 @@ POINTS = 2
 PARTS = ("camera", "pose", "betas")
 
 
-def check_take_apart(function: Callable[..., Any]) -> Report:
+def check_take_apart(function: Asked) -> Report:
     """Check `take_apart(theta [B, 85]) -> camera [B, 3], pose [B, 24, 3], betas [B, 10]`."""
     check = Check("take_apart", function)
     # Each number says its own place; the second person's begin at 100.

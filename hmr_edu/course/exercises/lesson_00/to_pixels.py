@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
 
 
-def check_to_pixels(function: Callable[..., Any]) -> Report:
+def check_to_pixels(function: Asked) -> Report:
     """Check `to_pixels(points [..., 2], size) -> [..., 2]`: crop coordinates to pixel centres."""
     check = Check("to_pixels", function)
     centres = "a pixel's number is its centre: the left edge of the picture is at -0.5, not 0"

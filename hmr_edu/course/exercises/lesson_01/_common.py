@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.autograd.functional import jacobian
 from torch.nn.functional import normalize
 
+from hmr_edu.course import questions
 from hmr_edu.course.check import Check, inputs
 from hmr_edu.course.exercises._common import DOUBLE, normal, uniform
 
@@ -45,4 +45,4 @@ def exponential(v: Tensor) -> Tensor:
 def jacobian_of(check: Check, at: Tensor) -> Tensor:
     """Return the gradient of the learner's function; fail when the function returns None."""
     check.call(at)
-    return jacobian(check.function, at)
+    return check.ask(questions.jacobian, at)

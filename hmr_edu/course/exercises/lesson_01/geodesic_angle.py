@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare, require
 from hmr_edu.course.exercises._common import DOUBLE
 from hmr_edu.course.exercises.lesson_01._common import angles, axes, exponential
 from hmr_edu.course.exercises.registry import Mistake
@@ -18,7 +17,7 @@ from hmr_edu.rotations import geodesic_angle
 POINTS = 4
 
 
-def check_geodesic_angle(function: Callable[..., Tensor]) -> Report:
+def check_geodesic_angle(function: Asked) -> Report:
     """Check `angle_between(R1 [..., 3, 3], R2 [..., 3, 3]) -> [...]`, radians from 0 to pi."""
     check = Check("angle_between", function)
     v, w = (axes(16, seed=s) * angles(16, seed=s + 1)[:, None] for s in (15, 17))

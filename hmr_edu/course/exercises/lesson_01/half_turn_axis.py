@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hmr_edu.course.check import Check, Report, compare, require, shaped
+from hmr_edu.course.check import Asked, Check, Report, compare, require, shaped
 from hmr_edu.course.exercises._common import DOUBLE, tensor
 from hmr_edu.course.exercises.lesson_01._common import axes
 from hmr_edu.course.exercises.registry import Mistake
@@ -16,7 +14,7 @@ from hmr_edu.course.exercises.registry import Mistake
 POINTS = 4
 
 
-def check_half_turn_axis(function: Callable[..., Tensor]) -> Report:
+def check_half_turn_axis(function: Asked) -> Report:
     """Check `half_turn_axis(R [..., 3, 3]) -> [..., 3]`: the axis, of length 1, of half turns."""
     check = Check("half_turn_axis", function)
     base = torch.eye(3, dtype=DOUBLE)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import DOUBLE, random_rotations, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 6
 
 
-def check_mean_rotation(function: Callable[..., Any]) -> Report:
+def check_mean_rotation(function: Asked) -> Report:
     """Check `mean_rotation(R [N, 3, 3]) -> [3, 3]`: least sum of squared chordal distances."""
     check = Check("mean_rotation", function)
     near = random_rotations(102, 9, 0.5)

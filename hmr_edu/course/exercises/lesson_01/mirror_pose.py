@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import normal, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -17,7 +14,7 @@ POINTS = 4
 SIGNS = tensor([1.0, -1.0, -1.0])
 
 
-def check_mirror_pose(function: Callable[..., Any]) -> Report:
+def check_mirror_pose(function: Asked) -> Report:
     """Check `mirror_pose(pose [B, K, 3], swap) -> [B, K, 3]`: the pose seen in a mirror."""
     check = Check("mirror_pose", function)
     pose = 0.8 * normal(101, 3, 5, 3)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.functional import hessian, jacobian
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course import questions
+from hmr_edu.course.check import Asked, Check, Report, compare, require
 from hmr_edu.course.exercises._common import DOUBLE
 from hmr_edu.course.exercises.lesson_01._common import (
     GENERATORS,
@@ -20,6 +21,7 @@ from hmr_edu.course.exercises.lesson_01._common import (
     jacobian_of,
 )
 from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.course.learner import question
 from hmr_edu.rotations import axis_angle_to_matrix
 
 POINTS = 6
@@ -28,7 +30,7 @@ AWKWARD = torch.full((3,), -1e-8, dtype=DOUBLE)
 OTHER_WAY = "it turns the other way round: a sign in K, or the matrix is transposed"
 
 
-def check_rodrigues(function: Callable[..., Tensor]) -> Report:
+def check_rodrigues(function: Asked) -> Report:
     """Check `rodrigues(axis_angle [..., 3]) -> [..., 3, 3]`: value, gradient, Hessian, float32."""
     check = Check("rodrigues", function)
     v = axes(24, seed=10) * angles(24, seed=11)[:, None]
@@ -50,7 +52,7 @@ def check_rodrigues(function: Callable[..., Tensor]) -> Report:
         compare(check.call(v), R, 1e-9, mistakes)
     # A slip costs once: what is transposed is turned round for the questions that follow.
     if check.parts[-1].hint == OTHER_WAY:
-        check.function = lambda u: function(u).mT
+        check.through = _transposed
     with check.part("one vector, and batches of any shape"):
         compare(check.call(v[0]), R[0], 1e-9)
         compare(check.call(v.reshape(2, 3, 4, 3)), R.reshape(2, 3, 4, 3, 3), 1e-9)
@@ -95,7 +97,7 @@ def check_rodrigues(function: Callable[..., Tensor]) -> Report:
         weights = torch.linspace(-1, 1, 9, dtype=DOUBLE).reshape(3, 3)
         zero = torch.zeros(3, dtype=DOUBLE)
         compare(
-            hessian(lambda u: (check.function(u) * weights).sum(), zero),
+            check.ask(questions.hessian, zero, weights),
             hessian(lambda u: (exponential(u) * weights).sum(), zero),
             1e-3,
             {
@@ -104,10 +106,15 @@ def check_rodrigues(function: Callable[..., Tensor]) -> Report:
                 )
             },
         )
-    check.function = function
+    check.through = None
     with check.part("the same as hmr_edu.rotations.axis_angle_to_matrix"):
         compare(check.call(v.float()), axis_angle_to_matrix(v.float()), 2e-6)
     return check.report()
+
+
+@question
+def _transposed(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda u: function(u).mT
 
 
 def _exact_gradient(v: Tensor) -> Tensor:

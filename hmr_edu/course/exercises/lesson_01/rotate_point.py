@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import DOUBLE, tensor
 from hmr_edu.course.exercises.lesson_01._common import IN_DEGREES, angles, axes, exponential
 from hmr_edu.course.exercises.registry import Mistake
@@ -17,7 +16,7 @@ from hmr_edu.course.exercises.registry import Mistake
 POINTS = 2
 
 
-def check_rotate_point(function: Callable[..., Tensor]) -> Report:
+def check_rotate_point(function: Asked) -> Report:
     """Check `rotate_point(axis [3], angle [], point [3]) -> [3]`, axis of length 1, radians."""
     check = Check("rotate_point", function)
     x, y, z = torch.eye(3, dtype=DOUBLE)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 from torch.nn.functional import normalize
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare, require
 from hmr_edu.course.exercises._common import DOUBLE, normal
 from hmr_edu.course.exercises.lesson_01._common import axes, exponential, jacobian_of
 from hmr_edu.course.exercises.registry import Mistake
@@ -18,7 +16,7 @@ from hmr_edu.rotations import rotation_6d_to_matrix
 POINTS = 4
 
 
-def check_rotation_6d(function: Callable[..., Tensor]) -> Report:
+def check_rotation_6d(function: Asked) -> Report:
     """Check `six_to_matrix(six [..., 6]) -> [..., 3, 3]`; six = first column, second column."""
     check = Check("six_to_matrix", function)
     six = normal(20, 16, 6)

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
 from hmr_edu.course.exercises.lesson_01._common import GENERATORS, axes, hat, jacobian_of
 from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.course.learner import question
 
 POINTS = 2
 CROSSED = "it is w x v: every sign is the other way round (or transposed)"
 
 
-def check_skew(function: Callable[..., Tensor]) -> Report:
+def check_skew(function: Asked) -> Report:
     """Check `skew(v [..., 3]) -> [..., 3, 3]`, the matrix of the cross product with v."""
     check = Check("skew", function)
     v, w = axes(5, seed=7) * 2, axes(5, seed=8)
@@ -38,7 +39,7 @@ def check_skew(function: Callable[..., Tensor]) -> Report:
         )
     # A slip costs once: what has the other sign is turned round for the questions that follow.
     if check.parts[0].hint == CROSSED:
-        check.function = lambda u: -function(u)
+        check.through = _negated
     with check.part("it takes batches, [2, 24, 3] to [2, 24, 3, 3]"):
         many = torch.randn(2, 24, 3, generator=inputs(9))
         want = torch.einsum("...i,ijk->...jk", many, GENERATORS.float())
@@ -46,6 +47,11 @@ def check_skew(function: Callable[..., Tensor]) -> Report:
     with check.part("gradients flow through it"):
         compare(jacobian_of(check, v[0]), GENERATORS.permute(1, 2, 0), 1e-12)
     return check.report()
+
+
+@question
+def _negated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda u: -function(u)
 
 
 MISTAKES = [

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, inputs, require
 from hmr_edu.course.exercises._common import normal, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -17,7 +14,7 @@ POINTS = 4
 ARRAYS = ("regressor", "template", "shapedirs", "weights")
 
 
-def check_cut_body(function: Callable[..., Any]) -> Report:
+def check_cut_body(function: Asked) -> Report:
     """Check `cut_body(regressor [K, V], template [V, 3], shapedirs [V, 3, S], weights [V, J])`.
 
     It returns the four with only those U vertices that some keypoint uses.

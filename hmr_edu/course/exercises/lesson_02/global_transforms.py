@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises.lesson_02._common import FORK, TOLERANCE, any_rotations, chain, rows
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -16,7 +15,7 @@ POINTS = 6
 CHAIN = (-1, 0, 1, 2, 3, 4, 5)
 
 
-def check_global_transforms(global_transforms: Callable[..., Any]) -> Report:
+def check_global_transforms(global_transforms: Asked) -> Report:
     """Check `global_transforms(rotations [B,K,3,3], joints [B,K,3], parents) -> [B,K,3,4]`."""
     check = Check("global_transforms", global_transforms)
     g = inputs(6)

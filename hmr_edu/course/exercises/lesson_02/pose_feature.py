@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare, require
 from hmr_edu.course.exercises.lesson_02._common import TOLERANCE, any_rotations
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
 
 
-def check_pose_feature(pose_feature: Callable[..., Any]) -> Report:
+def check_pose_feature(pose_feature: Asked) -> Report:
     """Check `pose_feature(rotations [B, 24, 3, 3]) -> [B, 207]`."""
     check = Check("pose_feature", pose_feature)
     rotations = any_rotations(3, 24, seed=4)

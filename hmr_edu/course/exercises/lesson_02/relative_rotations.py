@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import DOUBLE, random_rotations
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -15,7 +12,7 @@ POINTS = 4
 TREE = (-1, 0, 0, 1, 2, 3, 3)
 
 
-def check_relative_rotations(function: Callable[..., Any]) -> Report:
+def check_relative_rotations(function: Asked) -> Report:
     """Check `relative_rotations(G [B, K, 3, 3], parents) -> [B, K, 3, 3]`: the chain undone."""
     check = Check("relative_rotations", function)
     R = random_rotations(104, 14, 2.0).view(2, 7, 3, 3)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises.lesson_02._common import TOLERANCE
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
 
 
-def check_shape_blend(shape_blend: Callable[..., Any]) -> Report:
+def check_shape_blend(shape_blend: Asked) -> Report:
     """Check `shape_blend(template [V, 3], shapedirs [V, 3, 10], betas [B, 10]) -> [B, V, 3]`."""
     check = Check("shape_blend", shape_blend)
     g = inputs(2)

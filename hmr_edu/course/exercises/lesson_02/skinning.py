@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises._common import DOUBLE, tensor
 from hmr_edu.course.exercises.lesson_02._common import FORK, TOLERANCE, any_rotations, chain, rows
 from hmr_edu.course.exercises.registry import Mistake
@@ -16,7 +13,7 @@ from hmr_edu.course.exercises.registry import Mistake
 POINTS = 6
 
 
-def check_skinning(skinning: Callable[..., Any]) -> Report:
+def check_skinning(skinning: Asked) -> Report:
     """Check `skinning(vertices [B,V,3], joints [B,K,3], G [B,K,3,4], weights [V,K]) -> [B,V,3]`."""
     check = Check("skinning", skinning)
     g = inputs(8)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises.lesson_02._common import TOLERANCE, any_rotations
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
 
 
-def check_turn_the_world(turn_the_world: Callable[..., Any]) -> Report:
+def check_turn_the_world(turn_the_world: Asked) -> Report:
     """Check `turn_the_world(R [3, 3], translation [B, 3], pelvis [B, 3]) -> translation [B, 3]`."""
     check = Check("turn_the_world", turn_the_world)
     g = inputs(11)

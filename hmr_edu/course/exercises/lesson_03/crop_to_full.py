@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, shaped
+from hmr_edu.course.check import Asked, Check, Report, compare, shaped
 from hmr_edu.course.exercises._common import DOUBLE, tensor
 from hmr_edu.course.exercises.lesson_03._common import TIGHT
 from hmr_edu.course.exercises.registry import Mistake
@@ -17,7 +14,7 @@ POINTS = 4
 ONLY_S = tensor([1.0, 0.0, 0.0])
 
 
-def check_crop_to_full(function: Callable[..., Any]) -> Report:
+def check_crop_to_full(function: Asked) -> Report:
     """Check `crop_to_full(camera [B, 3], box [B, 3], picture (W, H), focal) -> [B, 3]`.
 
     `box` holds the crop's centre and side in pixels, counted from 0 at pixel centres; the result

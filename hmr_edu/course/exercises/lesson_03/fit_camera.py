@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course import questions
+from hmr_edu.course.check import Asked, Check, Report, compare, require
 from hmr_edu.course.exercises._common import DOUBLE, normal, tensor
 from hmr_edu.course.exercises.lesson_03._common import people
 from hmr_edu.course.exercises.registry import Mistake
@@ -17,7 +15,7 @@ from hmr_edu.course.exercises.registry import Mistake
 POINTS = 4
 
 
-def check_fit_camera(function: Callable[..., Any]) -> Report:
+def check_fit_camera(function: Asked) -> Report:
     """Check `fit_camera(points [B, N, 3], keypoints2d [B, N, 2], visibility [B, N]) -> [B, 3]`."""
     check = Check("fit_camera", function)
     points, away = people(4, 19), 1 + people(1, 4, seed=5)[0].abs()
@@ -59,15 +57,13 @@ def check_fit_camera(function: Callable[..., Any]) -> Report:
         compare(got, want, 1e-8)
 
     with check.part("gradients flow through it"):
-        leaf = points.clone().requires_grad_()
-        result = function(leaf, noisy, seen)
+        depends, _, slopes = check.ask(questions.gradients, [points, noisy, seen], [0], -1)
         require(
-            isinstance(result, Tensor) and result.requires_grad,
+            depends,
             "the camera does not depend on the points",
             "stay in torch from beginning to end: no numpy, no .detach(), no .item()",
         )
-        result.sum().backward()
-        finite = leaf.grad is not None and bool(leaf.grad.isfinite().all())
+        finite = slopes[0] is not None and bool(slopes[0].isfinite().all())
         require(finite, "a gradient is NaN or infinite")
     return check.report()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare, require
 from hmr_edu.course.exercises._common import DOUBLE, normal, tensor
 from hmr_edu.course.exercises.lesson_03._common import TIGHT
 from hmr_edu.course.exercises.registry import Mistake
@@ -16,7 +15,7 @@ from hmr_edu.course.exercises.registry import Mistake
 POINTS = 4
 
 
-def check_fit_energy(function: Callable[..., Any]) -> Report:
+def check_fit_energy(function: Asked) -> Report:
     """Check `fit_energy(projected, keypoints2d, visibility, log_prior, betas, sigma) -> [B]`."""
     check = Check("fit_energy", function)
     x, target = 0.3 * normal(7, 3, 19, 2), 0.3 * normal(8, 3, 19, 2)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import DOUBLE, normal, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
 
 
-def check_in_picture(function: Callable[..., Any]) -> Report:
+def check_in_picture(function: Asked) -> Report:
     """Check `in_picture(points [B, N, 2], box [B, 3]) -> [B, N, 2]`: from crops to the picture."""
     check = Check("in_picture", function)
     box = tensor([[99.5, 49.5, 40.0], [10.0, 300.0, 64.0]])

@@ -7,15 +7,16 @@ from typing import Any
 
 import torch
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare
 from hmr_edu.course.exercises._common import DOUBLE, tensor
 from hmr_edu.course.exercises.lesson_03._common import TIGHT, people, two_left
 from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.course.learner import Raised
 
 POINTS = 4
 
 
-def check_perspective(function: Callable[..., Any]) -> Report:
+def check_perspective(function: Asked) -> Report:
     """Check `perspective(points [B, N, 3], translation [B, 3], focal [B]) -> [B, N, 2]`."""
     check = Check("perspective", function)
 
@@ -95,11 +96,11 @@ def _with_axes(call: Callable[[], Any]) -> Any:
     """Call, and say of shapes that do not fit which axes are easily lost."""
     try:
         return call()
-    except RuntimeError as error:
-        if "must match the size" not in str(error):
+    except Raised as error:
+        if "must match the size" not in error.message:
             raise
         raise Mismatch(
-            f"your function raised RuntimeError: {error}",
+            f"your function raised {error.kind}: {error.message}",
             "an axis was lost: moved[..., 2:] keeps it, moved[..., 2] does not; and "
             "translation[:, None], focal[:, None, None]",
         ) from error

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import DOUBLE, normal, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 6
 
 
-def check_translation_from_points(function: Callable[..., Any]) -> Report:
+def check_translation_from_points(function: Asked) -> Report:
     """Check `translation_from_points(points [N, 3], keypoints2d [N, 2], visibility [N], focal)`."""
     check = Check("translation_from_points", function)
     points = 0.4 * normal(109, 12, 3)

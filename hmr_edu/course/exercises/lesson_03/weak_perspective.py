@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import tensor
 from hmr_edu.course.exercises.lesson_03._common import TIGHT, people, two_left
 from hmr_edu.course.exercises.registry import Mistake
@@ -16,7 +13,7 @@ from hmr_edu.course.exercises.registry import Mistake
 POINTS = 2
 
 
-def check_weak_perspective(function: Callable[..., Any]) -> Report:
+def check_weak_perspective(function: Asked) -> Report:
     """Check `weak_perspective(points [B, N, 3], camera [B, 3]) -> [B, N, 2]`, x = s (X + t)."""
     check = Check("weak_perspective", function)
 

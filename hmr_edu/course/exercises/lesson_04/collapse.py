@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
 from hmr_edu.course.exercises._common import DOUBLE, draw
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 6
 
 
-def check_collapse(function: Callable[..., Any]) -> Report:
+def check_collapse(function: Asked) -> Report:
     """Check `collapse(A [S, F], B [S, S], c [S], mean [S], steps) -> (P [S, F], q [S])`."""
     check = Check("collapse", function)
     g = inputs(3)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
 
 
-def check_correction_cosines(function: Callable[..., Any]) -> Report:
+def check_correction_cosines(function: Asked) -> Report:
     """Check `correction_cosines(states: list of T + 1 [B, S]) -> [T - 1]`."""
     check = Check("correction_cosines", function)
 

@@ -8,14 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.course.check import Check, Report, compare, inputs, require
-from hmr_edu.course.exercises._common import DOUBLE, draw
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
+from hmr_edu.course.exercises._common import draw
 from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.course.learner import question
+from hmr_edu.course.questions import called
 
 POINTS = 4
 
 
-def check_feedback_loop(function: Callable[..., Any]) -> Report:
+def check_feedback_loop(function: Asked) -> Report:
     """Check `feedback_loop(perceptrons, features [B, F], mean [S]) -> list of [B, S]`."""
     check = Check("feedback_loop", function)
     g = inputs(0)
@@ -23,8 +25,9 @@ def check_feedback_loop(function: Callable[..., Any]) -> Report:
     start = mean.expand(4, 3)
 
     with check.part("one step from the mean: mean + f([features, mean])"):
-        step = _linear(g, 5, 3)
-        got = _states(check, [step], features, mean, 1)
+        numbers = _numbers(g, 5, 3)
+        step = _perceptron(*numbers)
+        got = _states(check, [numbers], features, mean)
         correction = step(torch.cat((features, start), 1))
         mistakes = {
             "a step gives a correction: add it to the state": correction,
@@ -35,8 +38,7 @@ def check_feedback_loop(function: Callable[..., Any]) -> Report:
             ),
         }
         compare(got[0], start + correction, 1e-9, mistakes)
-        weighed = mean.clone().requires_grad_()
-        got = _states(check, [step, step], features, weighed, 2)
+        got = _states(check, [numbers] * 2, features, mean.clone().requires_grad_())
         require(
             all(state.requires_grad for state in got),
             "a state in the list has no gradient",
@@ -44,9 +46,10 @@ def check_feedback_loop(function: Callable[..., Any]) -> Report:
         )
 
     with check.part("every step sees where the one before it arrived"):
-        shared = _linear(g, 5, 3)
+        numbers = _numbers(g, 5, 3)
+        shared = _perceptron(*numbers)
         want = _run([shared] * 3, features, start)
-        got = _states(check, [shared] * 3, features, mean, 3)
+        got = _states(check, [numbers] * 3, features, mean)
         blind = [start + (i + 1) * (want[0] - start) for i in range(3)]
         restarted = [want[0]] * 3
         replaced, state = [], start
@@ -62,9 +65,10 @@ def check_feedback_loop(function: Callable[..., Any]) -> Report:
             compare(got[i], want[i], 1e-9, mistakes)
 
     with check.part("perceptrons of their own are used in their order"):
-        own = [_linear(g, 5, 3) for _ in range(4)]
+        several = [_numbers(g, 5, 3) for _ in range(4)]
+        own = [_perceptron(*numbers) for numbers in several]
         want = _run(own, features, start)
-        got = _states(check, own, features, mean, 4)
+        got = _states(check, several, features, mean)
         only = _run([own[0]] * 4, features, start)
         backwards = _run(own[::-1], features, start)
         for i in range(4):
@@ -75,7 +79,7 @@ def check_feedback_loop(function: Callable[..., Any]) -> Report:
             compare(got[i], want[i], 1e-9, mistakes)
 
     with check.part("the states in the list are not changed afterwards"):
-        got = _states(check, own, features, mean, 4)
+        got = _states(check, several, features, mean)
         require(
             not torch.equal(got[0], got[-1]),
             "all states in the list are one and the same tensor",
@@ -86,9 +90,9 @@ def check_feedback_loop(function: Callable[..., Any]) -> Report:
 
 
 def _states(
-    check: Check, perceptrons: list[nn.Module], features: Tensor, mean: Tensor, count: int
+    check: Check, perceptrons: list[tuple[Tensor, Tensor]], features: Tensor, mean: Tensor
 ) -> list[Tensor]:
-    states = check.call(perceptrons, features, mean)
+    states, count = check.call(perceptrons, features, mean, by=_with_perceptrons), len(perceptrons)
     require(isinstance(states, list), f"it returned {type(states).__name__}, a list is wanted")
     require(
         len(states) == count,
@@ -110,12 +114,26 @@ def _run(perceptrons: list[nn.Module], features: Tensor, state: Tensor) -> list[
     return list(torch.stack(rows, 1).detach())
 
 
-def _linear(g: torch.Generator, features: int, state: int) -> nn.Module:
+def _numbers(g: torch.Generator, features: int, state: int) -> tuple[Tensor, Tensor]:
+    """Draw weights and bias of a perceptron."""
+    return 0.7 * draw(g, state, features + state), draw(g, state)
+
+
+@question
+def _perceptron(weight: Tensor, bias: Tensor) -> nn.Module:
     """Make a step that is no perceptron, but answers as one would: curved, and in float64."""
-    layer = nn.Linear(features + state, state, dtype=DOUBLE).requires_grad_(False)
-    layer.weight.copy_(0.7 * draw(g, state, features + state))
-    layer.bias.copy_(draw(g, state))
+    states, numbers = weight.shape
+    layer = nn.Linear(numbers, states, dtype=torch.float64).requires_grad_(False)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
     return nn.Sequential(layer, nn.Tanh())
+
+
+@question
+def _with_perceptrons(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call the function with perceptrons made of their numbers."""
+    numbers, *others = arguments
+    return called(function, [[_perceptron(*two) for two in numbers], *others])
 
 
 # Wrong answers that people give.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import nn
 
-from hmr_edu.course.check import Check, Report
+from hmr_edu.course.check import Asked, Check, Report
 from hmr_edu.course.exercises._common import compare_counts
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
 
 
-def check_regressor_parameters(function: Callable[..., int]) -> Report:
+def check_regressor_parameters(function: Asked) -> Report:
     """Check `regressor_parameters(features, state, hidden, perceptrons) -> int`."""
     check = Check("regressor_parameters", function)
     with check.part("HMR's own sizes, one perceptron for all steps"):

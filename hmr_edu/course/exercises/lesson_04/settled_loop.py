@@ -8,28 +8,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import normal, tensor, two_values
 from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.course.learner import question
+from hmr_edu.course.questions import called
 
 POINTS = 6
 
 
-def check_settled_loop(function: Callable[..., Any]) -> Report:
+def check_settled_loop(function: Asked) -> Report:
     """Check `settled_loop(correct, state [B, S], tolerance, most) -> (state, steps [B])`."""
     check = Check("settled_loop", function)
-    target = normal(20, 3, 2)
+    target, zero = normal(20, 3, 2), tensor([0.0, 0.0])
     far = tensor([[8.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
-
-    def halfway(state: Tensor) -> Tensor:
-        """Correct by half the way that is left."""
-        return (target - state) / 2
 
     # Corrections are 4, 2, 1, ...: the first that is not longer than 0.6 is number 4; 1; 1.
     want = torch.tensor([4, 1, 1])
     left = far / 2.0 ** want[:, None]
     with check.part("each person stops after the first correction not longer than the tolerance"):
-        _, steps = two_values(check, halfway, target + far, 0.6, 10)
+        _, steps = _settled(check, target, target + far, 0.6, 10)
         slips = {
             "people stop one by one: a length for each row": torch.tensor([4, 4, 4]),
             "the last correction is made too, and counted": want - 1,
@@ -37,23 +35,23 @@ def check_settled_loop(function: Callable[..., Any]) -> Report:
         }
         compare(torch.as_tensor(steps), want, 0.0, slips)
         # Powers of 2 halve without rounding: corrections of exactly 4, 2, 1.
-        _, steps = two_values(check, lambda state: -state / 2, far, 1.0, 10)
+        _, steps = _settled(check, zero, far, 1.0, 10)
         strict = {"as long as the tolerance is not longer: stop there": torch.tensor([4, 1, 1])}
         compare(torch.as_tensor(steps), torch.tensor([3, 1, 1]), 0.0, strict)
         # Corrections (3, 4), (1.5, 2), ...: 5 and 2.5 long.
         slant = tensor([[6.0, 8.0]])
-        _, steps = two_values(check, lambda state: -state / 2, slant, 4.5, 10)
+        _, steps = _settled(check, zero, slant, 4.5, 10)
         other = {"the length is Euclid's: correction.norm(dim=1)": torch.tensor([1])}
         compare(torch.as_tensor(steps), torch.tensor([2]), 0.0, other)
     with check.part("who has stopped stays"):
-        state, _ = two_values(check, halfway, target + far, 0.6, 10)
+        state, _ = _settled(check, target, target + far, 0.6, 10)
         every = {
             "who has settled must not be moved any more": target + far / 2.0**10,
             "who has settled must not be moved while others go on": target + far / 2.0**4,
         }
         compare(state, target + left, 1e-9, every)
     with check.part("never more than `most` steps"):
-        state, steps = two_values(check, halfway, target + far, 1e-9, 3)
+        state, steps = _settled(check, target, target + far, 1e-9, 3)
         slips = {
             "not one more than `most`": torch.tensor([4, 4]),
             "`most` steps, not one fewer": torch.tensor([2, 2]),
@@ -61,6 +59,17 @@ def check_settled_loop(function: Callable[..., Any]) -> Report:
         compare(torch.as_tensor(steps)[:2], torch.tensor([3, 3]), 0.0, slips)
         compare(state[:2], target[:2] + far[:2] / 8, 1e-9)
     return check.report()
+
+
+def _settled(check: Check, target: Tensor, *others: Any) -> tuple[Any, Any]:
+    return two_values(check, target, *others, by=_halfway)
+
+
+@question
+def _halfway(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call the function with a correction by half the way to a target that is left."""
+    target, *others = arguments
+    return called(function, [lambda state: (target - state) / 2, *others])
 
 
 # Wrong answers that people give.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -16,7 +14,7 @@ POINTS = 6
 BROADCAST = "[N, 1] - [N] is [N, N]: take the prediction's column, [:, 0], before subtracting"
 
 
-def check_affine_residual(function: Callable[..., Tensor]) -> Report:
+def check_affine_residual(function: Asked) -> Report:
     """Check `affine_residual(x [N, D], y [N]) -> []`: what the best affine function leaves over."""
     check = Check("affine_residual", function)
     g = inputs(2)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises._common import DOUBLE, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
 
 
-def check_best_critic(function: Callable[..., Tensor]) -> Report:
+def check_best_critic(function: Asked) -> Report:
     """Check `best_critic(p_real [N], p_fake [N]) -> [N]`: the score that costs least."""
     check = Check("best_critic", function)
     g = inputs(1)

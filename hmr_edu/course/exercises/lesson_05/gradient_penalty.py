@@ -8,23 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs, require
-from hmr_edu.course.exercises._common import DOUBLE, draw, tensor, uniform
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
+from hmr_edu.course.exercises._common import draw, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.course.learner import question
+from hmr_edu.course.questions import called
 
 POINTS = 6
 
 
-def check_gradient_penalty(function: Callable[..., Any]) -> Report:
+def check_gradient_penalty(function: Asked) -> Report:
     """Check `gradient_penalty(critic, real [N, D], fake [N, D], mix [N, 1]) -> []`."""
     check = Check("gradient_penalty", function)
     g = inputs(21)
     real, fake = (draw(g, 5, 3) for _ in range(2))
     mix = uniform(g, 5, 1)
-    slope = tensor([3.0, 4.0, 0.0])
     between = mix * real + (1 - mix) * fake
     with check.part("a linear critic of slope 5: (5 - 1)^2"):
-        got = check.call(lambda x: x @ slope, real, fake, mix)
+        got = check.call(real, fake, mix, 1.0, by=_linear)
         wrong = {
             "the norm must be 1, not 0": 25.0,
             "the mean over samples, not the sum": 80.0,
@@ -46,19 +47,42 @@ def check_gradient_penalty(function: Callable[..., Any]) -> Report:
             "between the two, not at the real ones": at(real),
             "between the two, not at the fakes": at(fake),
         }
-        compare(check.call(lambda x: x.square().sum(1), real, fake, mix), at(between), 1e-9, slips)
+        compare(check.call(real, fake, mix, by=_curved), at(between), 1e-9, slips)
     with check.part("the critic can learn from it"):
-        scale = torch.tensor(2.0, dtype=DOUBLE, requires_grad=True)
-        penalty = check.call(lambda x: scale * (x @ slope), real, fake, mix)
+        depends, learnt = check.ask(_learnt, [real, fake, mix, 2.0])
         require(
-            isinstance(penalty, Tensor) and penalty.requires_grad,
+            depends,
             "the penalty has no gradient",
             "torch.autograd.grad(..., create_graph=True)",
         )
-        (learnt,) = torch.autograd.grad(penalty, scale, allow_unused=True)
         require(learnt is not None, "it does not reach the critic", "create_graph=True")
         compare(learnt, tensor(2 * (10.0 - 1) * 5), 1e-9)
     return check.report()
+
+
+@question
+def _linear(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call the function with a linear critic: its slope is 5 times a scale."""
+    *others, scale = arguments
+    slope = torch.tensor([3.0, 4.0, 0.0], dtype=torch.float64)
+    return called(function, [lambda x: scale * (x @ slope), *others])
+
+
+@question
+def _curved(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call the function with a critic whose slope at x is 2 x."""
+    return called(function, [lambda x: x.square().sum(1), *arguments])
+
+
+@question
+def _learnt(function: Callable[..., Any], arguments: list[Any]) -> tuple[bool, Tensor | None]:
+    """Return whether the penalty has a gradient, and the critic's scale's."""
+    *others, scale = arguments
+    scale = torch.tensor(scale, dtype=torch.float64, requires_grad=True)
+    penalty, _ = _linear(function, [*others, scale])
+    if not isinstance(penalty, Tensor) or not penalty.requires_grad:
+        return False, None
+    return True, torch.autograd.grad(penalty, scale, allow_unused=True)[0]
 
 
 # Wrong answers that people give.

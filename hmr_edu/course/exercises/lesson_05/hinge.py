@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises._common import DOUBLE, draw, tensor, two_values
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
 
 
-def check_hinge(function: Callable[..., Any]) -> Report:
+def check_hinge(function: Asked) -> Report:
     """Check `hinge(real [N, C], fake [M, C]) -> (encoder [], critics [])`."""
     check = Check("hinge", function)
     g = inputs(22)

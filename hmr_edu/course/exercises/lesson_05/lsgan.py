@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
+from hmr_edu.course import questions
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, inputs, require
 from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
 
 
-def check_lsgan(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
+def check_lsgan(function: Asked) -> Report:
     """Check `lsgan(real [N, C], fake [M, C]) -> (encoder loss [], discriminator loss [])`."""
     check = Check("lsgan", function)
     half = torch.full((4, 25), 0.5, dtype=DOUBLE)
@@ -34,20 +33,22 @@ def check_lsgan(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
         compare(critics, tensor(0.0), 1e-12)
         compare(encoder, tensor(25.0), 1e-12)
     with check.part("the encoder's gradient calls for higher scores of the fakes"):
-        moved = torch.zeros(2, 3, dtype=DOUBLE, requires_grad=True)
-        encoder, _ = _pair(check, torch.zeros(2, 3, dtype=DOUBLE), moved)
-        compare(_slope_at(encoder, moved), torch.full_like(moved, -1.0), 1e-12)
+        zero = torch.zeros(2, 3, dtype=DOUBLE)
+        (slope,) = _slopes(check, zero, zero, of=[1], part=0)
+        compare(slope, torch.full_like(zero, -1.0), 1e-12)
     with check.part("the critics' gradient comes from both, real bodies and fakes"):
         r, f = torch.full((2, 2, 3), 0.5, dtype=DOUBLE)
-        r, f = r.requires_grad_(), f.requires_grad_()
-        _, critics = _pair(check, r, f)
-        compare(_slope_at(critics, r), torch.full_like(r, -0.5), 1e-12)
-        compare(_slope_at(critics, f), torch.full_like(f, 0.5), 1e-12)
+        on_real, on_fake = _slopes(check, r, f, of=[0, 1], part=1)
+        compare(on_real, torch.full_like(r, -0.5), 1e-12)
+        compare(on_fake, torch.full_like(f, 0.5), 1e-12)
     return check.report()
 
 
 def _pair(check: Check, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    result = check.call(real, fake)
+    return _in_order(check.call(real, fake), real, fake)
+
+
+def _in_order(result: object, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     if not isinstance(result, tuple) or len(result) != 2:
         raise Mismatch("it returned something else than two losses", "return encoder, critics")
     encoder, critics = _losses(real, fake)
@@ -67,12 +68,14 @@ def _losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     return real.new_tensor(encoder), real.new_tensor(on_real + on_fake)
 
 
-def _slope_at(loss: Tensor, scores: Tensor) -> Tensor:
+def _slopes(check: Check, real: Tensor, fake: Tensor, of: list[int], part: int) -> list[Tensor]:
+    """Return the gradients of one of the losses."""
+    depends, result, slopes = check.ask(questions.gradients, [real, fake], of, part)
+    _in_order(result, real, fake)
     hint = "keep the graph: no .item(), no .detach(); it is the fakes that are detached, earlier"
-    require(loss.requires_grad, "the loss has no gradient", hint)
-    (slope,) = torch.autograd.grad(loss, scores, retain_graph=True, allow_unused=True)
-    require(slope is not None, "no gradient reaches the scores", hint)
-    return slope
+    require(depends, "the loss has no gradient", hint)
+    require(None not in slopes, "no gradient reaches the scores", hint)
+    return slopes
 
 
 def _encoder(pair: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
-from hmr_edu.course.check import Check, Report
+from hmr_edu.course.check import Asked, Check, Report
 from hmr_edu.course.exercises._common import compare_counts
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.discriminator import Discriminator
@@ -14,7 +12,7 @@ from hmr_edu.discriminator import Discriminator
 POINTS = 2
 
 
-def check_parameter_count(function: Callable[..., int]) -> Report:
+def check_parameter_count(function: Asked) -> Report:
     """Check `parameter_count(features, hidden) -> int`: weights and biases of the 25 critics."""
     check = Check("parameter_count", function)
     with check.part("HMR's own sizes: 32 features, 1024 hidden"):

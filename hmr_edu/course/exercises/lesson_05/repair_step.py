@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.course.check import Check, Report, compare, require, shaped
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require, shaped
 from hmr_edu.course.exercises.registry import Mistake
-from hmr_edu.discriminator import Discriminator
+from hmr_edu.course.learner import question
+from hmr_edu.course.questions import called
 from hmr_edu.rotations import axis_angle_to_matrix
 
 POINTS = 6
@@ -18,32 +20,27 @@ POINTS = 6
 USES = ("rotations.py", "discriminator.py")
 
 
-def check_repair_step(function: Callable[..., Tensor]) -> Report:
+def check_repair_step(function: Asked) -> Report:
     """Check `repair_step(critic, joints [N, 23, 3], weights [25], rate) -> [N, 23, 3]`.
 
     The critic takes rotations [N, 23, 3, 3] and betas [N, 10], which are to be zero.
     """
     check = Check("repair_step", function)
-    torch.manual_seed(3)
-    critic = Discriminator(4, 5)
-    for layer in critic.modules():  # smooth, so that finite differences tell the truth
-        for name, child in layer.named_children():
-            if isinstance(child, nn.ReLU):
-                setattr(layer, name, nn.Softplus())
-    joints, rate = 0.5 * torch.randn(2, 23, 3), 0.1
+    critic = _smooth_critic()
+    joints, rate = 0.5 * torch.randn(2, 23, 3, generator=inputs(3)), 0.1
     weights = torch.linspace(0.2, 1.5, 25)
     weights[[9, 12]] = 0
     slope = _slope(critic, joints, weights)
 
     def moved(some: Tensor) -> Tensor:
-        after = check.call(critic, some, weights, rate)
+        after = check.call(some, weights, rate, by=_with_critic)
         far = (shaped(after, some.shape) - some).abs().max()
         require(far < 9 * rate * slope.abs().max(), "that is no small step from these joints")
         return after
 
     with check.part("downhill, by the gradient that finite differences give"):
         compare(
-            check.call(critic, joints, weights, rate),
+            check.call(joints, weights, rate, by=_with_critic),
             joints - rate * slope,
             1e-5,
             {
@@ -60,8 +57,8 @@ def check_repair_step(function: Callable[..., Tensor]) -> Report:
     with check.part("bodies do not feel each other"):
         compare(moved(joints)[:1], moved(joints[:1]), 1e-5)
     with check.part("a rate of 0 moves nothing, a small one lowers the cost"):
-        compare(check.call(critic, joints, weights, 0.0), joints, 0.0)
-        after = check.call(critic, joints, weights, 0.01)
+        compare(check.call(joints, weights, 0.0, by=_with_critic), joints, 0.0)
+        after = check.call(joints, weights, 0.01, by=_with_critic)
         require(
             bool((_cost(critic, after, weights) < _cost(critic, joints, weights)).all()),
             "the cost did not fall",
@@ -73,14 +70,42 @@ def check_repair_step(function: Callable[..., Tensor]) -> Report:
             "after 100 steps the graph would be 100 steps long: .detach() it",
         )
     with check.part("the critic itself learns nothing from it"):
-        critic.zero_grad()
         moved(joints)
         require(
-            all(p.grad is None for p in critic.parameters()),
+            not check.ask(_teaches_the_critic, [joints, weights, rate]),
             "gradients were left in the critic's parameters",
             "torch.autograd.grad(cost, joints) asks for this one gradient; backward() for all",
         )
     return check.report()
+
+
+@question
+def _smooth_critic() -> nn.Module:
+    """Make a small critic without ReLU, so that finite differences tell the truth."""
+    from hmr_edu.discriminator import Discriminator
+
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        critic = Discriminator(4, 5)
+    for layer in critic.modules():
+        for name, child in layer.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(layer, name, nn.Softplus())
+    return critic
+
+
+@question
+def _with_critic(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call the function with the critic first."""
+    return called(function, [_smooth_critic(), *arguments])
+
+
+@question
+def _teaches_the_critic(function: Callable[..., Any], arguments: list[Any]) -> bool:
+    """Say whether the function leaves gradients in the critic's parameters."""
+    critic = _smooth_critic()
+    function(critic, *arguments)
+    return any(parameter.grad is not None for parameter in critic.parameters())
 
 
 def _cost(critic: nn.Module, joints: Tensor, weights: Tensor, target: float = 1.0) -> Tensor:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
 MUTED = (10, 11, 13, 14, 22, 23)
 
 
-def check_worst_joint(function: Callable[..., Tensor]) -> Report:
+def check_worst_joint(function: Asked) -> Report:
     """Check `worst_joint(scores [N, 25], muted) -> [N]`: SMPL's number of the least real joint."""
     check = Check("worst_joint", function)
     with check.part("the worked example: output 17 is joint 18, the left elbow"):

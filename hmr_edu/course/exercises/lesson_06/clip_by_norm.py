@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
 
-from hmr_edu.course.check import Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import DOUBLE, tensor
 from hmr_edu.course.exercises.lesson_06._common import as_list
 from hmr_edu.course.exercises.registry import Mistake
@@ -17,7 +15,7 @@ from hmr_edu.course.exercises.registry import Mistake
 POINTS = 4
 
 
-def check_clip_by_norm(function: Callable[..., Any]) -> Report:
+def check_clip_by_norm(function: Asked) -> Report:
     """Check `clip_by_norm(gradients, largest) -> list`: one length for all, skip what is broken."""
     check = Check("clip_by_norm", function)
     long = [tensor([3.0, 0.0]), tensor([[4.0]])]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, inputs, require
 from hmr_edu.course.exercises._common import draw
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.rotations import axis_angle_to_matrix
@@ -19,7 +17,7 @@ POINTS = 4
 USES = ("rotations.py",)
 
 
-def check_fakes_of(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
+def check_fakes_of(function: Asked) -> Report:
     """Check `fakes_of(thetas: T tensors [B, 85]) -> ([T B, 23, 3, 3], [T B, 10])`."""
     check = Check("fakes_of", function)
     g = inputs(0)
@@ -54,8 +52,7 @@ def check_fakes_of(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
     with check.part("betas: the last ten numbers"):
         compare(_two(check, thetas)[1], betas, 1e-12)
     with check.part("gradients flow back to theta"):
-        leaves = [theta.clone().requires_grad_() for theta in thetas]
-        got, shapes = function(leaves)
+        got, shapes = _two(check, [theta.clone().requires_grad_() for theta in thetas])
         require(
             got.requires_grad and shapes.requires_grad,
             "the fakes are cut off from the network",
@@ -65,7 +62,7 @@ def check_fakes_of(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
 
 
 def _two(check: Check, thetas: list[Tensor]) -> tuple[Tensor, Tensor]:
-    result = check.call([theta.clone() for theta in thetas])
+    result = check.call(thetas)
     if not isinstance(result, tuple) or len(result) != 2:
         raise Mismatch("it returned something else than a pair", "return rotations, betas")
     return result

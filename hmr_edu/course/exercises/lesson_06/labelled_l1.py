@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare, require
+from hmr_edu.course import questions
+from hmr_edu.course.check import Asked, Check, Report, compare, require, returned
 from hmr_edu.course.exercises._common import tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
 
 
-def check_labelled_l1(function: Callable[..., Tensor]) -> Report:
+def check_labelled_l1(function: Asked) -> Report:
     """Check `labelled_l1(pred [B, N], target [B, N], labelled [B]) -> []`."""
     check = Check("labelled_l1", function)
     pred = tensor([[1.0, 5.0], [2.0, 2.0], [0.0, 1.0]])
@@ -46,13 +45,12 @@ def check_labelled_l1(function: Callable[..., Tensor]) -> Report:
 
 
 def _slope(check: Check, pred: Tensor, target: Tensor, labelled: Tensor) -> Tensor:
-    leaf = pred.clone().requires_grad_()
-    # Not by `check.call`, which would hand over a copy of the leaf.
-    loss = check.function(leaf, target.clone(), labelled.clone())
-    if loss is None:
-        raise Mismatch("it returned None", "end the function with `return ...`")
-    require(loss.requires_grad, "the loss has no gradient", "keep the graph: no .item()")
-    (slope,) = torch.autograd.grad(loss, leaf)
+    arguments = [pred, target, labelled]
+    depends, loss, slopes = check.ask(questions.gradients, arguments, [0], -1)
+    returned(loss)
+    require(depends, "the loss has no gradient", "keep the graph: no .item()")
+    (slope,) = slopes
+    require(slope is not None, "no gradient reaches the predictions")
     require(
         slope.isfinite().all(),
         "the gradient holds NaN",

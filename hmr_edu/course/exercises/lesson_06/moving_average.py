@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 
-from hmr_edu.course.check import Check, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
 from hmr_edu.course.exercises._common import draw
 from hmr_edu.course.exercises.lesson_06._common import as_list
 from hmr_edu.course.exercises.registry import Mistake
@@ -15,7 +12,7 @@ from hmr_edu.course.exercises.registry import Mistake
 POINTS = 4
 
 
-def check_moving_average(function: Callable[..., Any]) -> Report:
+def check_moving_average(function: Asked) -> Report:
     """Check `moving_average(average, weights, step, decay) -> list`: a slow copy of a network."""
     check = Check("moving_average", function)
     g = inputs(23)
@@ -34,7 +31,7 @@ def check_moving_average(function: Callable[..., Any]) -> Report:
                 compare(mine, keep * old + (1 - keep) * new, 1e-9, slips)
     with check.part("no graph: the average is not trained"):
         learning = [w.clone().requires_grad_() for w in weights]
-        got = as_list(check.function([a.clone() for a in average], learning, 5, 0.9), 2)
+        got = as_list(check.call(average, learning, 5, 0.9), 2)
         require(not any(a.requires_grad for a in got), "it carries a graph", "detach the weights")
     return check.report()
 

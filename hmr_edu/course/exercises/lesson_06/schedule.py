@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import nn
 
-from hmr_edu.course.check import Check, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare, require
 from hmr_edu.course.exercises._common import tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
 
 
-def check_schedule(function: Callable[..., float]) -> Report:
+def check_schedule(function: Asked) -> Report:
     """Check `schedule(step, steps, warmup, peak) -> float`."""
     check = Check("schedule", function)
     with check.part("no warm-up: PyTorch's CosineAnnealingLR"):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.course.check import Check, Mismatch, Report, compare
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, returned, shaped
 from hmr_edu.course.exercises._common import tensor
 from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.course.learner import Raised, question
 
 POINTS = 6
 RATE = 0.1
 
 
-def check_take_turns(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
+def check_take_turns(function: Asked) -> Report:
     """Check `take_turns(network, critics, phi, real, network_opt, critics_opt) -> (E, D)`."""
     check = Check("take_turns", function)
     phi = tensor([[1.0], [2.0]])
@@ -23,13 +25,13 @@ def check_take_turns(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
     network, critics = torch.tensor([0.4, -0.3]).double(), torch.tensor([0.7, 0.2]).double()
     for turn in (1, 2):
         want = _turn(network, critics, phi, real)
-        played = _play(check, network, critics, phi, real, stale=turn == 2)
+        given = network, critics, phi, real, turn == 2
         name = "" if turn == 1 else "; gradients left over from before do no harm"
         with check.part("both losses" + name):
-            compare(torch.stack(_raised(played)[:2]).detach(), want[0], 1e-10)
+            compare(_played(check, *given)[0], want[0], 1e-10)
         with check.part("the network's update, worked out by hand" + name):
             compare(
-                _raised(played)[2],
+                _played(check, *given)[1],
                 want[1],
                 1e-10,
                 {
@@ -41,7 +43,7 @@ def check_take_turns(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
             )
         with check.part("the critics' update, worked out by hand" + name):
             compare(
-                _raised(played)[3],
+                _played(check, *given)[2],
                 want[2],
                 1e-10,
                 {
@@ -53,7 +55,7 @@ def check_take_turns(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
                 },
             )
         with check.part("no gradient of the critics' loss reaches the network" + name):
-            left = _raised(played)[4]
+            left = _played(check, *given)[3]
             if not left.any():  # cleared at the end: fine, too
                 continue
             compare(
@@ -65,55 +67,50 @@ def check_take_turns(function: Callable[..., tuple[Tensor, Tensor]]) -> Report:
     return check.report()
 
 
+@question
 class _Scale(nn.Module):
     """Map x to weight x + bias, two numbers."""
 
-    def __init__(self, weight: float, bias: float) -> None:
+    def __init__(self, numbers: Tensor) -> None:
         super().__init__()
-        self.weight = nn.Parameter(tensor(weight))
-        self.bias = nn.Parameter(tensor(bias))
+        self.weight, self.bias = (nn.Parameter(number.clone()) for number in numbers)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.weight * x + self.bias
 
-    def numbers(self) -> Tensor:
-        return torch.stack((self.weight.detach(), self.bias.detach()))
 
-
-def _play(
-    check: Check, w: Tensor, a: Tensor, phi: Tensor, real: Tensor, stale: bool
-) -> tuple[Tensor, ...] | Exception:
+@question
+def _after_a_turn(
+    function: Callable[..., Any], w: Tensor, a: Tensor, phi: Tensor, real: Tensor, stale: bool
+) -> tuple[Any, Tensor, Tensor, Tensor]:
     """Return losses, network and critics after one turn, and the gradient left in the network."""
-    network, critics = _Scale(*w.tolist()), _Scale(*a.tolist())
-    if stale:
-        for parameter in (*network.parameters(), *critics.parameters()):
-            parameter.grad = torch.ones_like(parameter)
-    optimizers = [torch.optim.SGD(m.parameters(), RATE) for m in (network, critics)]
+    network, critics = _Scale(w), _Scale(a)
+    both = [list(network.parameters()), list(critics.parameters())]
+    for parameter in (*both[0], *both[1]):
+        parameter.grad = torch.ones_like(parameter) if stale else None
+    optimizers = [torch.optim.SGD(parameters, 0.1) for parameters in both]
+    losses = function(network, critics, phi, real, *optimizers)
+    left = [torch.zeros_like(p) if p.grad is None else p.grad for p in both[0]]
+    now, theirs = (torch.stack([p.detach() for p in parameters]) for parameters in both)
+    return losses, now, theirs, torch.stack(left)
+
+
+def _played(check: Check, *arguments: Any) -> tuple[Tensor, ...]:
+    """Return losses (stacked), network, critics and gradient after one turn, or fail."""
+    forward = "the critics' loss goes back into the network's graph: detach the fakes"
     try:
-        losses = check.call(network, critics, phi, real, *optimizers)
-        if not isinstance(losses, tuple) or len(losses) != 2:
-            raise Mismatch("it returned something else than two losses", "return E, D")
-        grads = [p.grad for p in network.parameters()]
-        left = torch.stack([g if g is not None else torch.zeros(()).double() for g in grads])
-    except Exception as error:
-        return error
-    return *(loss.detach() for loss in losses), network.numbers(), critics.numbers(), left
-
-
-def _raised(played: tuple[Tensor, ...] | Exception) -> tuple[Tensor, ...]:
-    if isinstance(played, RuntimeError) and "backward" in str(played):
-        raise Mismatch(
-            f"PyTorch raised RuntimeError: {str(played)[:60]}...",
-            "the critics' loss goes back into the network's graph: detach the fakes",
-        )
-    if isinstance(played, RuntimeError) and "inplace" in str(played):
-        raise Mismatch(
-            "PyTorch raised RuntimeError: weights were changed since the fakes were made",
-            "the critics' loss goes back into the network's graph: detach the fakes",
-        )
-    if isinstance(played, Exception):
-        raise played
-    return played
+        losses, *others = check.ask(_after_a_turn, *arguments)
+    except Raised as error:
+        if error.kind == "RuntimeError" and "inplace" in error.message:
+            what = "PyTorch raised RuntimeError: weights were changed since the fakes were made"
+            raise Mismatch(what, forward) from None
+        if error.kind == "RuntimeError" and "backward" in error.message:
+            what = f"PyTorch raised RuntimeError: {error.message[:60]}..."
+            raise Mismatch(what, forward) from None
+        raise
+    if not isinstance(returned(losses), tuple) or len(losses) != 2:
+        raise Mismatch("it returned something else than two losses", "return E, D")
+    return torch.stack([shaped(loss, ()).detach() for loss in losses]), *others
 
 
 def _turn(w: Tensor, a: Tensor, phi: Tensor, real: Tensor) -> tuple[Tensor, ...]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 6
 
 
-def check_map_energy(function: Callable[..., Any]) -> Report:
+def check_map_energy(function: Asked) -> Report:
     """Check `map_energy(probability [B, K, H, W], columns [W], rows [H], points [B, K, 2], ...)`.
 
     The other arguments are `sigma` and `doubt`; the result is [B].

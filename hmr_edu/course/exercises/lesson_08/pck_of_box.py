@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises._common import DOUBLE, draw, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
 
 
-def check_pck_of_box(function: Callable[..., Any]) -> Report:
+def check_pck_of_box(function: Asked) -> Report:
     """Check `pck_of_box(predicted, annotated, visible, boxes, share) -> []`."""
     check = Check("pck_of_box", function)
     g = inputs(0)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import torch
-
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course import questions
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
 from hmr_edu.course.exercises._common import tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
 
 
-def check_robust(function: Callable[..., Any]) -> Report:
+def check_robust(function: Asked) -> Report:
     """Check `robust(squared [...], sigma, outlier) -> [...]`: Geman and McClure's penalty."""
     check = Check("robust", function)
     sigma, outlier = 0.05, 0.4
@@ -44,11 +40,12 @@ def check_robust(function: Callable[..., Any]) -> Report:
 
     with check.part("in between, and its slope"):
         x = 0.01 + uniform(inputs(2), 3, 4)
-        leaf = x.clone().requires_grad_()
-        value = check.call(leaf, sigma, outlier)
+        value = check.call(x, sigma, outlier)
         want = x * outlier**2 / (outlier**2 + x) / (2 * sigma**2)
         compare(value, want, 1e-6)
-        (slope,) = torch.autograd.grad(value.sum(), leaf)
+        depends, _, slopes = check.ask(questions.gradients, [x, sigma, outlier], [0], -1)
+        require(depends, "the result has no gradient", "keep the graph: no .item(), no .detach()")
+        (slope,) = slopes
         compare(slope, (outlier**2 / (outlier**2 + x)).square() / (2 * sigma**2), 1e-6)
     return check.report()
 

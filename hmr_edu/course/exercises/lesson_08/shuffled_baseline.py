@@ -8,19 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Report, compare, inputs
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises._common import draw, tensor
 from hmr_edu.course.exercises.registry import Mistake
+from hmr_edu.course.learner import question
+from hmr_edu.course.questions import called
 
 POINTS = 4
 
 
-def check_shuffled_baseline(function: Callable[..., Any]) -> Report:
+def check_shuffled_baseline(function: Asked) -> Report:
     """Check `shuffled_baseline(score, found [N, ...]) -> []`: the mean score of wrong answers."""
     check = Check("shuffled_baseline", function)
-
-    def first(found: Tensor) -> Tensor:
-        return found.flatten()[0]
 
     with check.part("by hand: three people, who answer 1, 2, 6; the score is the first answer"):
         found = tensor([[1.0], [2.0], [6.0]])
@@ -29,13 +28,13 @@ def check_shuffled_baseline(function: Callable[..., Any]) -> Report:
             "every shift from 1 to N - 1, not one of them": tensor(6.0),
             "return the mean of the scores, not their sum": tensor(8.0),
         }
-        compare(_number(check.call(first, found)), tensor(4.0), 1e-9, mistakes)
+        compare(_number(check.call(found, by=_of_the_first)), tensor(4.0), 1e-9, mistakes)
 
     g = inputs(1)
     found, marked = (draw(g, 7, 5, 2) for _ in range(2))
 
     def score(answers: Tensor) -> Tensor:
-        return (answers - marked).norm(dim=-1).mean().square()
+        return _score(answers, marked)
 
     with check.part("a score of keypoints: everybody's answer goes to everybody else"):
         scores = [score(torch.cat([found[k:], found[:k]])) for k in range(7)]
@@ -58,17 +57,38 @@ def check_shuffled_baseline(function: Callable[..., Any]) -> Report:
             "the mean of the scores, not the score of the mean": mean_answer,
         }
         compare(
-            _number(check.call(score, found)), torch.stack(scores[1:]).sum() / 6, 1e-9, mistakes
+            _number(check.call(found, marked, by=_of_keypoints)),
+            torch.stack(scores[1:]).sum() / 6,
+            1e-9,
+            mistakes,
         )
 
     with check.part("two people change places"):
-        compare(_number(check.call(first, found[:2])), found[1, 0, 0], 1e-9)
+        compare(_number(check.call(found[:2], by=_of_the_first)), found[1, 0, 0], 1e-9)
     return check.report()
 
 
 def _number(value: Any) -> Any:
     """Let a plain number pass for a tensor of one."""
     return tensor(float(value)) if isinstance(value, int | float) else value
+
+
+@question
+def _score(answers: Tensor, marked: Tensor) -> Tensor:
+    return (answers - marked).norm(dim=-1).mean().square()
+
+
+@question
+def _of_keypoints(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call the function with a score of keypoints."""
+    found, marked = arguments
+    return called(function, [lambda answers: _score(answers, marked), found])
+
+
+@question
+def _of_the_first(function: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call the function with a score that is the first answer."""
+    return called(function, [lambda answers: answers.flatten()[0], *arguments])
 
 
 MISTAKES = [
