@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from hmr_edu.io.precision import PreciseModule, at_least
+from hmr_edu.io.precision import PreciseModule, at_least, float32_inside
 
 NUM_KEYPOINTS = 19  # COCO+
 NUM_PARTS = 25  # 24 body parts, and 0 for the background
@@ -128,6 +128,7 @@ class SpatialHead(nn.Module):
         return Features(vector, heatmaps, coordinates, depths, parts)
 
 
+@float32_inside
 def soft_argmax(
     probability: Float[Tensor, "*batch height width"],
 ) -> Float[Tensor, "*batch 2"]:
@@ -136,7 +137,6 @@ def soft_argmax(
     An even map gives the centre: the position has little meaning until the map is sharp.
     """
     height, width = probability.shape[-2:]
-    # Sums and no matrix products: autocast would take those to half precision.
     x = (probability.sum(-2) * cell_centres(width, probability)).sum(-1)
     y = (probability.sum(-1) * cell_centres(height, probability)).sum(-1)
     return torch.stack((x, y), dim=-1)

@@ -37,6 +37,7 @@ MODULES = (
     triangulation,
     flip_test,
     smplify,
+    heads,
 )
 # Public functions that compute nothing from tensors of the caller.
 NO_NUMBERS = {
@@ -52,6 +53,8 @@ NO_NUMBERS = {
     "transfer",
     "weights_path",
     "widened",
+    # Positions of cells, in the dtype of their argument.
+    "cell_centres",
     # Networks in half precision: tests/model/test_dtypes.py.
     "run_flip_test",
     # It computes in float64 whatever it gets, and returns that.
@@ -83,6 +86,7 @@ def step(numbers: torch.Tensor) -> RegressionStep:
 POINTS, TARGET = randn(3, 19, 3), randn(3, 19, 3, seed=1)
 FLAT, FLAT_TARGET = randn(3, 19, 2), randn(3, 19, 2, seed=1)
 WEIGHTS = randn(3, 19, seed=2).abs()
+MAPS = randn(3, 19, 64, seed=4).softmax(-1).unflatten(-1, (8, 8))
 CAMERA = torch.tensor([[0.8, 0.1, -0.2], [1.2, 0.0, 0.3], [0.5, 0.4, 0.1]]).double()
 FOCAL = torch.tensor([5.0, 7.0, 9.0]).double()
 BOX = CropBox(310.5, 200.0, 123.0)
@@ -215,6 +219,7 @@ CASES = {
     "PosePrior.log_prob, root": (lambda p: PRIOR.log_prob(p, root=True), (POSE,), FLOAT32),
     "RealPoses.distance": (BANK.distance, (turns(4, 24, seed=3),), FLOAT32),
     # fitting, evaluation and heads
+    "soft_argmax": (heads.soft_argmax, (MAPS,), SAME),
     "average_theta": (flip_test.average_theta, (body_numbers(), body_numbers(1)), SAME),
     "heatmap_evidence": (evidence(smplify.heatmap_evidence), (randn(3, 19, 8, 8),), FLOAT32),
     "keypoint_evidence": (
@@ -374,10 +379,3 @@ def test_a_triangulated_point_is_float64_whatever_the_pixels_are():
         truth, _ = triangulation.triangulate(views, rounded.double(), seen)
         assert found.dtype == error.dtype == torch.float64
         assert torch.equal(found, truth)
-
-
-def test_soft_argmax_in_autocast():
-    p = randn(2, 19, 16, 16).flatten(-2).softmax(-1).unflatten(-1, (16, 16))
-    with torch.autocast("cpu", torch.bfloat16):
-        found = heads.soft_argmax(p.float())
-    torch.testing.assert_close(found.double(), heads.soft_argmax(p), rtol=0, atol=1e-6)
