@@ -2,8 +2,8 @@
 
 Each term is a mean over the labels that a batch has. Flags mark missing labels. A value in their
 place, NaN included, reaches neither the loss nor its gradient. A term without any label is 0
-(dividing by such a count is how russoale/hmr2.0#8 got NaN). Terms are summed in float32 at least,
-and losses have that dtype: sums of many float16 numbers overflow.
+(dividing by such a count is how russoale/hmr2.0#8 got NaN). Losses are computed in float32 at
+least: sums of many float16 numbers overflow.
 
 A function measures one regression step; `step_weights` and `per_step` join the steps. `TERMS`, at
 the end of this file, is the registry: training, its options, tests and docs read it. A new loss
@@ -117,9 +117,8 @@ def mesh_loss(
     known = labelled[:, None, None].expand_as(pred)
     target = _known(target, known)
     if roots is not None:
-        pred_root, target_root = roots
-        pred = pred - pred_root[:, None]
-        target = target - _known(target_root, labelled[:, None])[:, None]
+        pred = pred - roots[0][:, None]
+        target = target - _known(roots[1], labelled[:, None])[:, None]
     return _weighted_mean((pred - target).abs(), known)
 
 
@@ -183,9 +182,8 @@ def parts_loss(
     )
     target = target[:, rows[:, None], columns].long()
     known = labelled[:, None, None] & (target >= 0)
-    return _weighted_mean(
-        cross_entropy(logits, torch.where(known, target, 0), reduction="none"), known
-    )
+    entropy = cross_entropy(logits, torch.where(known, target, 0), reduction="none")
+    return _weighted_mean(entropy, known)
 
 
 def step_weights(steps: str | Sequence[float | int], iterations: int) -> list[float]:
@@ -220,20 +218,17 @@ def per_step(
     """
     if len(losses) != len(weights):
         raise ValueError(f"{len(losses)} losses need {len(losses)} weights, got {len(weights)}")
-    return torch.stack(
-        [weight * loss for weight, loss in zip(weights, losses, strict=True) if weight]
-    ).sum()
+    terms = [weight * loss for weight, loss in zip(weights, losses, strict=True) if weight]
+    return torch.stack(terms).sum()
 
 
-def _known(
-    target: Float[Tensor, "*shape"], mask: Bool[Tensor, "*#shape"]
-) -> Float[Tensor, "*shape"]:
+def _known(target: Float[Tensor, "*n"], mask: Bool[Tensor, "*#n"]) -> Float[Tensor, "*n"]:
     """Set unlabelled targets to 0 before any arithmetic: NaN survives a product with 0."""
     return torch.where(mask, target, 0.0)
 
 
 def _weighted_mean(
-    values: Float[Tensor, "*shape"], weight: Bool[Tensor, "*shape"] | Float[Tensor, "*shape"]
+    values: Float[Tensor, "*n"], weight: Bool[Tensor, "*n"] | Float[Tensor, "*n"]
 ) -> Float[Tensor, ""]:
     """Return sum of weight * values / sum of weight; 0 (with a graph) where the weights are 0."""
     total = weight.sum().to(values.dtype)
@@ -241,9 +236,7 @@ def _weighted_mean(
     return kept.sum() / torch.where(total > 0, total, 1.0)
 
 
-def _log_gaussian(
-    centre: Float[Tensor, "*shape"], cells: int, sigma: float
-) -> Float[Tensor, "*shape cells"]:
+def _log_gaussian(centre: Float[Tensor, "*n"], cells: int, sigma: float) -> Float[Tensor, "*n c"]:
     """Return the log-probability of cells on one axis, Gaussian around `centre` (crop units)."""
     offset = cell_centres(cells, centre) - centre[..., None]
     return (-0.5 * (offset * cells / (2 * sigma)).square()).log_softmax(-1)
@@ -283,9 +276,7 @@ TERMS: dict[str, LossTerm] = {
         "L1 of the visible projected keypoints, in half-crops.",
     ),
     "keypoints3d": LossTerm(
-        lambda p, batch, c: keypoints3d_loss(
-            p.keypoints3d, batch.keypoints3d, batch.has_3d, norm=c.norm
-        ),
+        lambda p, b, c: keypoints3d_loss(p.keypoints3d, b.keypoints3d, b.has_3d, norm=c.norm),
         60.0,
         "Distance of the 3D keypoints from the middle of the hips, in metres; see `norm`.",
     ),
