@@ -15,6 +15,7 @@ float64 that changes nothing. What comes back has
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import reduce, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,6 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOW = (torch.float16, torch.bfloat16)
+AUTOCAST_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 def float32_inside(function: Callable[P, T]) -> Callable[P, T]:
@@ -38,21 +40,22 @@ def at_least_float32(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def float32_by_default(function: Callable[P, T]) -> Callable[P, T]:
-    """Make a function create tensors in float32, whatever PyTorch's default dtype is.
+    """Make a function create tensors in float32, in autocast and under another default dtype too.
 
-    Random numbers of another dtype are other numbers.
+    So its random numbers, and all that follows from them, depend on its generator alone.
     """
 
     @wraps(function)
     def in_float32(*args: Any, **kwargs: Any) -> Any:
         default = torch.get_default_dtype()
-        if default == torch.float32:
+        with ExitStack() as stack:
+            if default != torch.float32:
+                torch.set_default_dtype(torch.float32)
+                stack.callback(torch.set_default_dtype, default)
+            for device in AUTOCAST_DEVICES:
+                if torch.is_autocast_enabled(device):
+                    stack.enter_context(torch.autocast(device, enabled=False))
             return function(*args, **kwargs)
-        torch.set_default_dtype(torch.float32)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            torch.set_default_dtype(default)
 
     return in_float32
 

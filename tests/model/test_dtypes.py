@@ -199,6 +199,18 @@ def test_under_another_default_dtype(default_dtype):
         assert torch.equal(getattr(batch, name), value), name
 
 
+@pytest.mark.slow
+def test_the_same_people_in_autocast():
+    g = torch.Generator()
+    prior, stream = load_pose_prior(), people()
+    drawn, batch = prior.sample(5, g.manual_seed(0)), stream[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        again, batch_again = prior.sample(5, g.manual_seed(0)), people()[0]
+    assert torch.equal(again, drawn)
+    for name, value in vars(batch).items():
+        assert torch.equal(getattr(batch_again, name), value), name
+
+
 def test_the_default_dtype_comes_back_after_an_error():
     @float32_by_default
     def fail():
