@@ -183,6 +183,7 @@ class CropBox:
         return cls((x0 + x1) / 2 - 0.5, (y0 + y1) / 2 - 0.5, side)
 
     @classmethod
+    @float32_inside
     def around_keypoints(
         cls,
         keypoints: Float[Tensor, "N 2"],

@@ -21,6 +21,7 @@ from hmr_edu.data.poses.real_poses import RealPoses
 from hmr_edu.encoder import heads
 from hmr_edu.evaluation import triangulation
 from hmr_edu.fitting import flip_test, smplify
+from hmr_edu.io.precision import at_least
 from hmr_edu.regressor import RegressionStep
 
 MODULES = (
@@ -39,7 +40,7 @@ MODULES = (
     smplify,
     heads,
 )
-# Public functions that compute nothing from tensors of the caller.
+# Public functions and methods that compute nothing from tensors of the caller.
 NO_NUMBERS = {
     "flip_permutation",
     "load_body",
@@ -55,7 +56,20 @@ NO_NUMBERS = {
     "widened",
     # Positions of cells, in the dtype of their argument.
     "cell_centres",
+    "CropBox.around_box",
+    "HMR.save",
+    "Prediction.map",
+    # Random numbers, always float32.
+    "PosePrior.sample",
     # Networks in half precision: tests/model/test_dtypes.py.
+    "AverageHead.forward",
+    "Discriminator.forward",
+    "Discriminator.from_theta",
+    "HMR.detail",
+    "HMR.forward",
+    "JointHeads.forward",
+    "Refined.forward",
+    "SpatialHead.forward",
     "run_flip_test",
     # It computes in float64 whatever it gets, and returns that.
     "triangulate",
@@ -108,6 +122,11 @@ def fit_to_keypoints(start: torch.Tensor, keypoints2d: torch.Tensor, confidence:
     return smplify.fit_to_keypoints(LAYER, [start], keypoints2d, confidence, OPTIONS)
 
 
+def around(points: torch.Tensor, visibility: torch.Tensor) -> torch.Tensor:
+    box = CropBox.around_keypoints(points, visibility)
+    return torch.tensor((box.x, box.y, box.size), dtype=at_least(points.dtype))
+
+
 def evidence(function):
     """The energy of projected keypoints; the maps are what is in low precision."""
     return lambda *labels: function(*labels)(EXACT.to(labels[0]))
@@ -150,6 +169,7 @@ CASES = {
         (CAMERA, 100 * FOCAL),
         SAME,
     ),
+    "CropBox.around_keypoints": (around, (100 * FLAT[0] + 300, WEIGHTS[0]), FLOAT32),
     # theta and keypoints
     "split_theta": (theta.split_theta, (body_numbers(),), SAME),
     "join_theta": (theta.join_theta, (CAMERA, randn(3, 72), randn(3, 10)), SAME),
@@ -240,14 +260,23 @@ def flat(value) -> list[torch.Tensor]:
 
 
 def public_functions() -> set[str]:
-    return {
-        name
-        for module in MODULES
-        for name, found in vars(module).items()
-        if inspect.isfunction(inspect.unwrap(found))
-        and not name.startswith("_")
-        and inspect.unwrap(found).__module__ == module.__name__
-    }
+    names = set()
+    for module in MODULES:
+        for name, found in vars(module).items():
+            if getattr(inspect.unwrap(found), "__module__", "") != module.__name__:
+                continue
+            if name.startswith("_"):
+                continue
+            if inspect.isclass(found):
+                names |= {f"{name}.{method}" for method in public_methods(found)}
+            elif inspect.isfunction(inspect.unwrap(found)):
+                names.add(name)
+    return names
+
+
+def public_methods(found: type) -> set[str]:
+    own = {k: getattr(v, "__func__", v) for k, v in vars(found).items() if not k.startswith("_")}
+    return {name for name, value in own.items() if inspect.isfunction(inspect.unwrap(value))}
 
 
 def test_every_public_function_has_a_row():
