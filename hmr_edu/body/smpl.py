@@ -125,8 +125,10 @@ class SMPL(PreciseModule):
             "keypoint_regressor": K,
             # J = J_regressor (template + S beta) is linear in beta: fold the regressor in once.
             # In float64, so that folding costs no accuracy.
-            "J_template": J_regressor.double() @ template.double(),
-            "J_shapedirs": torch.einsum("jv,vcb->bjc", J_regressor.double(), shapedirs.double()),
+            "J_template": (J_regressor.double() @ template.double()).float(),
+            "J_shapedirs": torch.einsum(
+                "jv,vcb->bjc", J_regressor.double(), shapedirs.double()
+            ).float(),
             "_template": template.T,
             "_blend": blend,
             "_weights": weights,

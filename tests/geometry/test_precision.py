@@ -59,7 +59,7 @@ NO_NUMBERS = {
     "CropBox.around_box",
     "HMR.save",
     "Prediction.map",
-    # Random numbers, always float32.
+    # Random numbers, of the prior's dtype.
     "PosePrior.sample",
     # Networks in half precision: tests/model/test_dtypes.py.
     "AverageHead.forward",

@@ -342,3 +342,15 @@ def test_compiled_in_one_graph():
     )
     assert run.returncode == 0, run.stderr[-2000:]
     assert float(run.stdout) < 1e-5
+
+
+def test_a_prior_in_every_dtype():
+    g = torch.Generator()
+    single = load_pose_prior().sample(4, g.manual_seed(0))
+    assert single.dtype == torch.float32
+    # It stays in float32 among networks of half precision, and draws the same poses.
+    for dtype in LOW:
+        assert torch.equal(load_pose_prior().to(dtype).sample(4, g.manual_seed(0)), single)
+    double = load_pose_prior().double().sample(4, g.manual_seed(0))
+    assert double.dtype == torch.float64
+    assert load_pose_prior().double().log_prob(double).isfinite().all()

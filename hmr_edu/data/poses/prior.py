@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.data.poses.mocap import split_root
@@ -136,11 +136,12 @@ class PosePrior(PreciseModule):
         spread: float = 1.0,
         mix: float = 0.25,
         recline: float = 0.1,
-    ) -> Float32[Tensor, "n 72"]:
+    ) -> Float[Tensor, "n 72"]:
         """Draw `n` poses inside the joint limits, on the CPU; the root leans but has no yaw.
 
         `spread=1, mix=0, recline=0` draws from the density of `log_prob`, cut off at the limits.
-        The draws depend on the generator alone. Raises ValueError when an option is out of range.
+        The draws depend on the generator alone and have the prior's dtype. Raises ValueError when
+        an option is out of range.
 
         Args:
             n: how many poses.
@@ -172,9 +173,9 @@ class PosePrior(PreciseModule):
             drawn[:, :BODY] = drawn[:, :BODY].clamp(self.low, self.high)
             kept.append(drawn)
         features = torch.cat(kept) if kept else self.means[:0].clone()
-        laid = torch.rand(n, generator=generator) < recline
-        features[laid, BODY:] = _any_lean(int(laid.sum()), generator).to(features)
-        return features_to_pose(features).float()
+        laid = self._uniform(n, generator) < recline
+        features[laid, BODY:] = _any_lean(self._uniform((2, int(laid.sum())), generator))
+        return features_to_pose(features)
 
     def _draw_mixed(
         self, n: int, generator: torch.Generator, spread: float, mix: float
@@ -189,9 +190,14 @@ class PosePrior(PreciseModule):
         """
         features = self._draw(n, ALL, generator, spread)
         for arm in ARMS:
-            rows = (torch.rand(n, generator=generator) < mix).nonzero()
+            rows = (self._uniform(n, generator) < mix).nonzero()
             features[rows, arm] = self._draw(len(rows), arm, generator, spread)
         return features
+
+    def _uniform(
+        self, shape: int | tuple[int, ...], generator: torch.Generator
+    ) -> Float[Tensor, " *shape"]:
+        return torch.rand(shape, generator=generator, dtype=self.means.dtype)
 
     def _draw(
         self, n: int, columns: Tensor, generator: torch.Generator, spread: float
@@ -206,9 +212,9 @@ class PosePrior(PreciseModule):
         """
         # By inverting the cumulative weights, because torch.multinomial cannot draw 0 samples.
         up_to = self.log_weights.exp().cumsum(0)
-        component = torch.searchsorted(up_to, torch.rand(n, generator=generator).to(up_to))
+        component = torch.searchsorted(up_to, self._uniform(n, generator))
         component.clamp_(max=len(up_to) - 1)
-        noise = torch.randn(n, SIZE, 1, generator=generator).to(self.factor) * spread
+        noise = torch.randn(n, SIZE, 1, generator=generator, dtype=self.means.dtype) * spread
         # In blocks, to save memory: every draw needs a copy of its component's factor.
         return torch.cat(
             [
@@ -260,9 +266,9 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     return PosePrior(*tensors)
 
 
-def _any_lean(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Draw tilts (x, z) of uniform direction, with angles in the range LEAN."""
-    direction, angle = torch.rand(2, n, generator=generator)
+def _any_lean(chance: Float[Tensor, "2 n"]) -> Float[Tensor, "n 2"]:
+    """Return tilts (x, z) of uniform direction, with angles in the range LEAN."""
+    direction, angle = chance
     angle = LEAN[0] + (LEAN[1] - LEAN[0]) * angle
     direction = 2 * torch.pi * direction
     return torch.stack([angle * direction.cos(), angle * direction.sin()], 1)
