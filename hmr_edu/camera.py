@@ -2,7 +2,8 @@
 
 Points are in the camera frame, in metres: x right, y down, z away from the camera. Image points are
 in crop coordinates: [-1, 1] over the square crop, x right, y down. The unit is half the side of the
-crop, "half-crop"; focal lengths have the same unit.
+crop, "half-crop"; focal lengths have the same unit. All functions compute in float32 at least, and
+return the dtype they are given (`hmr_edu.io.precision`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import torch
 from jaxtyping import Bool, Float, Real, Shaped
 from torch import Tensor
 
+from hmr_edu.io.precision import at_least_float32, float32_inside, holds
+
 # Pixels of any number type, and cameras: what `as_floats` takes.
 Pixels = Real[Tensor, "*batch 2"] | Real[np.ndarray, "*batch 2"] | Sequence
 
@@ -30,6 +33,7 @@ def as_floats(values: Real[Tensor, "..."] | Real[np.ndarray, "..."] | Sequence) 
     return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
 
 
+@float32_inside
 def weak_perspective(
     points: Float[Tensor, "*batch N 3"], camera: Float[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*batch N 2"]:
@@ -40,6 +44,7 @@ def weak_perspective(
     return camera[..., None, :1] * (points[..., :2] + camera[..., None, 1:])
 
 
+@float32_inside
 def perspective(
     points: Float[Tensor, "*batch N 3"],
     translation: Float[Tensor, "*#batch 3"],
@@ -52,7 +57,7 @@ def perspective(
     """
     moved = points + translation[..., None, :]
     depth = moved[..., 2:]
-    if (depth <= 0).any():
+    if not holds(~(depth <= 0)):
         raise ValueError(
             f"{int((depth <= 0).sum())} points lie behind the camera (nearest depth "
             f"{float(depth.min()):.3g} m): move the body away with translation z"
@@ -60,6 +65,7 @@ def perspective(
     return focal[..., None, None] * moved[..., :2] / depth
 
 
+@float32_inside
 def translation_from_weak(
     camera: Float[Tensor, "*batch 3"], focal: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 3"]:
@@ -69,11 +75,12 @@ def translation_from_weak(
     ValueError when a scale is not positive. Source: SPIN, whose f / (res / 2) is our f.
     """
     scale, xy = camera[..., :1], camera[..., 1:]
-    if not (scale > 0).all():
+    if not holds(scale > 0):
         raise ValueError(f"a camera needs a positive scale, got {float(scale.min()):.3g}")
     return torch.cat((xy, focal.expand(camera.shape[:-1])[..., None] / scale), dim=-1)
 
 
+@float32_inside
 def weak_from_perspective(
     translation: Float[Tensor, "*batch 3"], focal: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 3"]:
@@ -82,11 +89,12 @@ def weak_from_perspective(
     Raises ValueError when a body's origin is not in front of the pinhole.
     """
     xy, depth = translation[..., :2], translation[..., 2:]
-    if not (depth > 0).all():
+    if not holds(depth > 0):
         raise ValueError(f"translation z must be positive, got {float(depth.min()):.3g} m")
     return torch.cat((focal.expand(translation.shape[:-1])[..., None] / depth, xy), dim=-1)
 
 
+@float32_inside
 def fit_weak_perspective(
     points3d: Real[Tensor, "*batch N 3"],
     keypoints2d: Real[Tensor, "*batch N 2"],
@@ -109,9 +117,9 @@ def fit_weak_perspective(
     dX, dx = X - X_mean[..., None, :], x - x_mean[..., None, :]
     spread = (v * dX * dX).sum((-2, -1))
     fit = (v * dX * dx).sum((-2, -1))
-    bad = ~((spread > 0) & (fit > 0))
-    if bad.any():
-        first = bad.flatten().nonzero()[0].item()
+    good = (spread > 0) & (fit > 0)
+    if not holds(good):
+        first = good.logical_not().flatten().nonzero()[0].item()
         raise ValueError(
             f"no weak-perspective camera explains sample {first}: it needs two different visible "
             "points, and keypoints that are not a mirror image or upside down (y points down)"
@@ -120,6 +128,7 @@ def fit_weak_perspective(
     return torch.cat((s, x_mean / s - X_mean), dim=-1)
 
 
+@at_least_float32
 def weak_perspective_error(
     points: Real[Tensor, "N 3"],
     distances: Real[Tensor, " D"],
@@ -194,6 +203,7 @@ class CropBox:
         return cls((left + right) / 2 - 0.5, (top + bottom) / 2 - 0.5, side)
 
     @classmethod
+    @float32_inside
     def around_keypoints(
         cls,
         keypoints: Real[Tensor, "N 2"] | Real[np.ndarray, "N 2"] | Sequence,
@@ -218,16 +228,19 @@ class CropBox:
         x, y = ((low + high) / 2).tolist()
         return cls(x, y, padding * float((high - low).max()))
 
+    @float32_inside
     def to_crop(self, pixels: Pixels) -> Float[Tensor, "*batch 2"]:
         """Convert pixels of the picture, of any number type, into crop coordinates [-1, 1]."""
         pixels = as_floats(pixels)
         return (pixels - pixels.new_tensor((self.x, self.y))) * (2 / self.size)
 
+    @float32_inside
     def to_image(self, crop: Pixels) -> Float[Tensor, "*batch 2"]:
         """Convert crop coordinates into pixels of the picture; the inverse of `to_crop`."""
         crop = as_floats(crop)
         return crop * (self.size / 2) + crop.new_tensor((self.x, self.y))
 
+    @float32_inside
     def full_camera(
         self, camera: Real[Tensor, "*batch 3"], width: int, height: int
     ) -> Float[Tensor, "*batch 4"]:
@@ -241,6 +254,7 @@ class CropBox:
         scale = camera[..., :1] * self.size / picture
         return torch.cat((scale, camera[..., 1:] + self._offset(picture) / scale), dim=-1)
 
+    @float32_inside
     def full_translation(
         self,
         camera: Real[Tensor, "*batch 3"],
