@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from hmr_edu.camera import weak_perspective
 from hmr_edu.encoder.resnet import Encoder, Features
 from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import atomic_write
+from hmr_edu.io.precision import at_least_float32
 from hmr_edu.io.quantisation import pack
 from hmr_edu.io.weights import OPTIONS, check_state, read_weights
 from hmr_edu.regressor import RegressionStep, ThetaRegressor
@@ -73,11 +73,8 @@ def predict_bodies(
     """
     # All the steps' bodies in one batch: the layer is cheaper that way.
     all_steps = RegressionStep.join(steps)
-    # Under autocast the network computes in half precision, which would round positions to half
-    # a millimetre. The body and the projection need more.
-    with torch.autocast(all_steps.betas.device.type, enabled=False):
-        output = body(all_steps.betas.float(), all_steps.rotations.float(), vertices)
-        keypoints2d = weak_perspective(output.keypoints, all_steps.camera.float())
+    output = body(all_steps.betas, all_steps.rotations, vertices)
+    keypoints2d = weak_perspective(output.keypoints, all_steps.camera)
     n = len(steps[0].betas)
     meshes = [None] * len(steps) if output.vertices is None else output.vertices.split(n)
     return [
@@ -93,6 +90,7 @@ def predict_bodies(
     ]
 
 
+@at_least_float32
 def body_of_theta(
     theta: Float[Tensor, "batch 85"], body: SMPL, vertices: bool = True
 ) -> Prediction:
@@ -103,7 +101,9 @@ def body_of_theta(
 class HMR(nn.Module):
     """The whole network: encoder, iterative regressor, body and camera.
 
-    The body has no trained weights. It is stored by name and loaded by name.
+    The body has no trained weights. It is stored by name and loaded by name. In half precision
+    (`half()`, `bfloat16()`, autocast) the encoder and the regressor's layers compute in it; theta
+    and all that follows from it are float32 at least.
     """
 
     def __init__(

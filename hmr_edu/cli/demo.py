@@ -29,7 +29,8 @@ def command(args: Sequence[str]) -> None:
             box: box around the person, in pixels: x0 y0 x1 y1. Without it, the whole picture.
             weights: shipped weights by name, or a file written by a training run.
             refine: also run the flip test, and fit the body to the heat-maps.
-            out: folder for the results.
+            out: folder for the results, which are named after the picture and the box. Nothing
+                is overwritten but the results of the same picture, box and network.
         """
         from hmr_edu.fitting.smplify import Refined
         from hmr_edu.hmr import load_pretrained

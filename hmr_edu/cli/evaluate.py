@@ -134,7 +134,8 @@ def views(args: Sequence[str]) -> None:
             keypoints: annotated keypoints, as for `evaluate-photos`. Pictures are called
                 CAMERA/MOMENT.jpg; pictures with the same MOMENT were taken at the same time.
             cameras: JSON, {"CAMERA": {"K": 3 x 3, "R": 3 x 3, "t": [x, y, z]}}, in metres; a point
-                X of the world lands on the pixel K (R X + t).
+                X of the world lands on the pixel K (R X + t). A camera may also have "distortion",
+                OpenCV's [k1, k2, p1, p2, k3], and "size", the [width, height] of its pictures.
             folder: folder of the pictures; by default, that of the keypoints' file.
             weights: shipped weights by name, or a file written by a training run.
             refine: also run the flip test, and fit each body to the heat-maps.

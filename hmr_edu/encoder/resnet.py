@@ -17,9 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hmr_edu.encoder.heads import AverageHead, Features, SpatialHead
+from hmr_edu.encoder.heads import AverageHead, BatchNorm, Features, SpatialHead
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_input
+from hmr_edu.io.precision import holds
 from hmr_edu.io.torchfile import read_torch_file
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -34,14 +35,14 @@ class BasicBlock(nn.Module):
     def __init__(self, channels: int, width: int, stride: int):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        self.bn2 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _projection(channels, width, stride)
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> BatchNorm:
         """The normalisation that ends the residual branch."""
         return self.bn2
 
@@ -61,16 +62,16 @@ class Bottleneck(nn.Module):
         super().__init__()
         out = width * self.expansion
         self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        self.bn2 = BatchNorm(width)
         self.conv3 = nn.Conv2d(width, out, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out)
+        self.bn3 = BatchNorm(out)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _projection(channels, out, stride)
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> BatchNorm:
         """The normalisation that ends the residual branch."""
         return self.bn3
 
@@ -117,7 +118,7 @@ class ResNet(nn.Module):
         block, blocks = NETWORKS[name]
         kernel = 7 if stem == "imagenet" else 5
         self.conv1 = nn.Conv2d(3, width, kernel, 2, padding=kernel // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         if stem == "imagenet":
             self.shrink = nn.MaxPool2d(3, 2, padding=1)
@@ -125,7 +126,7 @@ class ResNet(nn.Module):
         else:
             self.shrink = nn.Sequential(
                 nn.Conv2d(width, width, 3, 2, padding=1, bias=False),
-                nn.BatchNorm2d(width),
+                BatchNorm(width),
                 self.relu,
             )
             stages = 3
@@ -243,13 +244,14 @@ class Encoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Features:
-        """Encode RGB images in [0, 1].
+        """Encode RGB images in [0, 1], in any floating dtype: they get the network's.
 
         Raises ValueError when `images` is not a floating [B, 3, image_size, image_size]. On the
         CPU, where the check costs almost nothing, also when a value is NaN or outside [0, 1].
         """
         _check_images(images, self.image_size)
-        images = images.contiguous(memory_format=torch.channels_last)
+        # Channels last in memory; inside `torch.vmap`, `contiguous` knows no `memory_format`.
+        images = images.to(self.mean.dtype).movedim(1, -1).contiguous().movedim(-1, 1)
         return self.head(self.backbone((images - self.mean) / self.std))
 
 
@@ -257,7 +259,7 @@ def _projection(channels: int, out: int, stride: int) -> nn.Module:
     """Return the shortcut of a block: a convolution where the block changes the shape."""
     if stride == 1 and channels == out:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), BatchNorm(out))
 
 
 def _check_option(option: str, value: str, choices: Iterable[str]) -> None:
@@ -272,9 +274,10 @@ def _check_images(images: Tensor, size: int) -> None:
         raise ValueError(f"images must be floating, RGB in [0, 1], got {images.dtype}")
     # On a GPU, reading a value back would make the program wait for all work queued so far. The
     # margin is for the rounding of resampling.
-    if images.device.type == "cpu" and images.numel() and not torch.compiler.is_compiling():
-        low, high = (extreme.item() for extreme in images.detach().aminmax())
-        if not (low >= -0.01 and high <= 1.01):  # also True of NaN
+    if images.device.type == "cpu" and images.numel():
+        low, high = images.detach().aminmax()
+        if not holds((low >= -0.01) & (high <= 1.01)):  # also of NaN
+            low, high = low.item(), high.item()
             raise ValueError(f"images must be in [0, 1], got values from {low:.4g} to {high:.4g}")
 
 

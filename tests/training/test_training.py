@@ -116,6 +116,29 @@ def test_a_second_run_never_overwrites_the_first(tmp_path):
         run(config)
 
 
+def test_resume_of_a_run_that_is_not_there_names_those_that_are(tmp_path):
+    for name in ("cpu", "hands-2", "first"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "checkpoint.pt").touch()
+    config = small(tmp_path, name="hand-2", resume=True)
+    with pytest.raises(
+        DataError, match=r"hand-2 holds no run .* has hands-2, .*leave --resume out"
+    ):
+        run(config)
+    assert not config.folder.exists()
+    alone = small(tmp_path / "elsewhere", resume=True)
+    with pytest.raises(DataError, match="elsewhere has no run"):
+        run(alone)
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_is_begun(tmp_path):
+    config = small(tmp_path, images=8)
+    config.folder.mkdir(parents=True)
+    (config.folder / "config.json").write_text("{}")
+    run(dataclasses.replace(config, resume=True))
+    assert (config.folder / "model.safetensors").exists()
+
+
 def test_resume_with_other_options_is_named(tmp_path):
     config = small(tmp_path, images=8)
     run(config)
@@ -241,7 +264,9 @@ sys.path.insert(0, {tests!r})
 import dataclasses
 from helpers.small_run import small
 from hmr_edu.training.complete_run import run
-run(dataclasses.replace(small(pathlib.Path({out!r})), images={images}, resume=True))
+config = small(pathlib.Path({out!r}))
+begun = (config.folder / "config.json").exists()
+run(dataclasses.replace(config, images={images}, resume=begun))
 """
 
 
@@ -295,7 +320,8 @@ def wait_for_a_checkpoint(process: subprocess.Popen, folder: Path) -> None:
 
 
 def train_in_two_processes(out: Path) -> subprocess.Popen:
-    options = "train cpu --processes 2 --images 96 --minutes None --test-images 0 --resume"
+    options = "train cpu --processes 2 --images 96 --minutes None --test-images 0"
+    options += " --resume" if (out / "cpu").exists() else ""
     options += " --checkpoint-every 8"
     options += " --sample-every 1000 --log-every 1 --data.image-size 32 --data.batch-size 4"
     options += " --model.width 8 --model.hidden 16 --data.appearance.scenes 4"

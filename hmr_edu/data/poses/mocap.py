@@ -14,7 +14,9 @@ from torch import Tensor
 
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import Header, read_arrays
+from hmr_edu.io.precision import float32_inside
 from hmr_edu.keypoints import flip_pose
+from hmr_edu.rotations import SMALL_SQUARED, quaternion_to_axis_angle
 
 POSE_SIZE = 72
 BODY_SIZE = 66  # AMASS poses: root and 21 joints come first, fingers after them
@@ -91,6 +93,7 @@ def find_mocap(name: str) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
+@float32_inside
 def split_root(
     root: Float[Tensor, "*batch 3"],
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch 3"]]:
@@ -100,9 +103,13 @@ def split_root(
     so its middle number is zero. Turning the whole person about Y changes only `yaw`. Radians. When
     a person stands on the head (a tilt of exactly pi) the yaw is undefined; then it is zero.
     """
-    # Half-angle quaternion w + (x, y, z); sinc keeps value and gradient right at zero.
-    half = root.norm(dim=-1, keepdim=True) / 2
-    w, (x, y, z) = half.cos()[..., 0], (root * torch.sinc(half / torch.pi) / 2).unbind(-1)
+    # Half-angle quaternion w + (x, y, z). Near zero by series, so that all derivatives are right.
+    squared = root.square().sum(-1, keepdim=True)
+    small = squared < SMALL_SQUARED
+    t = squared.masked_fill(small, 1.0).sqrt()
+    cosine = torch.where(small, 1 - squared / 8 * (1 - squared / 48), (t / 2).cos())
+    sine = torch.where(small, 0.5 - squared / 48 * (1 - squared / 80), (t / 2).sin() / t)
+    w, (x, y, z) = cosine[..., 0], (root * sine).unbind(-1)
     # The twist is (w, 0, y, 0) / n; what remains after it is (n, swing_x, 0, swing_z).
     n = torch.hypot(w, y)
     safe = n.clamp_min(torch.finfo(root.dtype).tiny)
@@ -111,12 +118,7 @@ def split_root(
     swing = torch.where((n > 0)[..., None], swing, torch.stack([x, torch.zeros_like(x), z], -1))
     yaw = 2 * torch.atan2(y, w)
     yaw = torch.remainder(yaw + torch.pi, 2 * torch.pi) - torch.pi
-    sine = swing.norm(dim=-1, keepdim=True)
-    angle = 2 * torch.atan2(sine, n[..., None])
-    # angle / sine -> 2 as sine -> 0.
-    tiny = sine < 1e-6
-    factor = torch.where(tiny, 2.0, angle / torch.where(tiny, 1.0, sine))
-    return yaw, factor * swing
+    return yaw, quaternion_to_axis_angle(torch.cat((n[..., None], swing), -1))
 
 
 def _from_ours(

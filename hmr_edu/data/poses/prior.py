@@ -10,12 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from hmr_edu.data.poses.mocap import LARGEST_ANGLE, split_root
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
+from hmr_edu.io.precision import (
+    PreciseModule,
+    at_least_float32,
+    float32_by_default,
+    float32_inside,
+)
 from hmr_edu.keypoints import SMPL_JOINTS, flip_pose
 
 FORMAT = "hmr_edu pose prior 1"
@@ -28,7 +34,7 @@ ROUNDS = 30
 # Bytes of its arrays: a thousand components have 200 million.
 LARGEST_FILE = 2**28
 BLOCK = 2048
-ALL = torch.arange(SIZE)
+ALL = torch.arange(SIZE, device="cpu")
 # The features of the left arm and of the right arm, from collar to hand.
 ARM = ("collar", "shoulder", "elbow", "wrist", "hand")
 ARMS = tuple(
@@ -45,12 +51,14 @@ ARMS = tuple(
 LEAN = (np.pi / 4, 3 * np.pi / 4)
 
 
+@float32_inside
 def pose_to_features(pose: Float[Tensor, "*batch 72"]) -> Float[Tensor, "*batch 71"]:
     """Return the features of a pose: 23 joints, then the lean of the root (x and z), no yaw."""
     _, tilt = split_root(pose[..., :3])
     return torch.cat([pose[..., 3:], tilt[..., 0:1], tilt[..., 2:3]], -1)
 
 
+@float32_inside
 def features_to_pose(features: Float[Tensor, "*batch 71"]) -> Float[Tensor, "*batch 72"]:
     """Return the pose of features, with a yaw of zero."""
     tilt_x, tilt_z = features[..., BODY:].unbind(-1)
@@ -67,7 +75,7 @@ def mirror_features() -> tuple[Tensor, Tensor]:
     return features.abs().long() - 1, features.sign()
 
 
-class PosePrior(nn.Module):
+class PosePrior(PreciseModule):
     """A mixture of Gaussians over poses that treats left and right alike.
 
     Half of the components are given. The other half are their mirror images, so that a pose and its
@@ -122,6 +130,7 @@ class PosePrior(nn.Module):
         ):
             self.register_buffer(name, value.float(), persistent=False)
 
+    @float32_by_default
     def sample(
         self,
         n: int,
@@ -129,11 +138,12 @@ class PosePrior(nn.Module):
         spread: float = 1.0,
         mix: float = 0.25,
         recline: float = 0.1,
-    ) -> Float32[Tensor, "n 72"]:
+    ) -> Float[Tensor, "n 72"]:
         """Draw `n` poses inside the joint limits, on the CPU; the root leans but has no yaw.
 
         `spread=1, mix=0, recline=0` draws from the density of `log_prob`, cut off at the limits.
-        The draws depend on the generator alone. Raises ValueError when an option is out of range.
+        The draws depend on the generator alone and have the prior's dtype. Raises ValueError when
+        an option is out of range.
 
         Args:
             n: how many poses.
@@ -165,8 +175,8 @@ class PosePrior(nn.Module):
             drawn[:, :BODY] = drawn[:, :BODY].clamp(self.low, self.high)
             kept.append(drawn)
         features = torch.cat(kept) if kept else self.means[:0].clone()
-        laid = torch.rand(n, generator=generator) < recline
-        features[laid, BODY:] = _any_lean(int(laid.sum()), generator)
+        laid = self._uniform(n, generator) < recline
+        features[laid, BODY:] = _any_lean(self._uniform((2, int(laid.sum())), generator))
         return features_to_pose(features)
 
     def _draw_mixed(
@@ -182,9 +192,14 @@ class PosePrior(nn.Module):
         """
         features = self._draw(n, ALL, generator, spread)
         for arm in ARMS:
-            rows = (torch.rand(n, generator=generator) < mix).nonzero()
+            rows = (self._uniform(n, generator) < mix).nonzero()
             features[rows, arm] = self._draw(len(rows), arm, generator, spread)
         return features
+
+    def _uniform(
+        self, shape: int | tuple[int, ...], generator: torch.Generator
+    ) -> Float[Tensor, " *shape"]:
+        return torch.rand(shape, generator=generator, dtype=self.means.dtype)
 
     def _draw(
         self, n: int, columns: Tensor, generator: torch.Generator, spread: float
@@ -199,9 +214,9 @@ class PosePrior(nn.Module):
         """
         # By inverting the cumulative weights, because torch.multinomial cannot draw 0 samples.
         up_to = self.log_weights.exp().cumsum(0)
-        component = torch.searchsorted(up_to, torch.rand(n, generator=generator))
+        component = torch.searchsorted(up_to, self._uniform(n, generator))
         component.clamp_(max=len(up_to) - 1)
-        noise = torch.randn(n, SIZE, 1, generator=generator) * spread
+        noise = torch.randn(n, SIZE, 1, generator=generator, dtype=self.means.dtype) * spread
         # In blocks, to save memory: every draw needs a copy of its component's factor.
         return torch.cat(
             [
@@ -210,10 +225,12 @@ class PosePrior(nn.Module):
             ]
         )
 
+    @at_least_float32
     def log_prob(self, pose: Float[Tensor, "n 72"], root: bool = False) -> Float[Tensor, " n"]:
         """Return the log density of the 23 joint rotations, or (`root`) of these and the lean.
 
-        The yaw does not count. Differentiable; natural logarithm; density over radians.
+        The yaw does not count. Differentiable; natural logarithm; density over radians; float32 at
+        least.
         """
         size = SIZE if root else BODY
         features = pose_to_features(pose) if root else pose[:, 3:]
@@ -252,9 +269,9 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     return PosePrior(*tensors)
 
 
-def _any_lean(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Draw tilts (x, z) of uniform direction, with angles in the range LEAN."""
-    direction, angle = torch.rand(2, n, generator=generator)
+def _any_lean(chance: Float[Tensor, "2 n"]) -> Float[Tensor, "n 2"]:
+    """Return tilts (x, z) of uniform direction, with angles in the range LEAN."""
+    direction, angle = chance
     angle = LEAN[0] + (LEAN[1] - LEAN[0]) * angle
     direction = 2 * torch.pi * direction
     return torch.stack([angle * direction.cos(), angle * direction.sin()], 1)

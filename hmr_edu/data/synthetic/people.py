@@ -8,6 +8,7 @@ a run can be interrupted, resumed, or divided among workers and processes withou
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol, runtime_checkable
 
@@ -23,6 +24,7 @@ from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.io.precision import float32_by_default
 from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
@@ -97,9 +99,12 @@ class SyntheticPeople:
         seed: random seed of the stream.
     """
 
+    @float32_by_default
     def __init__(
         self, body: SMPL, poses: PoseSource, config: SyntheticConfig, seed: int = 0
     ) -> None:
+        if body.v_template.dtype != torch.float32:
+            body = deepcopy(body).float()
         self.body, self.poses, self.config, self.seed = body, poses, config, seed
         self.renderer = Renderer(
             body.faces.numpy(),
@@ -122,6 +127,7 @@ class SyntheticPeople:
         return self.finish(self.prepare(index))
 
     @torch.no_grad()
+    @float32_by_default
     def prepare(self, index: int) -> Scene:
         """Draw, pose, place and rasterise batch number `index`, on the CPU."""
         c, n = self.config, self.config.batch_size
@@ -149,6 +155,7 @@ class SyntheticPeople:
         )
 
     @torch.no_grad()
+    @float32_by_default
     def finish(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
         """Dress, light and photograph a scene on `device`."""
         # Random numbers come from the CPU on any device, so pictures are the same everywhere.
@@ -171,6 +178,7 @@ class SyntheticPeople:
             has_parts=everywhere,
         )
 
+    @float32_by_default
     def mean_theta(self, batches: int = 16) -> Float[Tensor, "85"]:
         """Return the mean camera, pose and shape of the stream: the start of the regression.
 
