@@ -178,7 +178,8 @@ class _Grading:
             with atomic_write(target / f"{part}.ipynb") as temporary:
                 nbformat.write(found.notebook, temporary)
         _stamp(handed.stamps.get(name), target / STAMP)
-        run(Autograde, self.folder, name, written, str(stage.relative_to(self.folder)))
+        inside = stage.resolve().relative_to(self.folder.resolve())
+        run(Autograde, self.folder, name, written, str(inside))
         self.register.graded[key] = self.origin
         more = [score(self.folder, name, written)]
         missing = sorted(set(self.sets[name]) - set(taken))
