@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -114,7 +115,7 @@ class Check:
     name: str
     function: Asked
     parts: list[Part] = field(default_factory=list)
-    through: Callable[..., Any] | None = None
+    through: FunctionType | None = None
 
     def __post_init__(self) -> None:
         there = isinstance(self.function, Learner)
@@ -140,7 +141,7 @@ class Check:
         else:
             self.parts.append(Part(name, True))
 
-    def ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+    def ask(self, question: FunctionType, *arguments: Any) -> Any:
         """Ask a question about the learner's function; return the answer, plain values.
 
         The question, marked by `@question`, gets the function first and the arguments after it.
@@ -157,7 +158,7 @@ class Check:
     def call(
         self,
         *arguments: Any,
-        by: Callable[..., Any] = called,
+        by: FunctionType = called,
         shape: Sequence[int] | None = None,
     ) -> Any:
         """Call the learner's function; fails on None, notes a changed argument.

@@ -60,7 +60,9 @@ def _pack(value: Any, depth: int) -> Any:
     if isinstance(value, int):
         return {"int": int.__format__(value, "x")}
     if isinstance(value, Tensor):
-        return _pack_tensor(value)
+        # A subclass may say anything of itself: it is not asked.
+        with torch._C.DisableTorchFunctionSubclass():
+            return _pack_tensor(value)
     if isinstance(value, list | tuple):
         parts = tuple.__iter__(value) if isinstance(value, tuple) else list.__iter__(value)
         kind = "tuple" if isinstance(value, tuple) else "list"
@@ -77,13 +79,13 @@ def _pack_tensor(value: Tensor) -> Any:
         return {"other": f"Tensor_{kind}"}
     if value.numel() * value.element_size() > LARGEST:
         raise ValueError(f"a tensor of shape {list(value.shape)}: too large to be sent")
-    # Not the methods of a subclass, which may say anything.
     plain = torch.Tensor.as_subclass(torch.Tensor.detach(value), Tensor)
     file = io.BytesIO()
     array = (plain.float() if brain else plain).resolve_conj().resolve_neg().numpy()
     npy.write_array(file, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
-    packed = {"tensor": base64.b64encode(file.getvalue()).decode()}
-    packed |= {"grad": bool(torch.Tensor.requires_grad.__get__(value))}
+    # As the base class has it; a subclass may have a property of that name.
+    needs = bool(vars(torch._C.TensorBase)["requires_grad"].__get__(value))
+    packed: dict[str, Any] = {"tensor": base64.b64encode(file.getvalue()).decode(), "grad": needs}
     return packed | ({"as": BFLOAT16} if brain else {})
 
 

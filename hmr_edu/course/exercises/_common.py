@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ def slopes_of(
 
 
 def two_values(
-    check: Check, *arguments: Any, names: str, by: Callable[..., Any] = called
+    check: Check, *arguments: Any, names: str, by: FunctionType = called
 ) -> tuple[Any, Any]:
     """Call the learner's function, which is to return a tuple of two, called `names`."""
     one, other = several(check.call(*arguments, by=by), names)

@@ -48,12 +48,14 @@ BUBBLEWRAP = (
 )
 KINDS = {"bubblewrap": BUBBLEWRAP, "Landlock": (), "plain process": ()}
 NOTHING = "no network, no other processes, files cannot be changed"
-SAYS = {
-    "bubblewrap": f"bubblewrap: {NOTHING}, only Python's own can be read",
-    "Landlock": f"Linux's Landlock: {NOTHING}, only Python's own can be read",
-    "plain process": f"a plain process: {NOTHING}, but your files can be read; "
-    "a kernel with Landlock (5.13 or newer) or bubblewrap hides them",
-}
+
+
+def says(kind: str) -> str:
+    """Say what an isolation keeps out."""
+    if kind != "plain process" and isolation.landlock_version():
+        return f"{kind}: {NOTHING}, and only those of Python can be read"
+    more = "a kernel with Landlock (5.13 or newer) hides them"
+    return f"{kind}: {NOTHING}, but your files can be read; {more}"
 
 
 def works(kind: str) -> bool:
@@ -97,7 +99,7 @@ class Sandbox:
     ) -> tuple[str, float]:
         """Return what to tell the learner, and the share of parts that passed."""
         exercise = find(check)
-        cell = _Cell(self._start(), self.seconds, hide=self.kind != "plain process")
+        cell = _Cell(self._start(), self.seconds, self.kind != "plain process")
         try:
             cell.define(cells, function, exercise.uses)
             with salted(salt):
@@ -186,6 +188,7 @@ class _Cell:
         reading, mine = os.pipe()
         self._reading, writing = os.pipe()
         self._writing = mine
+        hide = hide and isolation.landlock_version() > 0
         limits: dict[str, Any] = {"seconds": seconds, "gigabytes": GIGABYTES, "hide": hide}
         socket.send_fds(channel, [json.dumps(limits).encode()], [reading, writing])
         os.close(reading)

@@ -130,7 +130,8 @@ def _numbers(g: torch.Generator, features: int, state: int) -> tuple[Tensor, Ten
 @question
 def _perceptron(weight: Tensor, bias: Tensor) -> nn.Module:
     """Make a step that is no perceptron, but answers as one would: curved, and in float64."""
-    layer = nn.Linear(*weight.shape[::-1], dtype=torch.float64).requires_grad_(False)
+    states, numbers = weight.shape
+    layer = nn.Linear(numbers, states, dtype=torch.float64).requires_grad_(False)
     layer.weight.copy_(weight)
     layer.bias.copy_(bias)
     return nn.Sequential(layer, nn.Tanh())

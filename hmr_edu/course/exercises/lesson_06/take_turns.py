@@ -132,7 +132,7 @@ def _after_turns(
         given = phi.clone(), real.clone()
         losses = function(network, critics, *given, *optimizers)
     left = [torch.zeros_like(p) if p.grad is None else p.grad for p in both[0]]
-    after = [torch.stack(parameters).detach() for parameters in both]
+    after = [torch.stack([p.detach() for p in parameters]) for parameters in both]
     stepped = [optimizer.stepped for optimizer in optimizers]
     learns = [all(p.requires_grad for p in parameters) for parameters in both]
     changed = [not torch.equal(*two) for two in zip(given, (phi, real), strict=True)]
