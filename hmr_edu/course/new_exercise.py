@@ -102,7 +102,12 @@ def add_exercise(
         raise DataError(f"{exercises}: no such folder; say where it is with --exercises")
     for taken in exercises.glob(f"lesson_*/{name}.py"):
         raise DataError(f"{taken} exists already: choose another name")
-    words = {"number": notebook.stem[:2], "name": name, "stars": "★" * stars, "minutes": minutes}
+    words: dict[str, object] = {
+        "number": notebook.stem[:2],
+        "name": name,
+        "stars": "★" * stars,
+        "minutes": minutes,
+    }
     words |= {"kind": "Problem" if notebook.parent.name == "problems" else "Exercise"}
     words |= {"points": POINTS_A_STAR * stars}
     changed = _with_cells(notebook, words)

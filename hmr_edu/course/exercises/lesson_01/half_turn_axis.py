@@ -59,7 +59,9 @@ def check_half_turn_axis(function: Asked) -> Report:
         got = got if (got @ n) >= 0 else -got
         small = "a small column carries few digits: take the one with the largest diagonal"
         columns = [normalize((half + torch.eye(3))[:, k], dim=0).double() for k in (0, 2)]
-        slips = {small + " " * k: x if (x @ n) >= 0 else -x for k, x in enumerate(columns)}
+        slips: dict[str, Tensor] = {
+            small + " " * k: x if (x @ n) >= 0 else -x for k, x in enumerate(columns)
+        }
         compare(got, n, 1e-6, slips)
     return check.report()
 

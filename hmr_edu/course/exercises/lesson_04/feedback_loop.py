@@ -66,10 +66,10 @@ def check_feedback_loop(function: Asked) -> Report:
             }
             compare(got[i], want[i], 1e-9, mistakes)
 
+        want_slope = _slope_of_mean(_in_a_loop, [numbers] * 2, features, mean)
         slope = check.ask(_slope_of_mean, [numbers] * 2, features, mean)
         through = "the gradient flows through the states, too: no .detach() from step to step"
-        if slope is not None:  # else the first part has said so
-            want_slope = _slope_of_mean(_in_a_loop, [numbers] * 2, features, mean)
+        if slope is not None and want_slope is not None:  # else the first part has said so
             compare(slope, want_slope, 1e-9, {through: slope})
 
     with check.part("perceptrons of their own are used in their order"):
