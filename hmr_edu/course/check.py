@@ -231,7 +231,7 @@ def compare(
     if not got.isfinite().all():
         raise Mismatch(
             f"{int((~got.isfinite()).sum())} of {got.numel()} values are NaN or infinite",
-            "look for 0 / 0 and for roots of 0",
+            "0 / 0, a root or logarithm of what is too small, or NaN in what came in",
         )
     off = (got.to(want.dtype) - want).abs()
     if not off.numel() or off.max() <= tolerance:
