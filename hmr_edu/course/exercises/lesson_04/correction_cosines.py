@@ -153,7 +153,7 @@ MISTAKES = [
         lambda s: torch.stack(
             [cosine_similarity(_moves(s)[0], m, dim=1).sum() for m in _moves(s)[1:]]
         ),
-        "every value is 2 times what is wanted",
+        "every value is 6 times what is wanted",
         0.0,
         name="sum for mean",
     ),
