@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -46,11 +48,11 @@ def check_lsgan(function: Asked) -> Report:
     return check.report()
 
 
-def _pair(check: Check, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _pair(check: Check, real: Tensor, fake: Tensor) -> tuple[Any, Any]:
     return _in_order(check.call(real, fake), real, fake)
 
 
-def _in_order(result: object, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _in_order(result: object, real: Tensor, fake: Tensor) -> tuple[Any, Any]:
     pair = several(result, "encoder, critics")
     encoder, critics = _losses(real, fake)
     if not torch.allclose(encoder, critics) and all(
@@ -79,7 +81,7 @@ def _slopes(check: Check, real: Tensor, fake: Tensor, of: list[int], part: int) 
     return slopes
 
 
-def _encoder(pair: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:
+def _encoder(pair: tuple[Any, Any], real: Tensor, fake: Tensor) -> None:
     M, C = fake.shape
     want = _losses(real, fake)[0]
     compare(
@@ -96,7 +98,7 @@ def _encoder(pair: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:
     )
 
 
-def _critics(pair: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:
+def _critics(pair: tuple[Any, Any], real: Tensor, fake: Tensor) -> None:
     N, M, C = len(real), len(fake), real.shape[1]
     want = _losses(real, fake)[1]
     on_real = (real - 1).square().sum()
