@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 
 # What somebody writes instead of `skew` (4 or fewer points), and what feedback must say of it.
 HOSTILE = {
-    "endless": ("    while True:\n        pass", "stopped after"),
-    "sleeper": ("    import time\n    time.sleep(600)", "stopped on the clock"),
+    "endless": ("    while True:\n        pass", "stopped "),
+    "sleeper": ("    import time\n    time.sleep(600)", "stopped "),
     "hog": ("    return torch.zeros(10**11)", "allocate memory"),
     "gigabyte": ("    print('x' * 10**9)\n    return v", "skew"),
     "reader": (

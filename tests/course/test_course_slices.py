@@ -267,8 +267,9 @@ def test_an_exercise_that_is_open_everywhere_says_so():
 
 
 def test_what_does_not_run_is_named():
-    with pytest.raises(NameError, match="is not Python"):
-        needed(["def f(:\n    return 1"], "f")
+    for others in ([], [GRADE], [GRADE, "show(f)"]):
+        with pytest.raises(NameError, match="is not Python"):
+            needed(["def f(:\n    return 1", *others], "f")
     with pytest.raises(NameError, match="outside"):
         needed(["def f(a=(yield)): return a"], "f")
     with pytest.raises(NameError, match="no function named f"):

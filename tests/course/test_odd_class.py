@@ -11,7 +11,7 @@ pytest.importorskip("nbgrader")
 
 from helpers.odd_class import LESSON, PROBLEMS, class_of, second, write
 
-from hmr_edu.course.grading import classroom
+from hmr_edu.course.grading import classroom, preprocessors
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -62,5 +62,6 @@ def test_two_gradings_of_a_class(number, tmp_path):
     assert marks(course) == wanted
     assert "stripped ps1: withdrawn" in said
     assert {line.split()[0] for line in failed} == {"no_notebook"}
+    preprocessors.sandbox().close()
     classroom.feedback(course)
     assert not (course / "feedback" / "stripped" / "ps1").exists()

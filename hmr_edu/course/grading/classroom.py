@@ -24,7 +24,7 @@ from hmr_edu.course.grading.gradebook import export, score, take_back
 from hmr_edu.course.grading.names import Register, quoted, shown
 from hmr_edu.course.grading.preprocessors import sandbox
 from hmr_edu.course.grading.release import problem_sets, write_source, write_zip
-from hmr_edu.course.grading.restore import notes
+from hmr_edu.course.grading.restore import POINTS, notes
 from hmr_edu.course.grading.sandbox import says
 from hmr_edu.course.grading.submissions import STAMP, Handed, look_through, students
 from hmr_edu.io.errors import DataError
@@ -178,12 +178,13 @@ class _Grading:
             with atomic_write(target / f"{part}.ipynb") as temporary:
                 nbformat.write(found.notebook, temporary)
         _stamp(handed.stamps.get(name), target / STAMP)
-        run(Autograde, self.folder, name, written, str(stage.relative_to(self.folder)))
+        inside = stage.resolve().relative_to(self.folder.resolve())
+        run(Autograde, self.folder, name, written, str(inside))
         self.register.graded[key] = self.origin
         more = [score(self.folder, name, written)]
         missing = sorted(set(self.sets[name]) - set(taken))
         more += [f"not handed in: {', '.join(missing)}"] * bool(missing)
-        restored = list(_restored(self.folder / "autograded" / written / name))
+        restored = dict.fromkeys(_restored(self.folder / "autograded" / written / name))
         more += [f"cells put right: {', '.join(restored)}"] * bool(restored)
         self.say(f"{self.place}{quoted(handed.student)} {name}: {'; '.join(more)}")
 
@@ -236,9 +237,10 @@ def _stamp(path: Path | None, target: Path) -> None:
 
 
 def _restored(folder: Path) -> Iterator[str]:
-    """Yield the cells of a graded submission that something had to be done to."""
+    """Yield the exercises of a graded submission whose cells had to be put right."""
     for path in sorted(folder.glob("*.ipynb")):
-        yield from (name for name, _ in notes(nbformat.read(path, as_version=4)))
+        for name, _ in notes(nbformat.read(path, as_version=4)):
+            yield name.removesuffix(POINTS)
 
 
 def feedback(folder: Path, names: Sequence[str] = ()) -> Path:

@@ -64,12 +64,13 @@ class _Notebook:
 
     def __init__(self, found: Sequence[Statement]) -> None:
         self.found, self.others = found, aliases(found)
-        self.touches = [s.touches | more for s, more in zip(found, effects(found), strict=True)]
+        self.effects = effects(found)
+        self.touches = [s.touches | more for s, more in zip(found, self.effects, strict=True)]
         self.first = set[int]()  # imports from further down, which have to be run first
 
     def gives(self, number: int, name: str) -> bool:
         """Whether a statement sets a name, or calls what sets it."""
-        return name in self.found[number].sets or name in self.touches[number]
+        return name in self.found[number].sets or name in self.effects[number]
 
     def chosen(self, name: str, here: int) -> set[int]:
         """Return the numbers of the statements that a function needs, graded at `here`."""
