@@ -274,4 +274,6 @@ def reports(good: Path) -> Iterator[Case]:
         | {f"images, {n}": d for n, d in some(npz_damages("images")).items()},
     }
     damages["environment.json"].pop("word for value")
+    # Drawing takes seconds: of each file, every fourth damage.
+    damages = {file: some(table) for file, table in damages.items()}
     yield from _run_cases("report", good, damages, call, code=0)
