@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float, Real, Shaped
 from torch import Tensor
 
-from hmr_edu.io.precision import at_least_float32, float32_inside, holds
+from hmr_edu.io.precision import at_least, at_least_float32, float32_inside, holds
 
 # Pixels of any number type, and cameras: what `as_floats` takes.
 Pixels = Real[Tensor, "*batch 2"] | Real[np.ndarray, "*batch 2"] | Sequence
@@ -30,7 +30,7 @@ def as_floats(values: Real[Tensor, "..."] | Real[np.ndarray, "..."] | Sequence) 
     A fraction would be lost beside whole numbers, and small whole numbers (uint8) overflow.
     """
     tensor = torch.as_tensor(values)
-    return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
+    return tensor if tensor.is_floating_point() else tensor.to(at_least(torch.get_default_dtype()))
 
 
 @float32_inside

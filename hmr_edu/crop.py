@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hmr_edu.camera import CropBox
 from hmr_edu.io.pixels import rgb_bytes
+from hmr_edu.io.precision import float32_inside
 
 # Side of the crop divided by the longer side of the person's box, as in SPIN.
 PADDING = 1.2
@@ -53,12 +54,19 @@ def crop_image(
     if isinstance(image, Tensor) and (image.ndim != 3 or image.shape[0] != 3):
         raise ValueError(f"a tensor must be a picture [3, H, W], got {list(image.shape)}")
     if isinstance(image, Tensor) and image.is_floating_point():
-        height, width = image.shape[1:]
-        return _crop(_window_of(image), (height, width), box, size).to(image)
+        return _crop_floats(image, box, size)
     if isinstance(image, Tensor):
         array = rgb_bytes(image.permute(1, 2, 0).cpu().numpy())
         return torch.from_numpy(_crop_bytes(array, box, size)).permute(2, 0, 1).to(image.device)
     return _crop_bytes(rgb_bytes(image), box, size)
+
+
+@float32_inside
+def _crop_floats(
+    image: Float[Tensor, "3 H W"], box: CropBox, size: int
+) -> Float[Tensor, "3 size size"]:
+    height, width = image.shape[1:]
+    return _crop(_window_of(image), (height, width), box, size).to(image)
 
 
 def _crop_bytes(

@@ -13,7 +13,7 @@ from hmr_edu.experiments.claims.catalogue import EXPERIMENTS, find
 from hmr_edu.experiments.design import Experiment
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder
-from hmr_edu.io.ranges import Range, ranged
+from hmr_edu.io.ranges import Range, check_ranges, ranged
 
 
 def command(args: Sequence[str]) -> None:
@@ -89,4 +89,5 @@ def _with_options(experiment: Experiment, training: Sequence[str]) -> Experiment
     config = base_config(experiment, None, 0)
     prog = f"hmr-edu experiment {experiment.name} --"
     chosen = tyro.cli(type(config), prog=prog, default=config, args=training)
+    check_ranges(chosen, "--")
     return replace(experiment, shared=experiment.shared | differences(config, chosen))

@@ -93,7 +93,7 @@ def check_ranges(config: Any, prefix: str = "") -> None:
     """Check every option of a dataclass, nested ones included, against its range.
 
     Raises DataError that names the first option outside its range, its value and the range.
-    `prefix` is put before the option's name.
+    `prefix` is put before the option's name; after "--" the name is as on the command line.
     """
     hints = get_type_hints(type(config), include_extras=True)
     for option in fields(config):
@@ -115,7 +115,7 @@ def ranged(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def checked(*args: Any, **options: Any) -> Any:
         for name, value in inspect.signature(function).bind(*args, **options).arguments.items():
-            _check(f"--{name.replace('_', '-')}", value, hints.get(name))
+            _check(f"--{name}", value, hints.get(name))
         return function(*args, **options)
 
     return checked
@@ -126,7 +126,8 @@ def _check(name: str, value: Any, annotation: Any) -> None:
         if isinstance(range_, Range) and not range_.allows(value):
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
             finite = "" if range_.high < math.inf or not _endless(value) else " and finite"
-            raise DataError(f"{name} must be {range_}{finite}, not {shown:.60}")
+            said = name.replace("_", "-") if name.startswith("--") else name
+            raise DataError(f"{said} must be {range_}{finite}, not {shown:.60}")
 
 
 def _endless(value: Any) -> bool:

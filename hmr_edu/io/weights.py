@@ -68,7 +68,7 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         check_type(options, NetworkOptions, "the options")
         if unknown := sorted(options.keys() - NetworkOptions.__annotations__.keys()):
-            raise DataError(f"{shown(unknown[0])} is no option that this version knows")
+            raise DataError(f"its options hold {shown(unknown[0])}, unknown to this version")
         tensors = unpack(tensors)
         for name, tensor in tensors.items():
             if tensor.is_complex() or not tensor.isfinite().all():

@@ -28,11 +28,7 @@ KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos
 
 def check_options(config: TrainConfig) -> None:
     """Raise DataError that names the first option outside its range, or without its file."""
-    try:
-        check_ranges(config)
-    except DataError as error:
-        option, *words = str(error).split(" ")
-        raise DataError(" ".join([f"--{option.replace('_', '-')}", *words])) from None
+    check_ranges(config, "--")
     try:
         losses.step_weights(config.loss.steps, config.model.iterations)
     except ValueError as error:

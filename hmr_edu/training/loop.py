@@ -42,12 +42,7 @@ from hmr_edu.training.divergence import check_losses, check_state
 from hmr_edu.training.log import Log
 from hmr_edu.training.objective import needs_vertices, supervised_losses
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
-from hmr_edu.training.run_records import (
-    CONFIG,
-    ENVIRONMENT,
-    EVALUATION,
-    START,
-)
+from hmr_edu.training.run_records import CONFIG, ENVIRONMENT, EVALUATION, START
 from hmr_edu.training.samples import save_samples
 from hmr_edu.training.setup import build_networks, origin, pose_source, precision
 

@@ -103,6 +103,9 @@ def test_a_training_from_a_named_pipe(capsys, tmp_path, option):
         ("evaluate-photos", "x.json", "--people", "0"),
         ("experiment", "camera", "--seeds", str(2**70)),
         ("experiment", "camera", "--threads", "1000000000"),
+        ("experiment", "camera", "--", "--hidden", "10000000"),
+        ("experiment", "camera", "--", "--noise", "inf"),
+        ("experiment", "camera", "--", "--inverse-focal", "0.2", "0.1"),
         ("mocap", "fit-prior", "--poses", "x.npz", "--seed", "-1"),
         ("mocap", "report", "--seed", str(2**64)),
         ("body", "build", "--source", "x.whl", "--seed", "-1"),
@@ -113,7 +116,7 @@ def test_a_training_from_a_named_pipe(capsys, tmp_path, option):
 )
 def test_another_command_with_an_impossible_option(capsys, words):
     said = failing(capsys, *words)
-    option = next(word for word in words if word.startswith("--") and word != "--poses")
+    option = next(w for w in words if w.startswith("--") and w not in ("--", "--poses"))
     if option == "--source":
         option = "--seed"
     assert len(said.splitlines()) == 1

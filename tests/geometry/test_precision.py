@@ -54,6 +54,8 @@ NO_NUMBERS = {
     "transfer",
     "weights_path",
     "widened",
+    # It makes tensors of whole numbers.
+    "as_floats",
     # Positions of cells, in the dtype of their argument.
     "cell_centres",
     "CropBox.around_box",
@@ -408,3 +410,14 @@ def test_a_triangulated_point_is_float64_whatever_the_pixels_are():
         truth, _ = triangulation.triangulate(views, rounded.double(), seen)
         assert found.dtype == error.dtype == torch.float64
         assert torch.equal(found, truth)
+
+
+def test_whole_pixels_under_a_low_default_dtype():
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        places = BOX.to_crop(torch.tensor([[1001, 999]]))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert places.dtype == torch.float32
+    expected = [(1001 - BOX.x) * 2 / BOX.size, (999 - BOX.y) * 2 / BOX.size]
+    assert places[0].tolist() == pytest.approx(expected, rel=1e-6)
