@@ -97,7 +97,8 @@ def _python_call(code: CodeType, uses: Collection[str], defining: bool) -> str:
     path = Path(code.co_filename)
     if path.is_relative_to(PACKAGE):
         inside = path.relative_to(PACKAGE).as_posix()
-        if inside in uses or path == Path(__file__):
+        # What sets the precision around a function gives nothing itself; the function is judged.
+        if inside in uses or inside == "io/precision.py" or path == Path(__file__):
             return ""
         if defining and not inside.startswith("course/"):
             return ""
