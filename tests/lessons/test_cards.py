@@ -1,6 +1,7 @@
 """The cards of the exercises: whoever is stuck finds an idea first, and code only after it."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -17,7 +18,7 @@ def cards() -> dict[str, str]:
     found = {}
     for path in sorted(FOLDER.rglob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
-        for card, cell in zip(cells, cells[1:], strict=False):
+        for card, cell in pairwise(cells):
             if "exercise" in cell.metadata.get("tags", []):
                 found[cell.metadata.nbgrader.grade_id] = card.source
     return found
