@@ -12,7 +12,7 @@ endif
 .PHONY: train test quick lessons tour lab docs wheel setup lint browser
 
 train: setup  ## train HMR from nothing on two CPU cores, in about ten minutes
-	$(BIN)/hmr-edu train cpu --resume
+	$(BIN)/hmr-edu train cpu $(if $(wildcard runs/cpu/config.json),--resume)
 
 test: setup browser  ## every test that this machine can run
 	$(BIN)/ruff check --quiet .

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hmr_edu.io.precision import at_least_float32
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import split_theta
 
@@ -75,6 +76,8 @@ class Discriminator(nn.Module):
                 "the discriminator takes rotations [B,23,3,3] (no root) and betas [B,10], "
                 f"got {list(rotations.shape)} and {list(betas.shape)}"
             )
+        dtype = self.joint_heads.weight.dtype
+        rotations, betas = rotations.to(dtype), betas.to(dtype)
         features = self.joint_features(rotations.flatten(start_dim=2))
         joints = self.joint_heads(features)
         pose = self.pose_head(features.flatten(start_dim=1))
@@ -88,6 +91,7 @@ class Discriminator(nn.Module):
         return self(axis_angle_to_matrix(joints), betas)
 
 
+@at_least_float32
 def lsgan_encoder_loss(
     outputs: Float[Tensor, "samples critics"],
     critic_weights: Float[Tensor, " critics"] | None = None,
@@ -101,6 +105,7 @@ def lsgan_encoder_loss(
     return _critic_sum((outputs - 1).square(), critic_weights)
 
 
+@at_least_float32
 def lsgan_discriminator_loss(
     real: Float[Tensor, "reals critics"],
     fake: Float[Tensor, "fakes critics"],

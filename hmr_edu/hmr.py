@@ -7,22 +7,24 @@ encoder -> features -> regressor, T times -> theta -> SMPL -> projected keypoint
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.camera import weak_perspective
 from hmr_edu.encoder.resnet import Encoder, Features
-from hmr_edu.io.errors import DataError
+from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import atomic_write
-from hmr_edu.io.quantisation import pack, unpack
+from hmr_edu.io.precision import at_least_float32
+from hmr_edu.io.quantisation import pack
+from hmr_edu.io.weights import OPTIONS, check_state, read_weights
 from hmr_edu.regressor import RegressionStep, ThetaRegressor
 
 # Options that may be larger than in the weights from which a network starts.
@@ -71,11 +73,8 @@ def predict_bodies(
     """
     # All the steps' bodies in one batch: the layer is cheaper that way.
     all_steps = RegressionStep.join(steps)
-    # Under autocast the network computes in half precision, which would round positions to half
-    # a millimetre. The body and the projection need more.
-    with torch.autocast(all_steps.betas.device.type, enabled=False):
-        output = body(all_steps.betas.float(), all_steps.rotations.float(), vertices)
-        keypoints2d = weak_perspective(output.keypoints, all_steps.camera.float())
+    output = body(all_steps.betas, all_steps.rotations, vertices)
+    keypoints2d = weak_perspective(output.keypoints, all_steps.camera)
     n = len(steps[0].betas)
     meshes = [None] * len(steps) if output.vertices is None else output.vertices.split(n)
     return [
@@ -91,6 +90,7 @@ def predict_bodies(
     ]
 
 
+@at_least_float32
 def body_of_theta(
     theta: Float[Tensor, "batch 85"], body: SMPL, vertices: bool = True
 ) -> Prediction:
@@ -101,7 +101,9 @@ def body_of_theta(
 class HMR(nn.Module):
     """The whole network: encoder, iterative regressor, body and camera.
 
-    The body has no trained weights. It is stored by name and loaded by name.
+    The body has no trained weights. It is stored by name and loaded by name. In half precision
+    (`half()`, `bfloat16()`, autocast) the encoder and the regressor's layers compute in it; theta
+    and all that follows from it are float32 at least.
     """
 
     def __init__(
@@ -203,7 +205,7 @@ class HMR(nn.Module):
         parameters = {name for name, _ in self.named_parameters()}
         tensors = pack(self.state_dict(), parameters, precision)
         with atomic_write(path) as temporary:
-            save_file(tensors, temporary, metadata={"hmr_edu": json.dumps(self.options)})
+            save_file(tensors, temporary, metadata={OPTIONS: json.dumps(self.options)})
 
 
 def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
@@ -211,16 +213,17 @@ def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
 
     Raises FileNotFoundError that lists the shipped weights, DataError on a damaged or foreign file.
     """
-    path, options, tensors = _read_weights(name_or_path)
+    path = weights_path(name_or_path)
+    options, tensors = _read_weights(path)
     try:
         model = HMR(**options)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: {error}") from None
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{path}: options that this version does not know ({error})") from None
-    state = model.state_dict()
-    try:
-        model.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items() if k in state})
-    except RuntimeError as error:
-        raise DataError(f"{path}: the weights do not fit its own options ({error})") from None
+    wrong = f"{path}: the weights do not fit its own options: "
+    check_state(tensors, model.state_dict(), wrong, same_type=False)
+    model.load_state_dict(tensors)
     return model.eval()
 
 
@@ -234,22 +237,26 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
 
     Raises as `load_pretrained`, and DataError when no tensor fits.
     """
-    path, options, tensors = _read_weights(name_or_path)
+    path = weights_path(name_or_path)
+    options, tensors = _read_weights(path)
     own = model.state_dict()
     wider = (
         # The features of an averaging head grow with the width, and the old ones do not come first.
         model.options["pooling"] == "spatial"
         and all(options.get(k) == v for k, v in model.options.items() if k not in WIDTHS)
-        and all(options[k] <= model.options[k] for k in WIDTHS)
+        and all(options.get(k, math.inf) <= model.options[k] for k in WIDTHS)
     )
     try:
         fits = {
             name: widened(tensor, own[name]) if wider else tensor.to(own[name].dtype)
             for name, tensor in tensors.items()
-            if name in own and (wider or own[name].shape == tensor.shape)
+            if name in own
+            and (wider or own[name].shape == tensor.shape)
+            and own[name].is_floating_point() == tensor.is_floating_point()
         }
     except (RuntimeError, IndexError) as error:
-        raise DataError(f"{path}: the weights do not fit its own options ({error})") from None
+        reason = first_meaning(error)
+        raise DataError(f"{path}: the weights do not fit its own options ({reason})") from None
     if not fits:
         raise DataError(f"{path}: no tensor of these weights fits the network")
     model.load_state_dict(fits, strict=False)
@@ -272,30 +279,15 @@ def widened(narrow: Tensor, wide: Tensor) -> Tensor:
 def weights_path(name_or_path: str | Path) -> Path:
     """Return the file of weights that are shipped by name, or the path itself."""
     path = Path(name_or_path)
-    named = path.suffix == ".safetensors" or (path.suffix and path.is_file())
+    there = os.path.lexists(path) and not path.is_dir()
+    named = path.suffix == ".safetensors" or (path.suffix and there)
     return path if named else WEIGHTS / f"{name_or_path}.safetensors"
 
 
-def _read_weights(name_or_path: str | Path) -> tuple[Path, dict, dict[str, Tensor]]:
-    """Return the file, the options that the network was built with, and its tensors."""
-    path = weights_path(name_or_path)
-    if not path.is_file():
+def _read_weights(path: Path) -> tuple[dict, dict[str, Tensor]]:
+    """Return options and tensors; where there are none, say which weights are shipped."""
+    try:
+        return read_weights(path)
+    except FileNotFoundError as error:
         shipped = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))) or "none"
-        raise FileNotFoundError(f"no weights {path}; shipped: {shipped}")
-    try:
-        with safe_open(path, framework="pt") as archive:
-            metadata = archive.metadata() or {}
-            tensors = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: damaged or not a safetensors file ({error})") from None
-    if "hmr_edu" not in metadata:
-        raise DataError(f"{path}: not written by hmr_edu (no options in its metadata)")
-    try:
-        tensors = unpack(tensors)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    try:
-        options = dict(json.loads(metadata["hmr_edu"]))
-    except (TypeError, ValueError):
-        raise DataError(f"{path}: its options are not JSON") from None
-    return path, options, tensors
+        raise FileNotFoundError(f"{error}; shipped: {shipped}") from None

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hmr_edu.io.precision import float32_inside
 from hmr_edu.theta import join_theta, split_theta
 
 SMPL_JOINTS = (
@@ -230,6 +231,7 @@ def flip_keypoints(
     return torch.cat((-flipped[..., :1], flipped[..., 1:]), dim=-1)
 
 
+@float32_inside
 def align_root(
     points: Float[Tensor, "*batch N D"], hips: tuple[int, int] = HIPS
 ) -> Float[Tensor, "*batch N D"]:

@@ -2,7 +2,8 @@
 
 Each term is a mean over the labels that a batch has. Flags mark missing labels. A value in their
 place, NaN included, reaches neither the loss nor its gradient. A term without any label is 0
-(dividing by such a count is how russoale/hmr2.0#8 got NaN).
+(dividing by such a count is how russoale/hmr2.0#8 got NaN). Losses are computed in float32 at
+least: sums of many float16 numbers overflow.
 
 A function measures one regression step; `step_weights` and `per_step` join the steps. `TERMS`, at
 the end of this file, is the registry: training, its options, tests and docs read it. A new loss
@@ -22,9 +23,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from hmr_edu.encoder.heads import cell_centres
+from hmr_edu.io.precision import at_least_float32
 from hmr_edu.keypoints import HIPS, align_root
 
 
+@at_least_float32
 def keypoints2d_loss(
     pred: Float[Tensor, "batch points 2"],
     target: Float[Tensor, "batch points 2"],
@@ -38,6 +41,7 @@ def keypoints2d_loss(
     return _weighted_mean((pred - _known(target, weight > 0)).abs(), weight)
 
 
+@at_least_float32
 def keypoints3d_loss(
     pred: Float[Tensor, "batch points 3"],
     target: Float[Tensor, "batch points 3"],
@@ -68,6 +72,7 @@ def keypoints3d_loss(
     raise ValueError(f'norm must be "l1" or "mse", got {norm!r}')
 
 
+@at_least_float32
 def theta_loss(
     rotations: Float[Tensor, "batch joints 3 3"],
     betas: Float[Tensor, "batch 10"],
@@ -93,6 +98,7 @@ def theta_loss(
     )
 
 
+@at_least_float32
 def mesh_loss(
     pred: Float[Tensor, "batch vertices 3"],
     target: Float[Tensor, "batch vertices 3"],
@@ -111,12 +117,12 @@ def mesh_loss(
     known = labelled[:, None, None].expand_as(pred)
     target = _known(target, known)
     if roots is not None:
-        pred_root, target_root = roots
-        pred = pred - pred_root[:, None]
-        target = target - _known(target_root, labelled[:, None])[:, None]
+        pred = pred - roots[0][:, None]
+        target = target - _known(roots[1], labelled[:, None])[:, None]
     return _weighted_mean((pred - target).abs(), known)
 
 
+@at_least_float32
 def heatmap_loss(
     logits: Float[Tensor, "batch points height width"],
     target: Float[Tensor, "batch points 2"],
@@ -145,6 +151,7 @@ def heatmap_loss(
     return _weighted_mean(divergence, visibility * inside)
 
 
+@at_least_float32
 def depth_loss(
     pred: Float[Tensor, "batch points"],
     target: Float[Tensor, "batch points 3"],
@@ -159,6 +166,7 @@ def depth_loss(
     return _weighted_mean((pred - depth).abs(), known)
 
 
+@at_least_float32
 def parts_loss(
     logits: Float[Tensor, "batch parts height width"],
     target: Integer[Tensor, "batch image_height image_width"],
@@ -174,9 +182,8 @@ def parts_loss(
     )
     target = target[:, rows[:, None], columns].long()
     known = labelled[:, None, None] & (target >= 0)
-    return _weighted_mean(
-        cross_entropy(logits, torch.where(known, target, 0), reduction="none"), known
-    )
+    entropy = cross_entropy(logits, torch.where(known, target, 0), reduction="none")
+    return _weighted_mean(entropy, known)
 
 
 def step_weights(steps: str | Sequence[float | int], iterations: int) -> list[float]:
@@ -201,6 +208,7 @@ def step_weights(steps: str | Sequence[float | int], iterations: int) -> list[fl
     return weights
 
 
+@at_least_float32
 def per_step(
     losses: Sequence[Float[Tensor, ""]], weights: Sequence[float | int]
 ) -> Float[Tensor, ""]:
@@ -210,20 +218,17 @@ def per_step(
     """
     if len(losses) != len(weights):
         raise ValueError(f"{len(losses)} losses need {len(losses)} weights, got {len(weights)}")
-    return torch.stack(
-        [weight * loss for weight, loss in zip(weights, losses, strict=True) if weight]
-    ).sum()
+    terms = [weight * loss for weight, loss in zip(weights, losses, strict=True) if weight]
+    return torch.stack(terms).sum()
 
 
-def _known(
-    target: Float[Tensor, "*shape"], mask: Bool[Tensor, "*#shape"]
-) -> Float[Tensor, "*shape"]:
+def _known(target: Float[Tensor, "*n"], mask: Bool[Tensor, "*#n"]) -> Float[Tensor, "*n"]:
     """Set unlabelled targets to 0 before any arithmetic: NaN survives a product with 0."""
     return torch.where(mask, target, 0.0)
 
 
 def _weighted_mean(
-    values: Float[Tensor, "*shape"], weight: Bool[Tensor, "*shape"] | Float[Tensor, "*shape"]
+    values: Float[Tensor, "*n"], weight: Bool[Tensor, "*n"] | Float[Tensor, "*n"]
 ) -> Float[Tensor, ""]:
     """Return sum of weight * values / sum of weight; 0 (with a graph) where the weights are 0."""
     total = weight.sum().to(values.dtype)
@@ -231,9 +236,7 @@ def _weighted_mean(
     return kept.sum() / torch.where(total > 0, total, 1.0)
 
 
-def _log_gaussian(
-    centre: Float[Tensor, "*shape"], cells: int, sigma: float
-) -> Float[Tensor, "*shape cells"]:
+def _log_gaussian(centre: Float[Tensor, "*n"], cells: int, sigma: float) -> Float[Tensor, "*n c"]:
     """Return the log-probability of cells on one axis, Gaussian around `centre` (crop units)."""
     offset = cell_centres(cells, centre) - centre[..., None]
     return (-0.5 * (offset * cells / (2 * sigma)).square()).log_softmax(-1)
@@ -273,9 +276,7 @@ TERMS: dict[str, LossTerm] = {
         "L1 of the visible projected keypoints, in half-crops.",
     ),
     "keypoints3d": LossTerm(
-        lambda p, batch, c: keypoints3d_loss(
-            p.keypoints3d, batch.keypoints3d, batch.has_3d, norm=c.norm
-        ),
+        lambda p, b, c: keypoints3d_loss(p.keypoints3d, b.keypoints3d, b.has_3d, norm=c.norm),
         60.0,
         "Distance of the 3D keypoints from the middle of the hips, in metres; see `norm`.",
     ),

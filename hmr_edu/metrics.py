@@ -3,7 +3,8 @@
 3D points are [batch, N, 3] in metres and results [batch] in metres. Points of COCO+ and LSP are
 first centred on the middle of the hips, as in the field's tables, because HMR does not know where
 in the room a person stands. Other sets name their own hips (SMPL's joints: `hips=(1, 2)`);
-`hips=None` compares the points as they are.
+`hips=None` compares the points as they are. Results are float32 at least, whatever the dtype of the
+points and inside autocast too (`hmr_edu.io.precision`).
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from hmr_edu.io.precision import at_least_float32, float32_inside, holds
 from hmr_edu.keypoints import COCOPLUS, HIPS, align_root
+from hmr_edu.rotations import nearest_rotation
 
 HEAD = (COCOPLUS.index("head_top"), COCOPLUS.index("neck"))
 TORSO = (COCOPLUS.index("left_shoulder"), COCOPLUS.index("right_hip"))
 # Horizontal part of a direction 15 degrees from the vertical.
 STEEP = math.sin(math.radians(15))
+# The squares of larger numbers overflow in float32, those of smaller ones vanish.
+ORDINARY = (1e-15, 1e15)
 
 Hips = tuple[int, int] | None
 
 
+@at_least_float32
 def per_joint_error(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"], hips: Hips = HIPS
 ) -> Float[Tensor, "*batch N"]:
@@ -35,9 +41,10 @@ def per_joint_error(
     _check(pred, target, 3)
     if hips is not None:
         pred, target = align_root(pred, hips), align_root(target, hips)
-    return (pred - target).norm(dim=-1)
+    return _norm(pred - target)
 
 
+@at_least_float32
 def mpjpe(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"], hips: Hips = HIPS
 ) -> Float[Tensor, "*batch"]:
@@ -49,6 +56,7 @@ def mpjpe(
     return per_joint_error(pred, target, hips).mean(-1)
 
 
+@float32_inside
 def procrustes_align(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"]
 ) -> Float[Tensor, "*batch N 3"]:
@@ -59,24 +67,26 @@ def procrustes_align(
 
     With the covariance U S V^T of centred target and pred: R = U diag(1, 1, d) V^T, where d = det(U
     V^T) reverses the *last* axis, which fits worst, when the best orthogonal matrix is a
-    reflection. Source: Umeyama 1991, eq. 40-43. Not for training: the gradient of the decomposition
-    is infinite where singular values coincide.
+    reflection. Source: Umeyama 1991, eq. 40-43.
     """
     _check(pred, target, 3)
+    unit = _unit(target, (-2, -1))
+    pred, target = pred / _unit(pred, (-2, -1)), target / unit
     middle = target.mean(-2, keepdim=True)
     X, Y = pred - pred.mean(-2, keepdim=True), target - middle
-    U, S, Vt = torch.linalg.svd(Y.mT @ X)
-    sign = torch.ones_like(S)
-    sign[..., 2] = torch.linalg.det(U @ Vt).sign()
-    R = (U * sign[..., None, :]) @ Vt
+    covariance = Y.mT @ X
+    R = nearest_rotation(covariance)
     spread = X.square().sum((-2, -1))
     # Centring leaves rounding errors, in proportion to the coordinates: they are no shape to scale.
-    rounding = 4 * torch.finfo(X.dtype).eps * pred.abs().amax((-2, -1))
+    rounding = 4 * torch.finfo(X.dtype).eps * pred.detach().abs().amax((-2, -1))
     flat = spread <= X.shape[-2] * rounding.square()
-    scale = torch.where(flat, 0.0, (S * sign).sum(-1) / spread.masked_fill(flat, 1.0))
-    return scale[..., None, None] * (X @ R.mT) + middle
+    # tr(R^T U S V^T) is the sum of the singular values, the last with the sign d.
+    fit = (R * covariance).sum((-2, -1))
+    scale = torch.where(flat, 0.0, fit / spread.masked_fill(flat, 1.0))
+    return unit * (scale[..., None, None] * (X @ R.mT) + middle)
 
 
+@at_least_float32
 def pa_mpjpe(
     pred: Float[Tensor, "*batch N 3"], target: Float[Tensor, "*batch N 3"]
 ) -> Float[Tensor, "*batch"]:
@@ -87,6 +97,7 @@ def pa_mpjpe(
     return mpjpe(procrustes_align(pred, target), target, hips=None)
 
 
+@at_least_float32
 def pve(
     pred: Float[Tensor, "*batch V 3"], target: Float[Tensor, "*batch V 3"]
 ) -> Float[Tensor, "*batch"]:
@@ -98,6 +109,7 @@ def pve(
     return mpjpe(pred, target, hips=None)
 
 
+@at_least_float32
 def pck(
     pred: Float[Tensor, "*batch N 3"],
     target: Float[Tensor, "*batch N 3"],
@@ -118,6 +130,7 @@ def pck(
     return within.to(pred.dtype).mean(-1)
 
 
+@at_least_float32
 def auc(
     pred: Float[Tensor, "*batch N 3"],
     target: Float[Tensor, "*batch N 3"],
@@ -139,6 +152,7 @@ def auc(
     return (errors[..., None] <= thresholds).to(pred.dtype).mean((-2, -1))
 
 
+@at_least_float32
 def pck2d(
     pred: Float[Tensor, "*batch N 2"],
     target: Float[Tensor, "*batch N 2"],
@@ -165,25 +179,28 @@ def pck2d(
             f"{list(visibility.shape)} do not belong together"
         )
     visible = visibility > 0
-    if not visible.any(-1).all():
+    if not holds(visible.any(-1)):
         raise ValueError("PCK of a sample without a visible keypoint; leave such samples out")
     pred, target = pred.where(visible[..., None], 0.0), target.where(visible[..., None], 0.0)
     _check(pred, target, 2)
     limit = torch.as_tensor(threshold, dtype=pred.dtype, device=pred.device)
-    within = ((pred - target).norm(dim=-1) <= limit[..., None]) & visible
+    within = (_norm(pred - target) <= limit[..., None]) & visible
     return within.sum(-1) / visible.sum(-1).to(pred.dtype)
 
 
+@at_least_float32
 def head_size(keypoints: Float[Tensor, "*batch N D"]) -> Float[Tensor, "*batch"]:
     """Return the distance from neck to top of the head, in COCO+ or LSP order (MPII's PCKh)."""
     return _length(keypoints, HEAD)
 
 
+@at_least_float32
 def torso_size(keypoints: Float[Tensor, "*batch N D"]) -> Float[Tensor, "*batch"]:
     """Return the distance from left shoulder to right hip, in COCO+ or LSP order (LSP's PCK)."""
     return _length(keypoints, TORSO)
 
 
+@at_least_float32
 def facing_error(
     root_pred: Float[Tensor, "*batch 3 3"], root_true: Float[Tensor, "*batch 3 3"]
 ) -> Float[Tensor, "*batch"]:
@@ -210,7 +227,20 @@ def _angle(a: Float[Tensor, "*batch D"], b: Float[Tensor, "*batch D"]) -> Float[
 def _length(
     keypoints: Float[Tensor, "*batch N D"], ends: tuple[int, int]
 ) -> Float[Tensor, "*batch"]:
-    return (keypoints[..., ends[0], :] - keypoints[..., ends[1], :]).norm(dim=-1)
+    return _norm(keypoints[..., ends[0], :] - keypoints[..., ends[1], :])
+
+
+def _norm(vectors: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch"]:
+    """Return the length of vectors, however long or short."""
+    unit = _unit(vectors, (-1,))
+    return (vectors / unit).norm(dim=-1) * unit[..., 0]
+
+
+def _unit(points: Float[Tensor, "*batch"], dims: tuple[int, ...]) -> Float[Tensor, "*unit"]:
+    """Return a unit in which squares neither overflow nor vanish: 1 for ordinary numbers."""
+    largest = points.detach().abs().amax(dims, keepdim=True)
+    ordinary = (largest == 0) | ((largest > ORDINARY[0]) & (largest < ORDINARY[1]))
+    return torch.where(ordinary, 1.0, largest)
 
 
 def _check(pred: Tensor, target: Tensor, dimensions: int) -> None:
@@ -221,6 +251,7 @@ def _check(pred: Tensor, target: Tensor, dimensions: int) -> None:
     if pred.shape[-2] == 0:
         raise ValueError(f"there is not a single point in {list(pred.shape)}: {wanted}")
     for name, points in (("predicted", pred), ("target", target)):
-        bad = int((~torch.isfinite(points)).sum())
-        if bad:
+        finite = torch.isfinite(points)
+        if not holds(finite):
+            bad = points.numel() - int(finite.sum())
             raise ValueError(f"{bad} of {points.numel()} {name} coordinates are NaN or infinite")

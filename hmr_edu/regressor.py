@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hmr_edu.io.precision import at_least
 from hmr_edu.rotations import (
     axis_angle_to_matrix,
     matrix_to_axis_angle,
@@ -55,13 +55,17 @@ class RegressionStep:
         poses = [step.pose for step in steps if step.pose is not None]
         return cls(camera, rotations, betas, torch.cat(poses) if poses else None)
 
-    @cached_property
+    @property
     def theta(self) -> Float[Tensor, "batch 85"]:
         """Camera, axis-angle pose and betas, [B, 85]."""
-        pose = self.pose
-        if pose is None:
-            pose = matrix_to_axis_angle(self.rotations).flatten(1)
-        return join_theta(self.camera, pose, self.betas)
+        # Kept by hand: `torch.compile` cannot enter the lock of Python 3.11's `cached_property`.
+        kept = self.__dict__
+        if "_theta" not in kept:
+            pose = self.pose
+            if pose is None:
+                pose = matrix_to_axis_angle(self.rotations).flatten(1)
+            kept["_theta"] = join_theta(self.camera, pose, self.betas)
+        return kept["_theta"]
 
 
 class ThetaRegressor(nn.Module):
@@ -141,6 +145,9 @@ class ThetaRegressor(nn.Module):
         `iterations` takes more or fewer steps than the regressor was built for. Raises ValueError
         when there are not `feature_dim` features, and on another number of steps without
         shared weights.
+
+        A network of half precision computes its corrections in half precision. Their sum is
+        float32.
         """
         if features.shape[1:] != (self.feature_dim,):
             raise ValueError(
@@ -157,10 +164,11 @@ class ThetaRegressor(nn.Module):
                 f"a regressor of {self.iterations} steps with weights of their own cannot take "
                 f"{iterations}; share_weights=True can"
             )
-        state = self.mean_state.expand(len(features), -1)
+        dtype = self.mean_state.dtype
+        state = self.mean_state.to(at_least(dtype)).expand(len(features), -1)
         steps = []
         for perceptron in perceptrons:
-            state = state + perceptron(torch.cat((features, state), dim=1))
+            state = state + perceptron(torch.cat((features, state), dim=1).to(dtype))
             steps.append(self.read(state))
         return steps
 
@@ -198,7 +206,9 @@ def _perceptron(features: int, state: int, hidden: int, dropout: float) -> nn.Se
 
 
 def _initial_state(theta: Tensor | None, representation: str) -> Float[Tensor, " state"]:
-    theta = mean_theta() if theta is None else theta.detach().clone()
+    theta = (
+        mean_theta() if theta is None else theta.detach().to(torch.get_default_dtype(), copy=True)
+    )
     if theta.shape != (THETA_SIZE,):
         raise ValueError(f"mean_theta must be [{THETA_SIZE}], got {list(theta.shape)}")
     if representation == "axis_angle":

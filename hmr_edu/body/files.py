@@ -6,6 +6,7 @@ names, same shapes, any number of vertices), so `smplx` takes the same arrays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.files import atomic_write
-from hmr_edu.io.npz import read_arrays
+from hmr_edu.io.files import atomic_write, check_input
+from hmr_edu.io.npz import Header, read_arrays
 from hmr_edu.keypoints import COCOPLUS, SMPL_PARENTS
 
 FORMAT = "hmr_edu body 1"
@@ -23,6 +24,8 @@ SHIPPED = ("lite", "full")
 
 # Half precision changes vertices by about 0.02 mm here, and halves the file.
 HALF_ON_DISK = ("shapedirs", "posedirs")
+# No vertex is farther from the origin, in metres: a body in other units is larger.
+LARGEST = 1e4
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,11 @@ class BodyData:
     keypoint_regressor: Float32[np.ndarray, "19 V"]
 
 
-def _check(arrays: dict[str, np.ndarray]) -> None:
-    """Raise DataError that names the first array that does not fit the others."""
+def _check_shapes(arrays: Mapping[str, np.ndarray | Header]) -> tuple[int, int]:
+    """Return the numbers of vertices and faces.
+
+    Raises DataError that names the first array whose shape does not fit the others.
+    """
     V, F = (a.shape[0] if (a := arrays[name]).ndim else 0 for name in ("v_template", "faces"))
     expected = {
         "v_template": (V, 3),
@@ -53,11 +59,20 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
         "keypoint_regressor": (len(COCOPLUS), V),
     }
     for name, shape in expected.items():
-        array = arrays[name]
-        if array.shape != shape:
-            raise DataError(f"{name} has shape {array.shape}, expected {shape}")
-        if not np.isfinite(array).all():
+        if arrays[name].shape != shape:
+            raise DataError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+    return V, F
+
+
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    """Raise DataError that names the first array that does not fit the others."""
+    V, F = _check_shapes(arrays)
+    for name in (f.name for f in fields(BodyData)):
+        if not np.isfinite(arrays[name]).all():
             raise DataError(f"{name} holds NaN or infinite values")
+    largest = np.abs(arrays["v_template"]).max(initial=0)
+    if largest > LARGEST:
+        raise DataError(f"v_template reaches {largest:.6g} metres, a body {LARGEST:g} at most")
     faces = arrays["faces"]
     if V < 4 or F < 4 or faces.min() < 0 or faces.max() >= V:
         raise DataError(f"faces must index the {V} vertices")
@@ -80,7 +95,15 @@ def _as_stored(name: str, array: np.ndarray) -> np.ndarray:
         return array.astype(np.int32)
     if array.dtype.kind not in "fiu":
         raise DataError(f"{name} must hold real numbers, not {array.dtype}")
-    return array.astype(np.float32)
+    with np.errstate(over="ignore"):  # infinite then, and named by the check
+        return array.astype(np.float32)
+
+
+def _check_header(headers: Mapping[str, Header]) -> None:
+    """Raise DataError where the arrays cannot be a body's; nothing has been unpacked yet."""
+    if headers["format"].shape or headers["format"].dtype.kind != "U":
+        raise DataError(f"not a body file (its `format` is not {FORMAT!r})")
+    _check_shapes(headers)
 
 
 def save_body(path: str | Path, body: BodyData) -> None:
@@ -101,12 +124,14 @@ def read_body(name_or_path: str | Path) -> BodyData:
     Raises FileNotFoundError when there is none, DataError when it is not a body file.
     """
     path = ASSETS / f"{name_or_path}.npz" if name_or_path in SHIPPED else Path(name_or_path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no body file {path}; shipped bodies: {', '.join(SHIPPED)}")
+    try:
+        check_input(path, "body file")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; shipped bodies: {', '.join(SHIPPED)}") from None
     if path.suffix != ".npz":
         raise DataError(f"{path}: only .npz body files are read (see hmr_edu.body.save_body)")
     names = [f.name for f in fields(BodyData)]
-    raw = read_arrays(path, required=("format", *names))
+    raw = read_arrays(path, ("format", *names), check=_check_header)
     if str(raw["format"]) != FORMAT:
         raise DataError(f"{path}: not a body file (its `format` is not {FORMAT!r})")
     try:

@@ -5,16 +5,18 @@ Loper et al., "SMPL: A Skinned Multi-Person Linear Model", 2015; equation number
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 
 from hmr_edu.body.files import BodyData, read_body
+from hmr_edu.io.precision import PreciseModule, at_least, float32_inside
 from hmr_edu.keypoints import SMPL_PARENTS
 from hmr_edu.rotations import axis_angle_to_matrix
 
@@ -26,6 +28,11 @@ class BodyOutput(NamedTuple):
     joints: Float[Tensor, "batch 24 3"]
     keypoints: Float[Tensor, "batch 19 3"]
     rotations: Float[Tensor, "batch 24 3 3"]
+
+
+def _on_cpu(indices: Sequence[int]) -> Tensor:
+    # Whatever device is the default while this file is imported.
+    return torch.tensor(indices, device="cpu")
 
 
 def _levels(parents: tuple[int, ...]) -> list[tuple[slice, slice | Tensor]]:
@@ -44,14 +51,15 @@ def _levels(parents: tuple[int, ...]) -> list[tuple[slice, slice | Tensor]]:
         span = slice(places[0], places[-1] + 1)
         # One parent for all of them is a slice of length one, which the product broadcasts.
         is_span = places == list(range(span.start, span.stop)) or len(set(places)) == 1
-        levels.append((slice(joints[0], joints[-1] + 1), span if is_span else torch.tensor(places)))
+        levels.append((slice(joints[0], joints[-1] + 1), span if is_span else _on_cpu(places)))
     return levels
 
 
 KINEMATIC_LEVELS = _levels(tuple(SMPL_PARENTS))
-PARENTS = torch.tensor(SMPL_PARENTS[1:])
+PARENTS = _on_cpu(SMPL_PARENTS[1:])
 
 
+@float32_inside
 def forward_kinematics(
     rotations: Float[Tensor, "batch 24 3 3"], joints: Float[Tensor, "batch 24 3"]
 ) -> tuple[Float[Tensor, "batch 24 3 3"], Float[Tensor, "batch 24 3"]]:
@@ -77,11 +85,14 @@ def forward_kinematics(
     return G_all[:, :, :3, :3], G_all[:, :, :3, 3]
 
 
-class SMPL(nn.Module):
+class SMPL(PreciseModule):
     """The body model as a layer. Any number of vertices; SMPL's 24 joints and 10 betas.
 
     Tensors are stored as [3, V] rows instead of [V, 3], so that every operation runs along the
     vertices. `v_template`, `shapedirs` and `posedirs` have SMPL's own layout.
+
+    The layer has PyTorch's default dtype and device. It computes in float32 at least, and its
+    constants stay so in a network of half precision.
     """
 
     faces: Tensor
@@ -127,7 +138,9 @@ class SMPL(nn.Module):
             "_touched_weights": weights[:, touched],
             "_touched_regressor": K[:, touched].T,
         }
+        dtype, device = at_least(torch.get_default_dtype()), torch.get_default_device()
         for name, tensor in constants.items():
+            tensor = tensor.to(device, dtype if tensor.is_floating_point() else None)
             # Not in the state dict: a body is a file of its own, not a trained weight.
             self.register_buffer(name, tensor.contiguous(), persistent=False)
         self.parents = tuple(SMPL_PARENTS)
@@ -152,6 +165,7 @@ class SMPL(nn.Module):
         """Skinning weights W; each row sums to 1."""
         return self._weights.T
 
+    @float32_inside
     def forward(
         self,
         betas: Float[Tensor, "batch 10"],
@@ -171,6 +185,8 @@ class SMPL(nn.Module):
         """
         if betas.ndim != 2 or betas.shape[1] != 10:
             raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
+        dtype = torch.promote_types(betas.dtype, self.J_template.dtype)
+        betas, pose = betas.to(dtype), pose.to(dtype)
         if pose.shape == (len(betas), 72):
             rotations = axis_angle_to_matrix(pose.view(-1, 24, 3))
         elif pose.shape == (len(betas), 24, 3, 3):
@@ -182,8 +198,8 @@ class SMPL(nn.Module):
             )
 
         # J(beta), eq. 10.
-        J = torch.addmm(self.J_template.flatten(), betas, self.J_shapedirs.flatten(1))
-        J = J.view(-1, 24, 3)
+        J_template, J_shapedirs = self.J_template.to(dtype), self.J_shapedirs.to(dtype)
+        J = torch.addmm(J_template.flatten(), betas, J_shapedirs.flatten(1)).view(-1, 24, 3)
         R, joints = forward_kinematics(rotations, J)
         # G'_k, eq. 3: rotate about the rest joint. A row [R | t] is 12 numbers, not 16.
         t = joints - (R @ J[..., None]).squeeze(-1)
@@ -208,7 +224,7 @@ class SMPL(nn.Module):
         return BodyOutput(
             vertices=None if posed is None else posed.transpose(1, 2),
             joints=joints,
-            keypoints=(touched @ self._touched_regressor).transpose(1, 2),
+            keypoints=(touched @ self._touched_regressor.to(dtype)).transpose(1, 2),
             rotations=rotations,
         )
 
@@ -229,6 +245,7 @@ def _skin(
         blend: shape and pose blend shapes.
         weights: skinning weights.
     """
+    template, blend, weights = (part.to(coefficients) for part in (template, blend, weights))
     # T_P(beta, theta) = template + B_S(beta) + B_P(theta), as one matrix product.
     v_posed = torch.addmm(template.flatten(), coefficients, blend.flatten(1))
     v_posed = v_posed.view(-1, *template.shape)

@@ -6,10 +6,11 @@ One file holds one command. A command imports what it needs when it is called, s
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
 
 # This must happen before PyTorch starts its threads. An idle thread then spins for a moment and
@@ -32,6 +33,10 @@ COMMANDS = {
 }
 
 
+# Modules that other packages bring along.
+BROUGHT_BY = {"nbformat": "jupyterlab", "nbclient": "jupyterlab", "nbconvert": "jupyterlab"}
+
+
 def usage() -> str:
     """Return the list of commands."""
     lines = [f"  {name:15s} {summary}" for name, (_, summary) in COMMANDS.items()]
@@ -40,10 +45,45 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0 on success, 2 when the user's input cannot be used."""
-    name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name may hold bytes that are no text, or letters that the terminal lacks.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv) or ["--help"])
+    except BrokenPipeError:  # the reader of our output has gone: `hmr-edu ... | head`
+        return 0
+    finally:
+        # Now, not when Python ends, which would complain.
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _how_to_install(module: str) -> str:
+    """Say which extra brings a module; "" where none does."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    package = module.partition(".")[0].replace("_", "-")
+    package = BROUGHT_BY.get(package, package)
+    try:
+        needed = requires("hmr_edu") or []
+    except PackageNotFoundError:
+        return ""
+    for line in needed:
+        extra = re.fullmatch(rf"{re.escape(package)}\b.*extra == ['\"](\w+)['\"].*", line)
+        if extra:
+            return f"this needs {package}: pip install 'hmr_edu[{extra[1]}]'"
+        if re.match(rf"{re.escape(package)}\b(?!-)", line) and "extra ==" not in line:
+            return f"{package} is missing, which comes with hmr_edu: install it again"
+    return ""
+
+
+def _run(argv: Sequence[str]) -> int:
+    name, *rest = argv
     if name in ("-h", "--help"):
-        with suppress(BrokenPipeError):  # `hmr-edu --help | head`
-            print(usage(), flush=True)
+        print(usage())
         return 0
     if name not in COMMANDS:
         print(f"hmr-edu: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
@@ -56,10 +96,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DataError, FileNotFoundError) as error:
         print(f"hmr-edu {name}: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output has closed it: `hmr-edu ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        raise
     except OSError as error:  # a full disk, a folder where a file should be
         print(f"hmr-edu {name}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        hint = _how_to_install(error.name or "")
+        if not hint:  # a fault of ours
+            raise
+        print(f"hmr-edu {name}: {hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nhmr-edu {name}: interrupted", file=sys.stderr)

@@ -1,7 +1,7 @@
 """`hmr-edu bench`: time the parts beside their peers, in one process, as ratios.
 
 Absolute times depend on the machine, the ratios less so. The peers (smplx, trimesh with embreex)
-are optional: without its peer a row has dashes.
+are optional packages. With `--no-peers` our own parts are timed alone, and the rows have dashes.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -22,8 +23,10 @@ from hmr_edu.body import SMPL, BodyData, read_body
 from hmr_edu.body.peer import smplx_layer
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import Renderer
+from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
+from hmr_edu.io.ranges import Range, ranged
 from hmr_edu.io.tables import number_cell, text_table
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.presets import PRESETS
@@ -43,6 +46,8 @@ class Row:
         return None if self.peer is None else self.peer / self.ours
 
 
+# The packages that are compared with, and how to install them.
+PEERS = {"smplx": 'pip install "hmr_edu[peers]"', "embreex": "pip install embreex"}
 OPTIMISERS = "optimisers (the same for any batch)"
 
 
@@ -74,16 +79,20 @@ class StepShares:
         return f"{text_table(rows)}\n{rest}"
 
 
+@ranged
 def run_bench(
     body: str = "full",
-    batches: tuple[int, ...] = (1, 32, 256),
-    seconds: float = 2.0,
-    threads: int = 1,
-    gpu_batch: int = 4,
+    batches: Annotated[tuple[int, ...], Range(1, 65_536)] = (1, 32, 256),
+    seconds: Annotated[float, Range(0.001, 3600)] = 2.0,
+    threads: Annotated[int, Range(1, 1024)] = 1,
+    gpu_batch: Annotated[int, Range(1, 65_536)] = 4,
     device: Literal["cpu", "cuda"] = "cpu",
+    peers: bool = True,
     out: Path | None = None,
 ) -> None:
     """Time the SMPL layer, the renderer and a training step beside their peers.
+
+    Raises DataError when a peer is not installed.
 
     Args:
         body: which body the layer and the renderer are timed on.
@@ -92,13 +101,16 @@ def run_bench(
         threads: CPU threads.
         gpu_batch: pictures in the `gpu` preset's step; its own batch would take minutes on a CPU.
         device: where the training steps are timed; all else is timed on the CPU.
+        peers: compare with smplx and with trimesh + embreex; otherwise time our parts alone.
         out: write the numbers here as JSON too.
     """
+    if peers:
+        check_peers()
     torch.set_num_threads(threads)
     print(f"{environment()['cpu']}, {threads} thread(s), body {body}\n")
     rows = [
-        *layer_rows(read_body(body), batches, seconds),
-        *renderer_rows(read_body(body), seconds),
+        *layer_rows(read_body(body), batches, seconds, peers),
+        *renderer_rows(read_body(body), seconds, peers),
     ]
     print(peer_table(rows), flush=True)
     steps = {}
@@ -116,6 +128,20 @@ def run_bench(
         write_json(out, {"environment": environment(), "rows": record, "steps": step_record})
 
 
+def check_peers() -> None:
+    """Raise DataError that names the peers that are not installed."""
+    missing = []
+    for peer, install in PEERS.items():
+        try:
+            import_module(peer)
+        except ImportError:
+            missing.append(f"{peer} ({install})")
+    if missing:
+        raise DataError(
+            f"not installed: {', '.join(missing)}; or time our own parts alone, with --no-peers"
+        )
+
+
 def peer_table(rows: Sequence[Row]) -> str:
     """Format comparisons as text: our time, the peer's, and how many times faster we are."""
     lines = [["", "ours", "peer", "faster"], ["", "ms", "ms", "times"]]
@@ -131,15 +157,24 @@ def milliseconds(call: Callable[[], object], seconds: float) -> float:
     return 1e3 * timer.blocked_autorange(min_run_time=seconds).median
 
 
-def layer_rows(body: BodyData, batches: tuple[int, ...], seconds: float) -> list[Row]:
-    """Time the SMPL layer and smplx on the same arrays: all vertices, and keypoints only."""
+def layer_rows(
+    body: BodyData, batches: tuple[int, ...], seconds: float, peers: bool = True
+) -> list[Row]:
+    """Time the SMPL layer and smplx on the same arrays: all vertices, and keypoints only.
+
+    Args:
+        body: the arrays.
+        batches: batch sizes.
+        seconds: time spent on each measurement.
+        peers: whether to time smplx, where it is installed.
+    """
     ours = SMPL(body)
     rows = []
     for n in batches:
         g = torch.Generator().manual_seed(0)
         betas = torch.randn(n, 10, generator=g)
         pose = 0.3 * torch.randn(n, 72, generator=g)
-        peer = smplx_layer(body, n)
+        peer = smplx_layer(body, n) if peers else None
 
         def layer(vertices: bool, b: torch.Tensor = betas, p: torch.Tensor = pose) -> torch.Tensor:
             output = ours(b, p, vertices)
@@ -172,7 +207,7 @@ def _without_grad(call: Callable, seconds: float) -> float:
         return milliseconds(call, seconds)
 
 
-def renderer_rows(body: BodyData, seconds: float) -> list[Row]:
+def renderer_rows(body: BodyData, seconds: float, peers: bool = True) -> list[Row]:
     """Time the rasteriser and trimesh + embreex, whose scene is rebuilt for every picture."""
     layer = SMPL(body)
     g = torch.Generator().manual_seed(0)
@@ -185,7 +220,7 @@ def renderer_rows(body: BodyData, seconds: float) -> list[Row]:
     rows = []
     for size in (64, 128, 224):
         ours = milliseconds(lambda s=size: render(vertices, s, camera=camera), seconds) / 8
-        cast = ray_caster(body.faces, size)
+        cast = ray_caster(body.faces, size) if peers else None
         peer = None
         if cast is not None:
             peer = milliseconds(lambda c=cast: [c(v) for v in vertices], seconds) / 8

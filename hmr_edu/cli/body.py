@@ -8,11 +8,14 @@ from typing import Annotated
 
 import tyro
 
+from hmr_edu.io.ranges import Seed, ranged
+
 
 def command(args: Sequence[str]) -> None:
     """Build the free body from its public-domain source, or measure a body file."""
 
-    def build(source: Path, out: Path = Path("body"), seed: int = 0) -> None:
+    @ranged
+    def build(source: Path, out: Path = Path("body"), seed: Seed = 0) -> None:
         """Build the free body, sizes lite and full: the same source gives the same bytes.
 
         Args:

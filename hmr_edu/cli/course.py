@@ -1,4 +1,4 @@
-"""`hmr-edu course`: execute lessons, add an exercise; release, grade, export problem sets."""
+"""`hmr-edu course`: execute lessons, add an exercise; release, collect, grade problem sets."""
 
 from __future__ import annotations
 
@@ -72,11 +72,34 @@ def release(
         print(path)
 
 
+def collect(
+    download: Annotated[Path, tyro.conf.Positional],
+    out: Path = Path("submissions"),
+    course: Path = COURSE,
+    replace: bool = False,
+) -> None:
+    """Sort a download of Canvas or Moodle into STUDENT/ps1/NOTEBOOK.ipynb, and say what went where.
+
+    Args:
+        download: the platform's zip of all submissions, or the folder that it was unpacked to.
+        out: the folder of submissions, for `grade`.
+        course: the course folder, which says what was handed out.
+        replace: write over files of an earlier download; otherwise they stay, and are named.
+    """
+    from hmr_edu.io.errors import DataError
+
+    failed = _classroom().collect(download, course, out, replace)
+    if failed:
+        raise DataError(f"{len(failed)} could not be sorted:\n" + "\n".join(failed))
+
+
 def grade(
     submissions: Annotated[Path, tyro.conf.Positional],
     course: Path = COURSE,
 ) -> None:
     """Grade STUDENT/ps1/*.ipynb in a folder, each function in a process of its own.
+
+    Whatever lies in the folder is graded or named.
 
     Args:
         submissions: the folder; `submitted` of the course folder, or any other.
@@ -137,6 +160,7 @@ COMMANDS = {
     "execute": execute,
     "add": add,
     "release": release,
+    "collect": collect,
     "grade": grade,
     "feedback": feedback,
     "export": export,

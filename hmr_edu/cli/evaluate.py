@@ -8,18 +8,21 @@ from typing import Annotated, Literal
 
 import tyro
 
+from hmr_edu.io.ranges import Many, Range, Threads, ranged
+
 
 def held_out(args: Sequence[str]) -> None:
     """Measure a network on the held-out test sets, and compare it with baselines."""
 
+    @ranged
     def run(
         weights: Annotated[str, tyro.conf.Positional] = "resnet18",
-        images: int = 1000,
+        images: Many = 1000,
         appearance: Literal["full", "clear", "plain"] = "full",
         sets: tuple[str, ...] = ("test-prior", "test-mocap"),
         out: Path | None = None,
         sheet: Path | None = None,
-        threads: int = 0,
+        threads: Threads = 0,
         refine: bool = False,
     ) -> None:
         """Measure a network on the held-out test sets, and compare it with baselines.
@@ -36,13 +39,11 @@ def held_out(args: Sequence[str]) -> None:
             threads: CPU threads; 0 leaves the number to PyTorch.
             refine: also run the flip test, and fit each body to the heat-maps.
         """
-        from hmr_edu.io import DataError, check_output, write_json
+        from hmr_edu.io import check_output, write_json
         from hmr_edu.io.files import PICTURES
 
         check_output(out)
         check_output(sheet, PICTURES)
-        if threads < 0:
-            raise DataError(f"--threads must be 0 or more, not {threads}")
 
         import torch
 
@@ -70,6 +71,7 @@ def held_out(args: Sequence[str]) -> None:
 def photos(args: Sequence[str]) -> None:
     """Measure a network on annotated photographs, and compare it with baselines."""
 
+    @ranged
     def run(
         keypoints: Path,
         folder: Path | None = None,
@@ -77,7 +79,7 @@ def photos(args: Sequence[str]) -> None:
         refine: bool = False,
         out: Path | None = None,
         sheet: Path | None = None,
-        people: int = 12,
+        people: Annotated[int, Range(1, 1000)] = 12,
     ) -> None:
         """Measure a network on annotated photographs, and compare it with baselines.
 
@@ -91,13 +93,11 @@ def photos(args: Sequence[str]) -> None:
             sheet: also draw the first people here (PNG).
             people: how many people the sheet shows.
         """
-        from hmr_edu.io import DataError, check_output, write_json
+        from hmr_edu.io import check_output, write_json
         from hmr_edu.io.files import PICTURES
 
         check_output(out)
         check_output(sheet, PICTURES)
-        if people < 1:
-            raise DataError(f"--people must be at least 1, not {people}")
 
         from hmr_edu.data import read_annotations
         from hmr_edu.evaluation import evaluate_photos, photo_table
@@ -134,7 +134,8 @@ def views(args: Sequence[str]) -> None:
             keypoints: annotated keypoints, as for `evaluate-photos`. Pictures are called
                 CAMERA/MOMENT.jpg; pictures with the same MOMENT were taken at the same time.
             cameras: JSON, {"CAMERA": {"K": 3 x 3, "R": 3 x 3, "t": [x, y, z]}}, in metres; a point
-                X of the world lands on the pixel K (R X + t).
+                X of the world lands on the pixel K (R X + t). A camera may also have "distortion",
+                OpenCV's [k1, k2, p1, p2, k3], and "size", the [width, height] of its pictures.
             folder: folder of the pictures; by default, that of the keypoints' file.
             weights: shipped weights by name, or a file written by a training run.
             refine: also run the flip test, and fit each body to the heat-maps.

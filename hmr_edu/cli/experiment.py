@@ -13,6 +13,7 @@ from hmr_edu.experiments.claims.catalogue import EXPERIMENTS, find
 from hmr_edu.experiments.design import Experiment
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder
+from hmr_edu.io.ranges import Range, check_ranges, ranged
 
 
 def command(args: Sequence[str]) -> None:
@@ -21,11 +22,12 @@ def command(args: Sequence[str]) -> None:
     end = words.index("--") if "--" in words else len(words)
     training = words[end + 1 :]
 
+    @ranged
     def run(
         names: Annotated[tuple[str, ...], tyro.conf.Positional] = ("list",),
-        seeds: int = 3,
-        images: int | None = None,
-        threads: int = 1,
+        seeds: Annotated[int, Range(1, 1000)] = 3,
+        images: Annotated[int | None, Range(1, 2**53)] = None,
+        threads: Annotated[int, Range(1, 1024)] = 1,
         resume: bool = False,
         out: Path = Path("results"),
         photos: Path | None = None,
@@ -55,9 +57,6 @@ def command(args: Sequence[str]) -> None:
                 print(f"{experiment.name:{width}}  {experiment.claim}")
             return
         chosen = [find(name) for name in names]
-        for name, value in (("seeds", seeds), ("threads", threads), ("images", images)):
-            if value is not None and value < 1:
-                raise DataError(f"--{name} must be 1 or more, not {value}")
         for experiment in chosen if photos or views else ():
             if experiment.lab == "keypoints":
                 raise DataError(f"--photos and --views: {experiment.name} trains on no pictures")
@@ -90,4 +89,5 @@ def _with_options(experiment: Experiment, training: Sequence[str]) -> Experiment
     config = base_config(experiment, None, 0)
     prog = f"hmr-edu experiment {experiment.name} --"
     chosen = tyro.cli(type(config), prog=prog, default=config, args=training)
+    check_ranges(chosen, "--")
     return replace(experiment, shared=experiment.shared | differences(config, chosen))

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import tyro
 
+from hmr_edu.io.ranges import Seed, ranged
+
 
 def command(args: Sequence[str]) -> None:
     """Fit the pose prior to motion capture, or report how well it fits."""
 
-    def fit_prior(poses: Path, out: Path = Path("pose_prior.npz"), seed: int = 0) -> None:
+    @ranged
+    def fit_prior(poses: Path, out: Path = Path("pose_prior.npz"), seed: Seed = 0) -> None:
         """Fit the Gaussian mixture to a mocap file.
 
         Args:
@@ -23,7 +26,8 @@ def command(args: Sequence[str]) -> None:
 
         fit(poses, out, seed=seed)
 
-    def report(sheet: Path | None = None, seed: int = 0) -> None:
+    @ranged
+    def report(sheet: Path | None = None, seed: Seed = 0) -> None:
         """Report how well the shipped prior fits the motion capture that is found, as Markdown.
 
         Args:

@@ -18,6 +18,9 @@ def command(args: Sequence[str]) -> None:
     )
 
     from hmr_edu.training import launch
+    from hmr_edu.training.checks import check_options
+
+    check_options(config)
 
     if config.processes > 1 and not launch.launched():
         launch.launch(["-m", "hmr_edu.cli", "train", *args], config.processes)

@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from hmr_edu.course.exercises.registry import CHECK
-from hmr_edu.course.grading.slices import statements
+from hmr_edu.course.grading.statements import statements
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
 

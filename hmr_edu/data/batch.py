@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
+
+from hmr_edu.io.pixels import check_unit
 
 T = TypeVar("T", bound="TensorDataclass")
 
@@ -65,11 +67,15 @@ class Batch(TensorDataclass):
     @classmethod
     def of_2d(
         cls,
-        images: Float[Tensor, "batch 3 H W"],
+        images: Shaped[Tensor, "batch 3 H W"],
         keypoints2d: Float[Tensor, "batch 19 2"],
         visible: Float[Tensor, "batch 19"],
     ) -> Batch:
-        """Make a batch of pictures that have 2D keypoints and no other label."""
+        """Make a batch of pictures that have 2D keypoints and no other label.
+
+        Raises ValueError as `hmr_edu.io.pixels.check_unit`, for example on bytes.
+        """
+        check_unit(images)
         n, device = len(images), images.device
         unknown = torch.zeros(n, dtype=torch.bool, device=device)
         return cls(

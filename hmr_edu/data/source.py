@@ -134,7 +134,7 @@ class Mixture:
         if not known:
             return None
         thetas = torch.stack([theta for theta, _ in known])
-        weights = torch.tensor([weight for _, weight in known])
+        weights = thetas.new_tensor([weight for _, weight in known])
         weights = weights / weights.sum()
         camera, pose, betas = split_theta(thetas)
         R = axis_angle_to_matrix(pose.unflatten(1, (24, 3)))

@@ -18,6 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from hmr_edu.io.precision import PreciseModule, at_least, float32_inside
+
 NUM_KEYPOINTS = 19  # COCO+
 NUM_PARTS = 25  # 24 body parts, and 0 for the background
 
@@ -36,6 +38,10 @@ class Features:
     coordinates: Float[Tensor, "batch keypoints 2"] | None = None
     depths: Float[Tensor, "batch keypoints"] | None = None
     parts: Float[Tensor, "batch parts height width"] | None = None
+
+
+class BatchNorm(PreciseModule, nn.BatchNorm2d):
+    """Batch norm in float32 at least: a variance may exceed 65,504, the largest float16."""
 
 
 class AverageHead(nn.Module):
@@ -81,16 +87,16 @@ class SpatialHead(nn.Module):
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(c, hidden, 1) for c in stage_channels[-3:])
         self.mix = nn.Sequential(
-            nn.Conv2d(hidden, hidden, 3, padding=1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU()
+            nn.Conv2d(hidden, hidden, 3, padding=1, bias=False), BatchNorm(hidden), nn.ReLU()
         )
         self.map_channels = (keypoints, keypoints, parts)
         self.maps = nn.Conv2d(hidden, sum(self.map_channels), 1)
-        self.local = nn.Sequential(nn.Conv2d(hidden, local, 1, bias=False), nn.BatchNorm2d(local))
+        self.local = nn.Sequential(nn.Conv2d(hidden, local, 1, bias=False), BatchNorm(local))
         self.squeeze = nn.Sequential(
             nn.Conv2d(stage_channels[-1], squeezed, 1, bias=False),
             # No ReLU: hundreds of features that are never negative would push the regressor's
             # units the same way, and kill many of them.
-            nn.BatchNorm2d(squeezed),
+            BatchNorm(squeezed),
             nn.Flatten(),
         )
         self.feature_dim = (4 + local) * keypoints + squeezed * last_map**2
@@ -105,9 +111,7 @@ class SpatialHead(nn.Module):
         maps = self.maps(mixed)
         # Under autocast half precision would round positions to 1/256 of the crop.
         # From here on each map is read by itself, so each is contiguous in memory.
-        maps = maps.to(
-            torch.promote_types(maps.dtype, torch.float32), memory_format=torch.contiguous_format
-        )
+        maps = maps.to(at_least(maps.dtype), memory_format=torch.contiguous_format)
         heatmaps, depth_maps, parts = maps.split(self.map_channels, dim=1)
 
         probability = heatmaps.flatten(2).softmax(-1).view_as(heatmaps)
@@ -124,6 +128,7 @@ class SpatialHead(nn.Module):
         return Features(vector, heatmaps, coordinates, depths, parts)
 
 
+@float32_inside
 def soft_argmax(
     probability: Float[Tensor, "*batch height width"],
 ) -> Float[Tensor, "*batch 2"]:
@@ -132,7 +137,6 @@ def soft_argmax(
     An even map gives the centre: the position has little meaning until the map is sharp.
     """
     height, width = probability.shape[-2:]
-    # Sums and no matrix products: autocast would take those to half precision.
     x = (probability.sum(-2) * cell_centres(width, probability)).sum(-1)
     y = (probability.sum(-1) * cell_centres(height, probability)).sum(-1)
     return torch.stack((x, y), dim=-1)

@@ -13,11 +13,15 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hmr_edu.encoder.heads import AverageHead, Features, SpatialHead
+from hmr_edu.encoder.heads import AverageHead, BatchNorm, Features, SpatialHead
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import check_input
+from hmr_edu.io.precision import holds
+from hmr_edu.io.torchfile import read_torch_file
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -31,14 +35,14 @@ class BasicBlock(nn.Module):
     def __init__(self, channels: int, width: int, stride: int):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        self.bn2 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _projection(channels, width, stride)
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> BatchNorm:
         """The normalisation that ends the residual branch."""
         return self.bn2
 
@@ -58,16 +62,16 @@ class Bottleneck(nn.Module):
         super().__init__()
         out = width * self.expansion
         self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        self.bn2 = BatchNorm(width)
         self.conv3 = nn.Conv2d(width, out, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out)
+        self.bn3 = BatchNorm(out)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _projection(channels, out, stride)
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> BatchNorm:
         """The normalisation that ends the residual branch."""
         return self.bn3
 
@@ -114,7 +118,7 @@ class ResNet(nn.Module):
         block, blocks = NETWORKS[name]
         kernel = 7 if stem == "imagenet" else 5
         self.conv1 = nn.Conv2d(3, width, kernel, 2, padding=kernel // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         if stem == "imagenet":
             self.shrink = nn.MaxPool2d(3, 2, padding=1)
@@ -122,7 +126,7 @@ class ResNet(nn.Module):
         else:
             self.shrink = nn.Sequential(
                 nn.Conv2d(width, width, 3, 2, padding=1, bias=False),
-                nn.BatchNorm2d(width),
+                BatchNorm(width),
                 self.relu,
             )
             stages = 3
@@ -158,10 +162,14 @@ class ResNet(nn.Module):
         return maps
 
     def load(self, path: str | Path) -> None:
-        """Load torchvision's weights of this ResNet (.safetensors, or .pth, read without pickle).
+        """Load torchvision's weights of this ResNet; see `read`."""
+        self.load_state_dict(self.read(path))
+
+    def read(self, path: str | Path) -> dict[str, Tensor]:
+        """Read torchvision's weights of this ResNet (.safetensors, or .pth, read without pickle).
 
         The classifier `fc.*` is left out. Raises FileNotFoundError, or DataError that names the
-        first key that is missing, unknown, of another shape or not finite; nothing is loaded then.
+        first key that is missing, unknown, of another shape or type, or not finite.
         """
         path = Path(path)
         weights = {k: v for k, v in _read_weights(path).items() if not k.startswith("fc.")}
@@ -169,7 +177,7 @@ class ResNet(nn.Module):
         for key in expected.keys() - weights.keys():
             # The oldest files have no such counters; nothing here depends on them.
             if key.endswith("num_batches_tracked"):
-                weights[key] = expected[key]
+                weights[key] = torch.zeros_like(expected[key], device="cpu")
         for key, tensor in expected.items():
             if key not in weights:
                 raise DataError(f"{path}: no {key}; the file holds another network")
@@ -178,12 +186,14 @@ class ResNet(nn.Module):
                     f"{path}: {key} has shape {list(weights[key].shape)}, this backbone's has "
                     f"{list(tensor.shape)}; name, width and stem must be those of the file"
                 )
+            if weights[key].is_floating_point() != tensor.is_floating_point():
+                raise DataError(f"{path}: {key} is {weights[key].dtype}, not {tensor.dtype}")
             if not weights[key].isfinite().all():
                 raise DataError(f"{path}: {key} is not finite; the file is damaged")
         unknown = sorted(weights.keys() - expected.keys())
         if unknown:
             raise DataError(f"{path}: {unknown[0]} is no part of this backbone; another network?")
-        self.load_state_dict(weights)
+        return weights
 
 
 class Encoder(nn.Module):
@@ -234,13 +244,14 @@ class Encoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Features:
-        """Encode RGB images in [0, 1].
+        """Encode RGB images in [0, 1], in any floating dtype: they get the network's.
 
         Raises ValueError when `images` is not a floating [B, 3, image_size, image_size]. On the
         CPU, where the check costs almost nothing, also when a value is NaN or outside [0, 1].
         """
         _check_images(images, self.image_size)
-        images = images.contiguous(memory_format=torch.channels_last)
+        # Channels last in memory; inside `torch.vmap`, `contiguous` knows no `memory_format`.
+        images = images.to(self.mean.dtype).movedim(1, -1).contiguous().movedim(-1, 1)
         return self.head(self.backbone((images - self.mean) / self.std))
 
 
@@ -248,7 +259,7 @@ def _projection(channels: int, out: int, stride: int) -> nn.Module:
     """Return the shortcut of a block: a convolution where the block changes the shape."""
     if stride == 1 and channels == out:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+    return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), BatchNorm(out))
 
 
 def _check_option(option: str, value: str, choices: Iterable[str]) -> None:
@@ -263,24 +274,25 @@ def _check_images(images: Tensor, size: int) -> None:
         raise ValueError(f"images must be floating, RGB in [0, 1], got {images.dtype}")
     # On a GPU, reading a value back would make the program wait for all work queued so far. The
     # margin is for the rounding of resampling.
-    if images.device.type == "cpu" and images.numel() and not torch.compiler.is_compiling():
-        low, high = (extreme.item() for extreme in images.detach().aminmax())
-        if not (low >= -0.01 and high <= 1.01):  # also True of NaN
+    if images.device.type == "cpu" and images.numel():
+        low, high = images.detach().aminmax()
+        if not holds((low >= -0.01) & (high <= 1.01)):  # also of NaN
+            low, high = low.item(), high.item()
             raise ValueError(f"images must be in [0, 1], got values from {low:.4g} to {high:.4g}")
 
 
 def _read_weights(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file of backbone weights")
-    try:
-        if path.suffix == ".safetensors":
-            weights = load_file(path)
-        else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged files fail inside torch in a dozen ways
-        raise DataError(
-            f"{path}: cannot be read as weights (truncated, or more than tensors inside)"
-        ) from error
-    if not isinstance(weights, Mapping) or not all(torch.is_tensor(v) for v in weights.values()):
+    what = "file of backbone weights"
+    if path.suffix != ".safetensors":
+        weights = read_torch_file(path, what)
+    else:
+        try:
+            weights = load_file(check_input(path, what))
+        except SafetensorError as error:
+            raise DataError(f"{path}: no {what} that can be read ({error})") from None
+    plain = isinstance(weights, Mapping) and all(
+        isinstance(name, str) and torch.is_tensor(value) for name, value in weights.items()
+    )
+    if not plain:
         raise DataError(f"{path}: holds no plain state dict (names to tensors)")
     return weights

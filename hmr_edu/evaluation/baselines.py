@@ -71,15 +71,15 @@ def score_baselines(
 
 def best_single_yaw(theta: Float[Tensor, " 85"], truth: Truth, body: SMPL) -> Float[Tensor, " 85"]:
     """Turn theta about the vertical by the whole number of degrees with the least mean MPJPE."""
-    yaw = torch.arange(360) * (math.pi / 180)
-    turns = torch.stack([torch.zeros(360), yaw, torch.zeros(360)], 1)
+    yaw = torch.arange(360).to(theta) * (math.pi / 180)
+    turns = torch.stack([0 * yaw, yaw, 0 * yaw], 1)
     root = axis_angle_to_matrix(turns) @ axis_angle_to_matrix(theta[3:6])
     turned = theta.repeat(360, 1)
     turned[:, 3:6] = matrix_to_axis_angle(root)
     joints = metrics.align_root(
         body_of_theta(turned, body, vertices=False).keypoints3d[:, : len(LSP)]
     )
-    target = metrics.align_root(truth.keypoints3d[:, : len(LSP)])
+    target = metrics.align_root(truth.keypoints3d[:, : len(LSP)]).to(joints)
     # [joint, yaw, person]: every yaw with every person, without copies of the joints.
     distance = torch.cdist(
         joints.transpose(0, 1),

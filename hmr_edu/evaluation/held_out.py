@@ -19,6 +19,7 @@ from hmr_edu.evaluation.test_sets import TestSet
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.precision import at_least
 from hmr_edu.io.tables import number_cell, text_table
 
 # The row to which the ratios in the table refer.
@@ -113,7 +114,8 @@ def _evaluate_on(
 def starting_theta(model: HMR | Refined) -> Float[Tensor, " 85"]:
     """Return the theta that the network's regression starts from, on the CPU."""
     regressor = model.regressor
-    return regressor.read(regressor.mean_state[None]).theta[0].cpu()
+    state = regressor.mean_state
+    return regressor.read(state[None].to(at_least(state.dtype))).theta[0].cpu()
 
 
 def table(record: Mapping[str, Mapping[str, Any]]) -> str:

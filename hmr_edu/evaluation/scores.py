@@ -18,6 +18,7 @@ from hmr_edu.body import SMPL
 from hmr_edu.data.poses.real_poses import RealPoses
 from hmr_edu.hmr import Prediction
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.precision import at_least_float32
 from hmr_edu.keypoints import LSP
 
 MM = 1000
@@ -40,6 +41,7 @@ class Truth(NamedTuple):
     camera: Float[Tensor, "batch 3"]
 
 
+@at_least_float32
 def score(predicted: Prediction, truth: Truth, body: SMPL, real_poses: RealPoses) -> dict[str, Any]:
     """Measure predicted bodies with all metrics.
 
@@ -74,6 +76,7 @@ def score(predicted: Prediction, truth: Truth, body: SMPL, real_poses: RealPoses
     }
 
 
+@at_least_float32
 def score_joints(keypoints3d: Float[Tensor, "batch 19 3"], truth: Truth) -> dict[str, Any]:
     """Measure the 14 LSP joints of keypoints (metres) with all metrics that need no body.
 

@@ -23,15 +23,15 @@ def triangulate(
     two planes through its centre and the keypoint, and the point is where all planes nearly meet.
     Point and error are NaN when fewer than two pictures show the point, when their cameras are at
     one place, and when the point is behind a camera. Keypoints that are not `seen` may have any
-    coordinates, NaN included.
+    coordinates, NaN included. Raises DataError on a keypoint that its camera's lens cannot show.
     """
     pixels = torch.where(seen[..., None], pixels.double(), 0.0)
     rays, P = [], []
-    for view, places in zip(views, pixels, strict=True):
-        ones = torch.ones_like(places[:, :1])
-        # Without K all numbers have a similar size, and all planes count equally.
-        ray = torch.linalg.solve(view.K.double(), torch.cat([places, ones], 1).T).T
-        rays.append(ray[:, :2] / ray[:, 2:])
+    for view, places, shown in zip(views, pixels, seen, strict=True):
+        # In units of the focal length, so that all planes count equally.
+        ray = torch.zeros_like(places)
+        ray[shown] = view.rays(places[shown])
+        rays.append(ray)
         P.append(torch.cat([view.R, view.t[:, None]], 1).double())
     x, P = torch.stack(rays), torch.stack(P)
     # x (P_3 X) - P_1 X = 0, and the same for y.

@@ -7,7 +7,7 @@ keypoints; regression, body, losses and adversary are the package's. A training 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,8 @@ from hmr_edu.experiments.cameras import CameraKind, apply_camera
 from hmr_edu.experiments.critics import CriticKind, build_critics
 from hmr_edu.experiments.people import People, draw_people, mean_person
 from hmr_edu.hmr import Prediction, predict_bodies
+from hmr_edu.io.ranges import Many, Range, Seed
+from hmr_edu.io.weights import Hidden, Iterations
 from hmr_edu.regressor import ThetaRegressor
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.adversarial import Adversary, adversarial_step
@@ -37,16 +39,16 @@ class LiftConfig:
     """A training of the regressor alone."""
 
     # Samples to learn from, drawn from `people` different people, again and again.
-    images: int = 10_240
-    people: int = 8_000
-    batch_size: int = 32
-    seed: int = 0
+    images: Annotated[int, Range(1, 2**53)] = 10_240
+    people: Many = 8_000
+    batch_size: Annotated[int, Range(1, 65_536)] = 32
+    seed: Seed = 0
     # How far off a detected keypoint is: standard deviation in half-crops.
-    noise: float = 0.02
+    noise: Annotated[float, Range(0, 100)] = 0.02
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
-    iterations: int = 3
+    iterations: Iterations = 3
     share_weights: bool = True
-    hidden: int = 256
+    hidden: Hidden = 256
     # False: nothing between the regressor's linear layers, as in SPIN, VIBE and CLIFF.
     relu: bool = True
     loss: LossConfig = field(
@@ -61,13 +63,13 @@ class LiftConfig:
     )
     critics: CriticKind = "factorized"
     # Units of the critic's hidden layers; the paper's 1024 cost more than all the rest here.
-    critic_hidden: int = 128
+    critic_hidden: Hidden = 128
     critic_relu: bool = True
     # Bodies of motion capture that the critics get to see.
-    real_bodies: int = 10_000
+    real_bodies: Many = 10_000
     camera: CameraKind = "direct"
     # 1 / focal length of the people's pictures, in half-crops, from and to.
-    inverse_focal: tuple[float, float] = (0.02, 0.4)
+    inverse_focal: Annotated[tuple[float, float], Range(0, 100, ordered=True)] = (0.02, 0.4)
 
 
 class Lifter(nn.Module):

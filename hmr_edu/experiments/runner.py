@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from tqdm import tqdm
 
@@ -14,14 +15,30 @@ from hmr_edu.experiments.design import Experiment
 from hmr_edu.experiments.laboratories import run_variant
 from hmr_edu.experiments.real_pictures import RealPictures
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.jsonfile import write_json
+from hmr_edu.io.jsonfile import read_json, write_json
 from hmr_edu.io.provenance import environment
+from hmr_edu.io.ranges import Range
+from hmr_edu.io.schema import check_type, shown
 
 # The records of all experiments travel with the package.
 RECORDS = Path(__file__).parent / "records"
 # What all runs of one record share.
 SAME = ("lab", "images", "shared", "real_pictures")
 HARDWARE = ("commit", "cpu", "gpu", "threads", "torch")
+
+
+class Trained(TypedDict):
+    """One training of an experiment, as far as other parts read it; its numbers are beside."""
+
+    variant: str
+    seed: Annotated[int, Range(0)]
+
+
+class Record(TypedDict):
+    """A record of an experiment; what it is about is beside."""
+
+    variants: dict[str, dict[str, Any]]
+    runs: list[Trained]
 
 
 def run_experiment(
@@ -73,14 +90,12 @@ def run_experiment(
 
 def read_record(path: Path) -> dict[str, Any]:
     """Read an experiment's record. Raises FileNotFoundError, or DataError when it is none."""
-    try:
-        record = json.loads(path.read_text())
-        record["runs"] = list(record["runs"])
-        known = {run["variant"] for run in record["runs"]} <= set(record.get("variants", ()))
-        if not (known and all(isinstance(run["seed"], int) for run in record["runs"])):
-            raise ValueError("a run without a seed, or of an unknown variant")
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a record of an experiment ({error})") from None
+    record = read_json(path, "record")
+    check_type(record, Record, f"{path}: not a record of an experiment")
+    for number, run in enumerate(record["runs"]):
+        if run["variant"] not in record["variants"]:
+            variant = shown(run["variant"])
+            raise DataError(f"{path}: run {number} is of the unknown variant {variant}")
     return record
 
 
@@ -99,7 +114,7 @@ def _begun(
     if real is not None:
         about["real_pictures"] = dict(real.paths)
     about = json.loads(json.dumps(about, default=str))
-    if not path.is_file():
+    if not os.path.lexists(path):
         return about | {"runs": []}
     if not resume:
         raise DataError(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.precision import float32_inside
 from hmr_edu.keypoints import COCOPLUS, flip_permutation, flip_theta
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 from hmr_edu.theta import join_theta, split_theta
@@ -56,6 +57,7 @@ def run_flip_test(
     return FlipTest(steps, theta, torch.logaddexp(*log_maps), depths)
 
 
+@float32_inside
 def average_theta(
     first: Float[Tensor, "batch 85"], second: Float[Tensor, "batch 85"]
 ) -> Float[Tensor, "batch 85"]:

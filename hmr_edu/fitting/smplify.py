@@ -30,6 +30,7 @@ from hmr_edu.data.poses.prior import PosePrior, load_pose_prior
 from hmr_edu.encoder.heads import cell_centres
 from hmr_edu.fitting.flip_test import run_flip_test
 from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.io.precision import at_least_float32
 from hmr_edu.keypoints import align_root
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.theta import join_theta, split_theta
@@ -82,6 +83,7 @@ class Fit(NamedTuple):
     start_energy: Float[Tensor, " batch"]
 
 
+@at_least_float32
 def heatmap_evidence(heatmaps: Float[Tensor, "batch 19 height width"]) -> Evidence:
     """Make evidence from a network's heat-maps (logits, over the crop).
 
@@ -95,14 +97,16 @@ def heatmap_evidence(heatmaps: Float[Tensor, "batch 19 height width"]) -> Eviden
     def closeness(position: Tensor, cells: Tensor) -> Tensor:
         return torch.exp(-0.5 * ((position[..., None] - cells) / MAP_SIGMA).square())
 
+    @at_least_float32
     def energy(keypoints2d: Tensor) -> Tensor:
         x, y = closeness(keypoints2d[..., 0], columns), closeness(keypoints2d[..., 1], rows)
-        likelihood = torch.einsum("bnhw,bnh,bnw->bn", probability, y, x)
+        likelihood = torch.einsum("bnhw,bnh,bnw->bn", probability.to(x), y, x)
         return -(likelihood + DOUBT).log().sum(1)
 
     return energy
 
 
+@at_least_float32
 def keypoint_evidence(
     keypoints2d: Float[Tensor, "batch 19 2"], confidence: Float[Tensor, "batch 19"]
 ) -> Evidence:
@@ -114,6 +118,7 @@ def keypoint_evidence(
     """
     annotated = torch.where(confidence[..., None] > 0, keypoints2d, 0.0)
 
+    @at_least_float32
     def energy(projected: Tensor) -> Tensor:
         squared = (projected - annotated).square().sum(-1)
         return (confidence * _robust(squared, CLICK_SIGMA, CLICK_OUTLIER)).sum(1)
@@ -126,6 +131,7 @@ def _robust(squared: Tensor, sigma: float, outlier: float) -> Tensor:
     return squared / (1 + squared / outlier**2) / (2 * sigma**2)
 
 
+@at_least_float32
 def fit(
     body: SMPL,
     theta: Float[Tensor, "batch 85"],
@@ -200,6 +206,7 @@ def fit(
     return Fit(join_theta(camera, torch.cat((root, joints), 1), betas), lowest, start_energy)
 
 
+@at_least_float32
 def fit_to_keypoints(
     body: SMPL,
     starts: Sequence[Float[Tensor, "batch 85"]],

@@ -6,21 +6,33 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hmr_edu.io.errors import DataError
-from hmr_edu.io.files import atomic_write
+from hmr_edu.io.errors import DataError, first_meaning
+from hmr_edu.io.files import atomic_write, check_input
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file.
+    """Read a JSON file: UTF-8, or UTF-16 or 32; a byte-order mark is allowed.
 
-    Raises FileNotFoundError that says `what` is missing, DataError when the file is not JSON.
+    Raises FileNotFoundError that says `what` is missing, DataError when the file is not JSON, and
+    when an object has a key twice: Python would drop the first value in silence.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no {what} {path}")
+    check_input(path, what)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes(), object_pairs_hook=_once)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:  # not JSON, not text, nested without end
-        raise DataError(f"{path}: not JSON ({error})") from None
+        raise DataError(f"{path}: not JSON ({first_meaning(error)})") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; raise DataError that names a key that it has twice."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise DataError(f"the key {twice!r:.60} stands twice in one object: only one value counts")
+    return content
 
 
 def write_json(path: str | Path, value: Any, indent: int = 2) -> None:

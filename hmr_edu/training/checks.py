@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from hmr_edu import losses
-from hmr_edu.io.errors import DataError
-from hmr_edu.io.ranges import check_ranges
-from hmr_edu.training.config import TrainConfig
+import torch
 
+from hmr_edu import losses
+from hmr_edu.body.files import SHIPPED
+from hmr_edu.data.poses.mocap import find_mocap
+from hmr_edu.encoder.resnet import ResNet
+from hmr_edu.hmr import weights_path
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import check_folder, check_input, check_name
+from hmr_edu.io.ranges import check_ranges
+from hmr_edu.training.checkpoint import load_checkpoint
+from hmr_edu.training.config import TrainConfig, as_record
+from hmr_edu.training.run_records import CONFIG, METRICS, Config, read_optional, read_whole_log
+
+# Sources of poses that are no files.
+POSES = ("prior", "bent")
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
 KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos"
 
 
 def check_options(config: TrainConfig) -> None:
-    """Raise DataError that names the first option outside its range."""
-    try:
-        check_ranges(config)
-    except DataError as error:
-        option, *words = str(error).split(" ")
-        raise DataError(" ".join([f"--{option.replace('_', '-')}", *words])) from None
+    """Raise DataError that names the first option outside its range, or without its file."""
+    check_ranges(config, "--")
     try:
         losses.step_weights(config.loss.steps, config.model.iterations)
     except ValueError as error:
         raise DataError(f"--loss.steps: {error}") from None
     if not any(config.loss.weights.values()):
         raise DataError("every loss has the weight 0: there is nothing to learn")
+    check_name(config.name, "--name")
+    check_folder(config.out)
+    _check_files(config)
+
+
+def _check_files(config: TrainConfig) -> None:
+    """Raise DataError or FileNotFoundError that names an option whose file cannot be used."""
+    files = {
+        "--model.body": [b for b in (config.model.body,) if b not in SHIPPED],
+        "--poses": [p for p in config.poses if p not in POSES and not find_mocap(p)],
+        "--start": [weights_path(config.start)] if config.start else [],
+        "--backbone": [config.backbone] if config.backbone else [],
+    }
+    for option, paths in files.items():
+        for path in paths:
+            try:
+                check_input(path)
+            except (DataError, FileNotFoundError) as error:
+                raise type(error)(f"{option}: {error}") from None
+    if config.backbone:
+        # Shapes alone: no memory is taken, and nothing is drawn at random.
+        with torch.device("meta"):
+            backbone = ResNet(config.model.encoder, config.model.width, config.model.stem)
+        backbone.read(config.backbone)
+
+
+def check_begun(config: TrainConfig) -> None:
+    """Read the records of a run that will be resumed, before anything is set up.
+
+    Raises DataError that names the file which is damaged, or the option which has changed.
+    """
+    folder = config.folder
+    if load_checkpoint(folder) is None:
+        return
+    begun = read_optional(folder, CONFIG, Config)
+    if begun is not None:
+        check_same_run(begun, as_record(config), str(folder))
+    if os.path.lexists(folder / METRICS):
+        read_whole_log(folder, say=False)
 
 
 def check_same_run(begun: dict[str, Any], now: dict[str, Any], folder: str) -> None:

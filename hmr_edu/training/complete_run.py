@@ -11,6 +11,7 @@ from hmr_edu.evaluation.test_sets import find_test_sets
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.loop import Trainer
+from hmr_edu.training.resumable import check_resumable
 from hmr_edu.training.setup import build_networks
 
 
@@ -18,8 +19,9 @@ def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any
     """Train, then evaluate before and after on the held-out sets; return the record.
 
     `source` replaces the synthetic people to train on. The record is empty when `test_images` is 0,
-    and None on all processes but the first.
+    and None on all processes but the first. Raises DataError as `check_resumable` and `Trainer`.
     """
+    check_resumable(config)
     trainer = Trainer(config, source)
     # First of all, before hours of training: a test set may be missing or too small.
     sets = None

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 import torch
 
 from hmr_edu.data.synthetic.people import SyntheticConfig
-from hmr_edu.io.ranges import Count, NotNegative, Positive, Range
+from hmr_edu.io.ranges import Count, NotNegative, Positive, Range, Seed, Threads
+from hmr_edu.io.weights import Dropout, Hidden, Iterations, Width
 from hmr_edu.losses import TERMS
 
 
@@ -22,22 +23,22 @@ class ModelConfig:
     # The backbone.
     encoder: Literal["resnet18", "resnet50"] = "resnet50"
     # Channels of the first stage; 64 is torchvision's.
-    width: Count = 64
+    width: Width = 64
     # First layers: "imagenet" reduces the resolution to a quarter at once; "small", for small
     # pictures, keeps more of it.
     stem: Literal["imagenet", "small"] = "imagenet"
     # "average" is the paper's head. "spatial" reads keypoint heat-maps and learns from scratch.
     pooling: Literal["average", "spatial"] = "average"
     # Regression steps.
-    iterations: Count = 3
+    iterations: Iterations = 3
     # Use one regressor for all steps, as in the paper, instead of one for each step.
     share_weights: bool = True
     # How the regressor represents rotations; its output is always the 85 numbers of theta.
     representation: Literal["axis_angle", "6d"] = "axis_angle"
     # Units in each of the regressor's two hidden layers.
-    hidden: Count = 1024
+    hidden: Hidden = 1024
     # Share of the hidden units that training leaves out (dropout).
-    dropout: Annotated[float, Range(0, 1, open_high=True)] = 0.5
+    dropout: Dropout = 0.5
     # Train the mean theta, as the original TensorFlow code does, instead of keeping it fixed.
     learn_mean: bool = False
     # The body model: "lite", "full" or a body file.
@@ -106,7 +107,7 @@ class OptimizerConfig:
     # Weight decay: each step subtracts this share of a weight, times the learning rate.
     weight_decay: NotNegative = 0.0
     # Steps in which the learning rate rises from 0 to its maximum.
-    warmup: Annotated[int, Range(0)] = 100
+    warmup: Annotated[int, Range(0, 2**53)] = 100
     # "cosine": the learning rate falls to zero at the end. "constant": it stays.
     schedule: Literal["cosine", "constant"] = "cosine"
     # Largest gradient norm; larger gradients are scaled down. 0 for no limit.
@@ -125,12 +126,12 @@ class TrainConfig:
     out: Path = Path("runs")
     # Random seed of the first weights, the pictures and their order. The same seed gives the same
     # training.
-    seed: Annotated[int, Range(0)] = 0
+    seed: Seed = 0
     # Number of pictures to train on.
-    images: Count = 2_000_000
+    images: Annotated[int, Range(1, 2**53)] = 2_000_000
     # Stop after this many minutes, if that is sooner. The learning rate then follows the clock,
     # so two runs differ.
-    minutes: Annotated[float | None, Range(0, open_low=True)] = None
+    minutes: Annotated[float | None, Range(0, 5_000_000, open_low=True)] = None
     # Labels of the training pictures. "paired": all labels, with the adversary. "unpaired": 2D
     # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
@@ -146,11 +147,11 @@ class TrainConfig:
     resume: bool = False
     # Processes that train together, each on its share of every batch: one for each GPU. On a CPU,
     # more threads are faster than more processes.
-    processes: Count = 1
+    processes: Annotated[int, Range(1, 1024)] = 1
     # Worker processes that pose and rasterise people; 0 does that in the training process.
-    workers: Annotated[int, Range(0)] = 0
+    workers: Annotated[int, Range(0, 1024)] = 0
     # CPU threads of each training process; 0 divides the cores among the processes.
-    threads: Annotated[int, Range(0)] = 0
+    threads: Threads = 0
     # "auto" uses a GPU if there is one.
     device: Literal["auto", "cpu", "cuda"] = "auto"
     # "auto" uses bf16 if the hardware computes in it; "no" is float32.
@@ -162,7 +163,7 @@ class TrainConfig:
     # Steps between two lines of the log.
     log_every: Count = 20
     # Pictures in each held-out test set; 0 skips the evaluation.
-    test_images: Annotated[int, Range(0)] = 1000
+    test_images: Annotated[int, Range(0, 10_000_000)] = 1000
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: SyntheticConfig = field(default_factory=SyntheticConfig)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hmr_edu.io.errors import DataError
 from hmr_edu.training import checkpoint
@@ -31,17 +33,25 @@ def check_losses(unread: list[tuple[int, str, Tensor]], folder: Path) -> None:
     unread.clear()
 
 
-def check_weights(network: nn.Module, step: int, folder: Path) -> None:
-    """Raise NonFiniteLossError when a weight is not finite: such a state must not be saved."""
-    if not all(weight.isfinite().all() for weight in network.parameters()):
-        raise NonFiniteLossError(
-            f"weights became infinite by step {step}: lower the learning rate, and "
-            f"{_advice(folder)}"
-        )
+def check_state(parts: Mapping[str, Any], step: int, folder: Path) -> None:
+    """Raise NonFiniteLossError when a weight or a moment is not finite.
+
+    Such a state must not be saved. `parts` are networks and optimisers by name.
+    """
+    for name, part in parts.items():
+        place = checkpoint.not_finite(part.state_dict(), name)
+        if place:
+            raise NonFiniteLossError(
+                f"weights became infinite by step {step} ({place}): lower the learning rate, and "
+                f"{_advice(folder)}"
+            )
 
 
 def _advice(folder: Path) -> str:
-    path = folder / checkpoint.NAME
-    if path.exists():
-        return f"go on with --resume from the last good state, {path}"
-    return "begin again (there is no checkpoint yet)"
+    try:
+        state = checkpoint.load_checkpoint(folder)
+    except (DataError, OSError):
+        return f"begin again ({folder / checkpoint.NAME} cannot be used)"
+    if state is None:
+        return "begin again (there is no checkpoint yet)"
+    return f"go on with --resume from the last good state, {folder / checkpoint.NAME}"

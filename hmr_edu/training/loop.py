@@ -9,6 +9,8 @@ what makes `--resume` exact.
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -29,17 +31,18 @@ from hmr_edu.data.source import HELD_OUT, BatchSource, PreparedBatches, batch_se
 from hmr_edu.data.synthetic.people import SyntheticPeople
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.jsonfile import read_json, write_json
+from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.adversarial import Adversary, adversarial_step, critic_weights
-from hmr_edu.training.checkpoint import load_checkpoint, save_checkpoint
-from hmr_edu.training.checks import check_options, check_same_run
+from hmr_edu.training.checkpoint import NAME, check_parts, load_checkpoint, save_checkpoint
+from hmr_edu.training.checks import check_begun, check_options
 from hmr_edu.training.config import TrainConfig, as_record
-from hmr_edu.training.divergence import check_losses, check_weights
+from hmr_edu.training.divergence import check_losses, check_state
 from hmr_edu.training.log import Log
 from hmr_edu.training.objective import needs_vertices, supervised_losses
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
+from hmr_edu.training.run_records import CONFIG, ENVIRONMENT, EVALUATION, START
 from hmr_edu.training.samples import save_samples
 from hmr_edu.training.setup import build_networks, origin, pose_source, precision
 
@@ -59,6 +62,8 @@ class Trainer:
         one process in a step. Raises DataError on options that no run can have.
         """
         check_options(config)
+        if config.resume:
+            check_begun(config)
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -278,7 +283,7 @@ class Trainer:
 
     def _save(self) -> None:
         # In every process: if only the first one stopped, the others would wait for it for ever.
-        check_weights(self.network(), self.step, self.config.folder)
+        check_state(self._parts(), self.step, self.config.folder)
         if self.accelerator.is_main_process:
             state = {name: part.state_dict() for name, part in self._parts().items()}
             state |= {"step": self.step, "seconds": self.seconds}
@@ -289,20 +294,17 @@ class Trainer:
         c = self.config
         state = load_checkpoint(c.folder) if c.resume else None
         if state is not None:
-            if (begun := c.folder / "config.json").is_file():
-                check_same_run(read_json(begun, "record"), as_record(c), str(c.folder))
-            try:
-                for name, part in self._parts().items():
-                    part.load_state_dict(state[name])
-                self.step, self.seconds = state["step"], state["seconds"]
-                if self.progress < 1 and self.accelerator.is_main_process:
-                    # It was measured on weights that will now change.
-                    (c.folder / "evaluation.json").unlink(missing_ok=True)
-            except (LookupError, TypeError, RuntimeError, ValueError) as error:
-                raise DataError(
-                    f"{c.folder}: the checkpoint does not fit these options ({error})"
-                ) from None
-        elif (c.folder / "checkpoint.pt").exists():
+            check_parts(c.folder / NAME, state, self._parts())
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+            self.step, self.seconds = state["step"], state["seconds"]
+            if self.progress < 1 and self.accelerator.is_main_process:
+                # It was measured on weights that will now change.
+                (c.folder / EVALUATION).unlink(missing_ok=True)
+        elif c.resume:
+            if self.accelerator.is_main_process:
+                print(f"{c.folder}: no checkpoint yet, the training begins anew", file=sys.stderr)
+        elif os.path.lexists(c.folder / NAME):
             raise DataError(
                 f"{c.folder} holds a run already: go on with --resume, or choose another --name"
             )
@@ -310,7 +312,7 @@ class Trainer:
         if self.accelerator.is_main_process and self.progress < 1:
             # The report needs the number of critics to draw the loss of guessing.
             critics = int(critic_weights().sum())
-            write_json(c.folder / "config.json", {**as_record(c), "critics": critics})
-            write_json(c.folder / "environment.json", environment())
+            write_json(c.folder / CONFIG, {**as_record(c), "critics": critics})
+            write_json(c.folder / ENVIRONMENT, environment())
             if c.start and state is None:
-                write_json(c.folder / "start.json", origin(c.start))
+                write_json(c.folder / START, origin(c.start))

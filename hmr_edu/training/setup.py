@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.hmr import HMR, transfer, weights_path
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.jsonfile import read_json
 from hmr_edu.io.provenance import sha256
 from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
 
@@ -96,7 +97,8 @@ def origin(weights: str) -> dict[str, Any]:
     """Return the checksum and the provenance of the weights that a run starts from."""
     path = weights_path(weights)
     provenance = path.with_suffix(".json")
+    known = os.path.lexists(provenance)
     return {
         "sha256": sha256(path),
-        "provenance": json.loads(provenance.read_text()) if provenance.is_file() else None,
+        "provenance": read_json(provenance, "provenance") if known else None,
     }

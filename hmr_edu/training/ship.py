@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,11 +14,28 @@ from hmr_edu.evaluation.scores import MM, score_joints
 from hmr_edu.evaluation.test_sets import test_set
 from hmr_edu.hmr import HMR, WEIGHTS, load_pretrained
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.files import atomic_write
+from hmr_edu.io.files import atomic_write, check_name
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import sha256
+from hmr_edu.io.schema import check_type
 from hmr_edu.keypoints import LSP
 from hmr_edu.metrics import mpjpe
+from hmr_edu.training.run_records import (
+    CONFIG,
+    ENVIRONMENT,
+    EVALUATION,
+    METRICS,
+    START,
+    Config,
+    Environment,
+    Start,
+    TimedLine,
+    read_evaluation,
+    read_optional,
+    read_record,
+    read_samples,
+    read_whole_log,
+)
 
 # The largest size of a file of weights, in bytes.
 LARGEST = 30_000_000
@@ -37,14 +54,19 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     without its checkpoint: curves and samples, for `hmr_edu.viz.report.records.read_run`. Raises
     DataError when the run is not finished and evaluated, and when its weights are too large.
     """
-    record = ("config.json", "environment.json", "evaluation.json", "metrics.jsonl")
-    required = ("model.safetensors", *record)
-    missing = [file for file in required if not (run / file).is_file()]
-    if missing:
-        raise DataError(f"{run}: no {missing[0]}; let the run finish and evaluate itself first")
-    config, environment, evaluation = (json.loads((run / f).read_text()) for f in record[:3])
+    check_name(name, "the name")
+    weights = run / "model.safetensors"
+    record = (CONFIG, ENVIRONMENT, EVALUATION, METRICS)
+    for file in (weights.name, *record):
+        if not os.path.lexists(run / file):
+            raise DataError(f"{run}: no {file}; let the run finish and evaluate itself first")
+    config = read_record(run, CONFIG, Config)
+    environment = read_record(run, ENVIRONMENT, Environment)
+    evaluation = read_evaluation(run)
+    start = read_optional(run, START, Start)
+    last = _last_line(run)
     path = out / f"{name}.safetensors"
-    exact = load_pretrained(run / "model.safetensors")
+    exact = load_pretrained(weights)
     precision = _store(exact, path)
     samples = [file.relative_to(run) for file in sorted((run / "samples").glob("*.npz"))]
     for old in (out / name / "samples").glob("*.npz"):
@@ -53,8 +75,6 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     for file in (*map(Path, record), *samples):
         with atomic_write(out / name / file) as temporary:
             shutil.copyfile(run / file, temporary)
-    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-    start = run / "start.json"
     write_json(
         path.with_suffix(".json"),
         {
@@ -70,11 +90,26 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
             "config": config,
             "stored": {"precision": precision} | stored(exact, load_pretrained(path)),
             # The provenance of the weights that the run started from, if any.
-            "start": json.loads(start.read_text()) if start.is_file() else None,
+            "start": start,
             "metrics": {name: _plain(rows) for name, rows in evaluation.items()},
         },
     )
     return path
+
+
+def _last_line(run: Path) -> dict[str, Any]:
+    """Return the last line of the log, and read all samples.
+
+    Raises DataError where the log ends before the samples do.
+    """
+    lines, path = read_whole_log(run), run / METRICS
+    if not lines:
+        raise DataError(f"{path}: no step of a run is in it")
+    check_type(lines[-1][1], TimedLine, f"{path}: the last line")
+    seen = [read_samples(file).images_seen for file in sorted((run / "samples").glob("*.npz"))]
+    if seen and max(seen) > lines[-1][1]["images"]:
+        raise DataError(f"{path}: ends at {lines[-1][1]['images']} images, the run at {max(seen)}")
+    return lines[-1][1]
 
 
 def _store(model: HMR, path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from PIL import Image
 
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import crop_image
-from hmr_edu.data.photos.crops import person_crop
+from hmr_edu.data.photos.crops import Box, person_crop
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder
-from hmr_edu.io.jsonfile import write_json
+from hmr_edu.io.jsonfile import read_json, write_json
+from hmr_edu.io.provenance import sha256
 from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz.export import write_glb, write_obj
 from hmr_edu.viz.orbit import write_html
@@ -29,23 +30,35 @@ from hmr_edu.viz.shading import mesh_of
 
 LARGEST = 1600  # pixels of an overlay's longer side
 TILE = 256  # pixels of a tile in the steps
+# What the name of each kind of result ends in.
+ENDINGS = {
+    "overlay": "_overlay.png",
+    "steps": "_steps.png",
+    "obj": ".obj",
+    "glb": ".glb",
+    "html": ".html",
+    "theta": "_theta.json",
+}
 
 
 def run_demo(
     image_path: str | Path,
     out_dir: str | Path,
     model: HMR | Refined,
-    box: Sequence[float | int] | None = None,
+    box: Box | None = None,
     weights: str | None = None,
 ) -> dict[str, Path]:
     """Recover the body in a picture, write the results, and return their paths by kind.
+
+    Results are named after the picture and the box. Only those of the same picture, box and network
+    are replaced: where others have the name already, a number is added to it.
 
     Raises FileNotFoundError when there is no picture, DataError when it is unreadable or the box
     is not usable.
 
     Args:
         image_path: the picture, of any format that Pillow reads.
-        out_dir: folder for the results, which are named after the picture.
+        out_dir: folder for the results.
         model: the network; the fit of a `Refined` one counts as the last step.
         box: the person as (x0, y0, x1, y1) in pixels of the upright picture, edges counted from
             0; it may reach beyond the picture. Without one the person fills the whole picture.
@@ -65,27 +78,42 @@ def run_demo(
         crop_image(photo, crop, TILE), bodies, faces, TILE, refined=isinstance(model, Refined)
     )
 
-    name, folder = Path(image_path).stem, Path(out_dir)
-    paths = {
-        "overlay": folder / f"{name}_overlay.png",
-        "steps": folder / f"{name}_steps.png",
-        "obj": folder / f"{name}.obj",
-        "glb": folder / f"{name}.glb",
-        "html": folder / f"{name}.html",
-        "theta": folder / f"{name}_theta.json",
-    }
+    height, width = photo.shape[:2]
+    record: dict[str, Any] = {"picture": Path(image_path).name, "size": [width, height]}
+    record |= {"sha256": sha256(Path(image_path))}
+    record |= {"box": None if box is None else [float(edge) for edge in box]}
+    record |= {"weights": weights, "network": model.options}
+    record |= {"refined": isinstance(model, Refined)}
+    paths = _free_paths(Path(out_dir), record)
     save_picture(paths["overlay"], drawn)
     save_picture(paths["steps"], strip)
     write_obj(paths["obj"], mesh, faces)
     write_glb(paths["glb"], mesh, faces)
     write_html(paths["html"], mesh, faces, drawn, Path(image_path).name)
-    height, width = photo.shape[:2]
-    record: dict[str, Any] = {"picture": Path(image_path).name, "size": [width, height]}
-    record |= {"box": None if box is None else [float(edge) for edge in box]}
-    record |= {"weights": weights, "network": model.options}
-    record |= {"refined": isinstance(model, Refined)}
     write_json(paths["theta"], record | _numbers(steps, crop, width, height))
     return paths
+
+
+def _free_paths(folder: Path, record: dict[str, Any]) -> dict[str, Path]:
+    """Return the paths of the results, under the first name that is free, or the record's own."""
+    name, box = Path(record["picture"]).stem, record["box"]
+    if box is not None:
+        name = "_".join([name, "box", *(f"{edge:.10g}" for edge in box)])
+    for number in count(1):
+        numbered = name if number == 1 else f"{name}-{number}"
+        paths = {kind: folder / f"{numbered}{ending}" for kind, ending in ENDINGS.items()}
+        if not any(path.exists() for path in paths.values()) or _is_of(paths["theta"], record):
+            return paths
+    raise AssertionError  # numbers do not end
+
+
+def _is_of(path: Path, record: dict[str, Any]) -> bool:
+    """Return whether a file holds the numbers of the same picture, box and network."""
+    try:
+        written = read_json(path, "record")
+    except (FileNotFoundError, DataError):
+        return False
+    return isinstance(written, dict) and record.items() <= written.items()
 
 
 def _predict(model: HMR | Refined, crop: UInt8[np.ndarray, "size size 3"]) -> list[Prediction]:

@@ -1,6 +1,7 @@
 """Pictures of people: bodies over images, skeletons, contact sheets, views from the side.
 
-A picture is an RGB array, uint8 [height, width, 3]; `save_picture` writes one.
+A picture is an RGB array, uint8 [height, width, 3]; `save_picture` writes one. Where a picture goes
+in, it may have any number type and channels that `hmr_edu.io.pixels.rgb_bytes` allows.
 """
 
 from __future__ import annotations
@@ -9,26 +10,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from hmr_edu.camera import CropBox
 from hmr_edu.io.files import atomic_write
+from hmr_edu.io.pixels import check_unit, rgb_bytes
 from hmr_edu.keypoints import COCOPLUS, COCOPLUS_EDGES
 from hmr_edu.viz.palette import BLACK, LEFT, MIDDLE, PREDICTION, RIGHT
 from hmr_edu.viz.shading import Camera, Faces, Vertices, as_array, composite, shade
 
 Picture = UInt8[np.ndarray, "_ _ 3"]  # any height, any width
+AnyPicture = Shaped[np.ndarray, "_ _ *_"]  # what `rgb_bytes` makes a picture of
 PAPER = 246  # the grey level behind bodies that stand alone
 Point = Sequence[float | int] | Float[np.ndarray, " 3"] | Float[Tensor, " 3"]
 LABEL = 13 / 160  # height of a label's letters, as a share of a tile's width
 LETTERS = 10, 16  # pixels of that height, at least and at most; figures' headings have 14
 GAP = 4  # pixels between tiles
+SMOOTH = 4_000_000  # pixels of the largest picture on which lines are drawn smooth
 
 
 def overlay(
-    image: Picture,
+    image: AnyPicture,
     vertices: Vertices,
     faces: Faces,
     camera: Camera,
@@ -51,6 +55,7 @@ def overlay(
         box: the crop; the body is drawn beyond it too. Without one the image itself is the crop,
             and must be square.
     """
+    image = rgb_bytes(image)
     height, width = image.shape[:2]
     if box is None:
         if height != width:
@@ -85,7 +90,7 @@ def overlay(
 
 
 def draw_keypoints(
-    image: Picture,
+    image: AnyPicture,
     keypoints2d: Float[np.ndarray, "19 2"] | Float[Tensor, "19 2"],
     visible: Bool[np.ndarray, " 19"] | None = None,
     width: float | int | None = None,
@@ -99,9 +104,11 @@ def draw_keypoints(
             when both its ends are.
         width: pixels of a bone; by default it goes with the picture's width.
     """
+    image = rgb_bytes(image)
     height, breadth = image.shape[:2]
     width = width or max(1.5, breadth / 90)
-    zoom = 4  # drawn larger, then reduced: smooth lines
+    # Drawn larger, then reduced, for smooth lines; on a large picture that would take gigabytes.
+    zoom = 4 if height * breadth <= SMOOTH else 1
     size = np.array([breadth, height])
     points = (as_array(keypoints2d) + 1) / 2 * size * zoom
     shown = np.isfinite(points).all(1) & (np.abs(points) < 100 * zoom * size.max()).all(1)
@@ -189,14 +196,19 @@ def blank_picture(size: int) -> Picture:
 
 
 def to_picture(image: Float[Tensor, "3 height width"], width: int | None = None) -> Picture:
-    """Turn a network's picture, values in [0, 1], into one to look at, `width` pixels wide."""
-    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().byte()
+    """Turn a network's picture, values in [0, 1], into one to look at, `width` pixels wide.
+
+    Raises ValueError as `hmr_edu.io.pixels.check_unit`.
+    """
+    image = image.detach().cpu()
+    check_unit(image)
+    pixels = (image.clamp(0, 1) * 255).round().byte()
     picture = np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
     return picture if width is None else resize(picture, width)
 
 
 def prediction_strip(
-    image: Picture,
+    image: AnyPicture,
     steps: Sequence[tuple[Vertices, Camera]],
     faces: Faces,
     size: int,
@@ -221,11 +233,14 @@ def prediction_strip(
     return contact_sheet([image, *bodies, *side], len(labels), labels)
 
 
-def contact_sheet(images: Sequence[Picture], columns: int, labels: Sequence[str] = ()) -> Picture:
+def contact_sheet(
+    images: Sequence[AnyPicture], columns: int, labels: Sequence[str] = ()
+) -> Picture:
     """Lay images of one size out in rows, each with its label below.
 
     Raises ValueError for no images, images of different sizes, or too few labels.
     """
+    images = [rgb_bytes(image) for image in images]
     sizes = {image.shape for image in images}
     if len(sizes) != 1 or columns < 1:
         raise ValueError(f"a sheet needs images of one size, got {sorted(sizes)}")
@@ -248,14 +263,16 @@ def contact_sheet(images: Sequence[Picture], columns: int, labels: Sequence[str]
     return np.asarray(sheet)
 
 
-def resize(image: Picture, size: int) -> Picture:
+def resize(image: AnyPicture, size: int) -> Picture:
     """Scale a picture to `size` pixels of width, keeping its shape."""
+    image = rgb_bytes(image)
     height = max(1, round(image.shape[0] * size / image.shape[1]))
     return np.asarray(Image.fromarray(image).resize((size, height), Image.Resampling.BICUBIC))
 
 
-def save_picture(path: str | Path, image: Picture) -> None:
+def save_picture(path: str | Path, image: AnyPicture) -> None:
     """Write a picture; the name's ending chooses the format (png, jpg, ...)."""
+    image = rgb_bytes(image)
     with atomic_write(path) as temporary:
         Image.fromarray(image).save(temporary)
 

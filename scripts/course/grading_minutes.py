@@ -15,8 +15,8 @@ import nbformat
 import tyro
 
 from hmr_edu.course.grading import classroom
-from hmr_edu.course.grading.preprocessors import STUB
-from hmr_edu.course.grading.stub import has_solution, open_exercise
+from hmr_edu.course.grading.preprocessors import sandbox
+from hmr_edu.course.grading.stub import STUB, has_solution, open_exercise
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 ENDLESS = "while True:\n        pass"
@@ -33,8 +33,15 @@ def submission(solved: nbformat.NotebookNode, number: int, chance: random.Random
         exercises[0].source = open_exercise(exercises[0].source, ENDLESS)
 
 
+def now() -> tuple[float, float]:
+    """Seconds on the clock, and of the processor: of this process and of those that ended."""
+    times = os.times()
+    used = times.user + times.system + times.children_user + times.children_system
+    return time.monotonic(), used
+
+
 def main(set: str = "ps1", students: int = 30) -> None:
-    """Print the minutes of grading and of writing the feedback.
+    """Print what grading and writing the feedback take, on the clock and of the processor.
 
     Args:
         set: the problem set.
@@ -51,13 +58,16 @@ def main(set: str = "ps1", students: int = 30) -> None:
                 folder = submissions / f"student{number:02d}" / set
                 folder.mkdir(parents=True, exist_ok=True)
                 nbformat.write(notebook, folder / path.name)
-        start = time.monotonic()
+        start = now()
         failed = classroom.grade(course, submissions)
-        graded = time.monotonic()
+        sandbox().close()  # what its processes took is known when they have ended
+        graded = now()
         classroom.feedback(course)
-        done = time.monotonic()
+        done = now()
     print(f"{students} submissions of {set}, {os.cpu_count()} cores, {len(failed)} failed")
-    print(f"grading {(graded - start) / 60:.1f} min, feedback {(done - graded) / 60:.1f} min")
+    for what, begin, end in (("grading", start, graded), ("feedback", graded, done)):
+        wall, processor = (b - a for a, b in zip(begin, end, strict=True))
+        print(f"{what}: {wall:.0f} s on the clock, {processor:.0f} s of the processor")
 
 
 if __name__ == "__main__":

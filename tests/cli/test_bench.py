@@ -1,7 +1,11 @@
 """The bench's arithmetic, and that it times a step of a preset."""
 
+import sys
+
 import pytest
 
+from hmr_edu.body import read_body
+from hmr_edu.cli import bench, main
 from hmr_edu.cli.bench import OPTIMISERS, Row, StepShares, peer_table, step_shares
 
 
@@ -34,3 +38,29 @@ def test_a_step_is_timed_in_its_parts():
     assert "backbone" in shares.milliseconds
     assert sum(shares.milliseconds.values()) > 0
     assert 0 < shares.beside_backbone < 1
+
+
+@pytest.mark.parametrize("missing", [("smplx",), ("embreex",), ("smplx", "embreex")])
+def test_without_a_peer_it_says_so_and_ends(missing, monkeypatch, capsys):
+    for peer in missing:
+        monkeypatch.setitem(sys.modules, peer, None)  # Python's own way to make an import fail
+    monkeypatch.setattr(bench, "milliseconds", lambda *_: pytest.fail("it timed something"))
+    assert main(["bench"]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    (line,) = err.splitlines()
+    assert all(f"{peer} (pip install" in line for peer in missing)
+    assert "--no-peers" in line
+
+
+def test_our_own_parts_without_peers(monkeypatch, capsys):
+    for peer in ("smplx", "embreex"):
+        monkeypatch.setitem(sys.modules, peer, None)
+    monkeypatch.setattr(bench, "milliseconds", lambda call, seconds: [call(), 1.0][1])
+    monkeypatch.setattr(bench, "step_shares", lambda *_: StepShares(8, {"backbone": 1.0}))
+    arguments = ["--no-peers", "--body", "lite", "--batches", "1", "--seconds", "0.001"]
+    assert main(["bench", *arguments]) == 0
+    table = capsys.readouterr().out
+    for row in bench.layer_rows(read_body("lite"), (1,), 0.001, peers=False):
+        assert row.peer is None
+        assert row.what in table

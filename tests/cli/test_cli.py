@@ -216,4 +216,62 @@ def test_where_nothing_can_be_written_is_said_before_any_work(tmp_path, capsys, 
 def test_numbers_that_no_experiment_can_have(capsys):
     for option in ("--seeds", "--images", "--threads"):
         assert main(["experiment", "camera", option, "0"]) == 2
-        assert f"{option} must be 1 or more, not 0" in capsys.readouterr().err
+        assert f"{option} must be between 1 and " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["demo", "--help"], ["experiment"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_gone_is_no_error(words, unbuffered):
+    """`hmr-edu --help | true`."""
+    command = [sys.executable, "-m", "hmr_edu.cli", *words]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "said"),
+    [
+        (
+            "nbformat",
+            ("course", "execute", "{file}"),
+            "jupyterlab: pip install 'hmr_edu[notebooks]'",
+        ),
+        ("fast_simplification", ("body", "build", "--source", "{file}"), "'hmr_edu[build]'"),
+        ("nbgrader", ("course", "release"), "nbgrader: pip install 'hmr_edu[course]'"),
+    ],
+)
+def test_what_a_bare_wheel_lacks_is_one_line(capsys, tmp_path, monkeypatch, module, words, said):
+    for name in [name for name in sys.modules if name.startswith(("hmr_edu.course", module))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    (tmp_path / "file").write_text("{}")
+    message = failing(capsys, *(word.format(file=tmp_path / "file") for word in words))
+    assert said in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hmr_edu.viz.demo", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(["demo", "x.png"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes")
+@pytest.mark.parametrize("coding", [{}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+@pytest.mark.parametrize("name", ["gr\u00fcn.png".encode(), b"gr\xfcn.png"])
+def test_a_picture_whose_name_is_no_text_leaves_all_six_files(
+    tmp_path, picture, weights, name, coding
+):
+    odd = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118
+    os.rename(picture, odd)  # noqa: PTH104
+    command = [sys.executable, "-m", "hmr_edu.cli", "demo", odd, "--weights", weights]
+    command += ["--out", tmp_path / "out"]
+    environment = {**os.environ, "LC_ALL": "C", "LANG": "C", **coding}
+    done = subprocess.run(command, env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert len(done.stdout.splitlines()) == 6

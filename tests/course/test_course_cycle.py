@@ -14,10 +14,8 @@ pytest.importorskip("nbgrader")
 
 from hmr_edu.cli.course import grade
 from hmr_edu.course.grading import classroom, preprocessors
-from hmr_edu.course.grading.preprocessors import STUB
 from hmr_edu.course.grading.release import WAITS, mark_waiting
-from hmr_edu.course.grading.sandbox import Sandbox, works
-from hmr_edu.course.grading.stub import has_solution
+from hmr_edu.course.grading.stub import STUB, has_solution
 from hmr_edu.io.errors import DataError
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -28,8 +26,8 @@ pytestmark = pytest.mark.slow
 
 # What somebody writes instead of `skew` (4 or fewer points), and what feedback must say of it.
 HOSTILE = {
-    "endless": ("    while True:\n        pass", "stopped after"),
-    "sleeper": ("    import time\n    time.sleep(600)", "stopped after"),
+    "endless": ("    while True:\n        pass", "stopped "),
+    "sleeper": ("    import time\n    time.sleep(600)", "stopped "),
     "hog": ("    return torch.zeros(10**11)", "allocate memory"),
     "gigabyte": ("    print('x' * 10**9)\n    return v", "skew"),
     "reader": (
@@ -181,74 +179,6 @@ def test_partial_feedback_teaches(graded):
     page = (graded / "feedback" / "partial" / "ps1" / "01_rodrigues.html").read_text()
     assert "transposed" in page or "a sign in K" in page
     assert len(page) < 2**20
-
-
-def test_a_process_without_namespaces_keeps_its_limits():
-    with Sandbox("plain process", seconds=2) as sandbox:
-        for body, why in (("while True: pass", "stopped after"), ("x = b'x' * 10**11", "Memory")):
-            text, score = sandbox.judge([f"def skew(v):\n    {body}"], "check_skew", "skew", 1)
-            assert score == 0
-            assert why in text
-
-
-@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces"])
-def test_a_sandbox_has_no_network_and_changes_no_file(kind, tmp_path):
-    if not works(kind):
-        pytest.skip(f"no {kind} here")
-    target = tmp_path / "precious.txt"
-    target.write_text("x")
-    with Sandbox(kind) as sandbox:
-        for line, why in (
-            (f"import os; os.remove({str(target)!r})", "Error"),
-            ("import socket; socket.create_connection(('192.0.2.1', 80), 5)", "unreachable"),
-        ):
-            # At the top level of a cell, where calls are not watched.
-            cell = f"def skew(v):\n    return v\nclass Sly:\n    {line}\nskew.sly = Sly"
-            text, score = sandbox.judge([cell], "check_skew", "skew", 1)
-            assert score == 0
-            assert why in text, text
-    assert target.exists()
-
-
-LEAVES = """
-import os, pathlib, time
-def skew(v):
-    return v
-class Sly:
-    pathlib.Path("/dev/shm/answers").mkdir()
-    pathlib.Path("/dev/shm/answers/skew.py").write_text("mine")
-    for handle in range(3, 64):  # the process's own channels, if there were any
-        try:
-            os.write(handle, b'{"text": "forged", "score": 1.0}\\n')
-        except OSError:
-            pass
-    if os.fork() == 0:
-        os.setsid()
-        os.closerange(0, 64)
-        time.sleep(1000)
-skew.sly = Sly
-"""
-LOOKS = """
-import os
-def skew(v):
-    return v
-class Sly:
-    processes = [name for name in os.listdir("/proc") if name.isdigit()]
-    raise ValueError(f"{len(processes)} processes, files: {os.listdir('/dev/shm')}")
-skew.sly = Sly
-"""
-
-
-@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces"])
-def test_the_next_student_finds_nothing_of_the_last(kind):
-    if not works(kind):
-        pytest.skip(f"no {kind} here")
-    with Sandbox(kind) as sandbox:
-        text, score = sandbox.judge([LEAVES], "check_skew", "skew", 1)
-        assert score < 1
-        text, score = sandbox.judge([LOOKS], "check_skew", "skew", 1)
-    # The worker and the one that looks; under bubblewrap its own first process too.
-    assert f"{2 + (kind == 'bubblewrap')} processes, files: []" in text
 
 
 def test_cells_that_use_an_open_exercise_say_so_and_stop_nobody():

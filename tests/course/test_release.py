@@ -68,3 +68,15 @@ def test_no_line_of_a_solution_is_shown_elsewhere(name):
             function = re.search(r"def (\w+)", source)[1]
             answer = thoughts(source, whole=True) - thoughts(stub, whole=True)
             assert function in STEPS or not answer & shown, function
+
+
+@pytest.mark.parametrize("source", ["", "\n\n", "# a remark", "%matplotlib inline", "!ls", "f?"])
+def test_a_cell_without_a_statement_is_released(source):
+    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(source)]
+    solved = "def skew(v):\n    ### BEGIN SOLUTION\n    return v\n    ### END SOLUTION\n\n\n"
+    cells.append(nbformat.v4.new_code_cell(solved + "check_skew(skew)"))
+    cells[-1].metadata["nbgrader"] = {"grade_id": "skew"}
+    cells += [nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell("print(skew)")]
+    released = with_graded_cells(nbformat.v4.new_notebook(cells=cells)).cells
+    assert [cell.source for cell in released if cell.source == source] == [source, source]
+    assert released[-1].source.startswith("# Waits for: skew")

@@ -342,11 +342,11 @@ def test_bad_options_are_named(body):
     with pytest.raises(ValueError, match=r"'pretty'.*full, clear, plain"):
         Appearance(body, "pretty")
     with pytest.raises(ValueError, match=r"blur must be between 0 and 1, not 1\.5"):
-        AppearanceConfig(blur=1.5)
+        Appearance(body, AppearanceConfig(blur=1.5))
     with pytest.raises(ValueError, match="noise_size"):
-        AppearanceConfig(noise_size=float("nan"))
+        Appearance(body, AppearanceConfig(noise_size=float("nan")))
     with pytest.raises(ValueError, match="outfits"):
-        AppearanceConfig(outfits=0)
+        Appearance(body, AppearanceConfig(outfits=0))
 
 
 def test_too_large_a_picture_is_refused(body, gbuffer):

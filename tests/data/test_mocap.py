@@ -79,7 +79,7 @@ NAN = np.full((6, 72), np.nan, np.float32)
         ({"fps": np.array(-1)}, "fps"),
         ({"fps": np.array("fast")}, "fps"),
         ({"scale": np.array(np.nan)}, "scale"),
-        ({"poses": np.array([{}], dtype=object)}, "allow_pickle"),
+        ({"poses": np.array([{}], dtype=object)}, "no pickle"),
     ],
 )
 def test_names_what_is_wrong(tmp_path, changes, message):

@@ -221,7 +221,7 @@ def rewritten(path, **changes):
         ({"cholesky": np.zeros((64, 4))}, "cholesky"),
         ({"cholesky": np.zeros((64, SIZE * (SIZE + 1) // 2))}, "diagonals"),
         ({"low": np.full(BODY, 9.0)}, "low"),
-        ({"weights": np.array([{}], dtype=object)}, "allow_pickle"),
+        ({"weights": np.array([{}], dtype=object)}, "no pickle"),
     ],
 )
 def test_files_that_are_no_prior_are_refused(tmp_path, changes, message):

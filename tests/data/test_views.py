@@ -46,7 +46,7 @@ CAMERAS = {"left": camera(-50), "middle": camera(0, 15), "right": camera(60, -10
 
 
 def as_json(view: View) -> dict:
-    return {name: part.tolist() for name, part in view._asdict().items()}
+    return {name: getattr(view, name).tolist() for name in ("K", "R", "t")}
 
 
 def recording(tmp_path, places=PERSON, moments=("1", "2"), keep=lambda camera, name: True):

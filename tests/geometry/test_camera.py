@@ -243,3 +243,66 @@ def test_full_translation_puts_the_body_where_the_crop_saw_it(box, camera, focal
     expected = box.to_image(weak_perspective(flat, camera))
     scale = float(expected.abs().max()) + width
     torch.testing.assert_close(pixels, expected, rtol=0, atol=1e-11 * scale)
+
+
+PIXELS = [[120, 7], [3, 250], [41, 90]]
+BOX = CropBox(100.25, 80.75, 37.5)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda values: values,
+        lambda values: torch.tensor(values),
+        lambda values: torch.tensor(values, dtype=torch.uint8),
+        lambda values: torch.tensor(values, dtype=torch.int16),
+        lambda values: np.array(values),
+        lambda values: np.array(values, np.uint8),
+        lambda values: np.array(values, np.uint16),
+        lambda values: np.array(values, np.float32),
+    ],
+)
+def test_pixels_of_any_number_type(kind):
+    """The centre of the box is not cut to whole pixels, and small numbers do not overflow."""
+    by_hand = [[(x - 100.25) / 18.75, (y - 80.75) / 18.75] for x, y in PIXELS]
+    found = BOX.to_crop(kind(PIXELS))
+    torch.testing.assert_close(found, torch.tensor(by_hand, dtype=found.dtype))
+    by_hand = [[100.25 + 18.75 * x, 80.75 + 18.75 * y] for x, y in PIXELS]
+    found = BOX.to_image(kind(PIXELS))
+    torch.testing.assert_close(found, torch.tensor(by_hand, dtype=found.dtype))
+    # Between the lowest and the highest: x 3 to 120, y 7 to 250.
+    around = CropBox.around_keypoints(kind(PIXELS), padding=1.0)
+    assert around == CropBox(61.5, 128.5, 243.0)
+    corner = PIXELS[0] + PIXELS[1]  # 120, 7, 3, 250
+    x0, y0, x1, y1 = kind([corner])[0]
+    assert CropBox.around_box(x1, y0, x0, y1) == CropBox(61.0, 128.0, 243.0)
+    assert CropBox(x0, y0, y1) == CropBox(120.0, 7.0, 250.0)
+
+
+def test_whole_cameras():
+    """A camera of whole numbers on a box of fractions."""
+    whole, exact = torch.tensor([[2, 0, 1]]), torch.tensor([[2.0, 0.0, 1.0]])
+    for found, expected in (
+        (BOX.full_camera(whole, 640, 480), BOX.full_camera(exact, 640, 480)),
+        (
+            BOX.full_translation(whole, 640, 480, 700.5),
+            BOX.full_translation(exact, 640, 480, 700.5),
+        ),
+    ):
+        torch.testing.assert_close(found, expected)
+    points = torch.tensor([[0, 0, -1], [1, 1, 0], [-1, 2, 1]])
+    image = torch.tensor([[0, 1], [2, 3], [-2, 5]])
+    torch.testing.assert_close(
+        fit_weak_perspective(points, image), fit_weak_perspective(points.float(), image.float())
+    )
+    torch.testing.assert_close(
+        weak_perspective_error(points, torch.tensor([4, 9]), 2.5),
+        weak_perspective_error(points.float(), torch.tensor([4.0, 9.0]), 2.5),
+    )
+
+
+@pytest.mark.parametrize("number", ["ten", None, 10**400, [1, 2], 1j])
+def test_a_box_of_no_numbers_is_refused(number):
+    for build in (lambda x: CropBox.around_box(0, 0, x, x), lambda x: CropBox(1, 2, x)):
+        with pytest.raises((ValueError, TypeError)):
+            build(number)

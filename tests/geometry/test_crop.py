@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from hmr_edu import crop
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import crop_image
 
@@ -114,6 +115,71 @@ def test_gradients_pass_and_dtype_stays():
     box = CropBox(4.3, 5.2, 14)
     assert torch.autograd.gradcheck(lambda x: crop_image(x, box, 5), image)
     assert crop_image(image.detach().float(), box, 5).dtype == torch.float32
+
+
+BOX = CropBox(41.3, 30.2, 35.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image / 255,
+        lambda image: (image / 255).astype(np.float32),
+        lambda image: image.astype(np.int64),
+        lambda image: image.astype(np.uint16) * 257,
+        lambda image: np.dstack([image, np.full(image.shape[:2], 255, np.uint8)]),
+        lambda image: np.asfortranarray(image),
+        lambda image: image[::-1, :, ::-1].copy()[::-1, :, ::-1],
+    ],
+)
+def test_an_array_of_any_type_gives_the_same_bytes(change):
+    image = noise()
+    expected = crop_image(image, BOX, 21)
+    found = crop_image(change(image), BOX, 21)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_an_array_that_may_not_be_written_is_read():
+    image = noise()
+    image.flags.writeable = False
+    assert crop_image(image, BOX, 21).any()
+
+
+def test_tensors_of_any_type():
+    image = noise()
+    expected = crop_image(image, BOX, 21)
+    tensor = torch.from_numpy(image).permute(2, 0, 1)
+    for whole in (tensor, tensor.int(), tensor.long()):
+        found = crop_image(whole, BOX, 21)
+        assert found.dtype == torch.uint8
+        np.testing.assert_array_equal(found.permute(1, 2, 0), expected)
+    for dtype, tolerance in ((torch.float16, 1), (torch.bfloat16, 2), (torch.float64, 0.5)):
+        found = crop_image((tensor / 255).to(dtype), BOX, 21)
+        assert found.dtype == dtype
+        miss = found.permute(1, 2, 0).double().numpy() * 255 - expected
+        assert np.abs(miss).max() <= tolerance
+
+
+def test_a_picture_of_the_wrong_range_is_no_black_crop():
+    with pytest.raises(ValueError, match="divide by 255"):
+        crop_image(noise().astype(np.float32), BOX, 21)
+    with pytest.raises(ValueError, match=r"\[3, H, W\], got \[60, 80, 3\]"):
+        crop_image(torch.from_numpy(noise()), BOX, 21)
+    with pytest.raises(ValueError, match="divide by 255"):
+        crop_image(np.full((60, 80), 200.0), BOX, 21)
+
+
+@pytest.mark.parametrize(("height", "width"), [(60, 80), (1, 500), (500, 1), (70, 300)])
+@pytest.mark.parametrize("size", [1, 2, 7, 30])
+def test_parts_are_the_whole(monkeypatch, height, width, size):
+    """With room for a thousandth of what a picture may take, it is the same crop."""
+    image = torch.rand(3, height, width, dtype=torch.float64)
+    for box in (CropBox.around_box(0, 0, width, height), CropBox(width / 3, height / 2, 33.3)):
+        whole = crop_image(image, box, size)
+        with monkeypatch.context() as patched:
+            patched.setattr(crop, "LARGEST", 64)
+            torch.testing.assert_close(crop_image(image, box, size), whole, rtol=0, atol=1e-12)
 
 
 def test_what_cannot_be_cropped():

@@ -131,7 +131,8 @@ def test_a_mixture_trains_and_resumes_to_the_bit(tmp_path):
 
     def train(name, *lengths):
         for images in lengths:
-            config = small(tmp_path, name=name, images=images, resume=True)
+            resume = (tmp_path / name).exists()
+            config = small(tmp_path, name=name, images=images, resume=resume)
             optimizer = dataclasses.replace(config.optimizer, schedule="constant")
             config = dataclasses.replace(config, optimizer=optimizer)
             run(config, mixture(config))

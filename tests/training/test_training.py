@@ -116,6 +116,29 @@ def test_a_second_run_never_overwrites_the_first(tmp_path):
         run(config)
 
 
+def test_resume_of_a_run_that_is_not_there_names_those_that_are(tmp_path):
+    for name in ("cpu", "hands-2", "first"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "checkpoint.pt").touch()
+    config = small(tmp_path, name="hand-2", resume=True)
+    with pytest.raises(
+        DataError, match=r"hand-2 holds no run .* has hands-2, .*leave --resume out"
+    ):
+        run(config)
+    assert not config.folder.exists()
+    alone = small(tmp_path / "elsewhere", resume=True)
+    with pytest.raises(DataError, match="elsewhere has no run"):
+        run(alone)
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_is_begun(tmp_path):
+    config = small(tmp_path, images=8)
+    config.folder.mkdir(parents=True)
+    (config.folder / "config.json").write_text("{}")
+    run(dataclasses.replace(config, resume=True))
+    assert (config.folder / "model.safetensors").exists()
+
+
 def test_resume_with_other_options_is_named(tmp_path):
     config = small(tmp_path, images=8)
     run(config)
@@ -241,7 +264,9 @@ sys.path.insert(0, {tests!r})
 import dataclasses
 from helpers.small_run import small
 from hmr_edu.training.complete_run import run
-run(dataclasses.replace(small(pathlib.Path({out!r})), images={images}, resume=True))
+config = small(pathlib.Path({out!r}))
+begun = (config.folder / "config.json").exists()
+run(dataclasses.replace(config, images={images}, resume=begun))
 """
 
 
@@ -295,7 +320,8 @@ def wait_for_a_checkpoint(process: subprocess.Popen, folder: Path) -> None:
 
 
 def train_in_two_processes(out: Path) -> subprocess.Popen:
-    options = "train cpu --processes 2 --images 96 --minutes None --test-images 0 --resume"
+    options = "train cpu --processes 2 --images 96 --minutes None --test-images 0"
+    options += " --resume" if (out / "cpu").exists() else ""
     options += " --checkpoint-every 8"
     options += " --sample-every 1000 --log-every 1 --data.image-size 32 --data.batch-size 4"
     options += " --model.width 8 --model.hidden 16 --data.appearance.scenes 4"
@@ -377,11 +403,11 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
     ("change", "words"),
     [
         ({"images": 0}, "--images must be 1 or more, not 0"),
-        ({"minutes": 0.0}, "--minutes must be more than 0, not 0.0"),
+        ({"minutes": 0.0}, "--minutes must be above 0 and at most 5,000,000, not 0.0"),
         ({"log_every": 0}, "--log-every must be 1 or more"),
-        ({"seed": -1}, "--seed must be 0 or more"),
-        ({"workers": -1}, "--workers must be 0 or more"),
-        ({"test_images": -3}, "--test-images must be 0 or more"),
+        ({"seed": -1}, "--seed must be between 0 and 4,294,967,295, not -1"),
+        ({"workers": -1}, "--workers must be between 0 and 1024, not -1"),
+        ({"test_images": -3}, "--test-images must be between 0 and 10,000,000, not -3"),
         ({"model.dropout": 2.0}, "--model.dropout must be at least 0 and below 1"),
         ({"model.iterations": 2}, r"--loss.steps: 2 steps need 2 weights, got 3"),
         ({"optimizer.critic_every": 0}, "--optimizer.critic-every must be 1 or more"),
@@ -390,10 +416,10 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
         ({"data.image_size": 2000}, "--data.image-size must be between 1 and 1024, not 2000"),
         (
             {"data.fill": (0.0, 0.0)},
-            "--data.fill must be two numbers, each more than 0.*not 0.0 0.0",
+            "--data.fill must be two numbers, each between 0.01 and 100.*not 0.0 0.0",
         ),
         ({"data.inverse_focal": (0.4, 0.1)}, "--data.inverse-focal must be two numbers"),
-        ({"data.batch_size": 0}, "--data.batch-size must be 1 or more"),
+        ({"data.batch_size": 0}, "--data.batch-size must be between 1 and 65,536"),
     ],
 )
 def test_options_that_no_run_can_have_are_named_before_any_work(tmp_path, change, words):

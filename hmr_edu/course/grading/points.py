@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 
 def credit(score: float, points: float | int) -> float:
-    """Points for a share of the parts, to two digits."""
-    return round(score * points, 2)
+    """Points for a share of the parts, to two digits; never more than all, never less than none."""
+    return round(min(max(score, 0.0), 1.0) * points, 2) if math.isfinite(score) else 0.0
 
 
 def salt_of(student: str) -> int:

@@ -6,8 +6,8 @@ that nbgrader's own commands do the same as ours.
 
 from __future__ import annotations
 
-import ast
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -15,18 +15,28 @@ from typing import Any
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_output, upgrade
+from nbformat.v4 import new_output, upgrade
 from nbgrader import preprocessors as nbgrader
 from nbgrader.api import Gradebook
 from nbgrader.utils import is_grade, is_solution
 from traitlets.config import Config
 
 from hmr_edu.course.grading.points import credit, salt_of
+from hmr_edu.course.grading.restore import (
+    OURS,
+    POINTS,
+    Wanted,
+    defines,
+    graded_call,
+    notes,
+    restore,
+)
 from hmr_edu.course.grading.sandbox import Sandbox
-from hmr_edu.course.grading.stub import open_exercise
+from hmr_edu.course.grading.stub import STUB, open_exercise
 
+BELOW = "{} is defined further down; that counts, but move it up, so that all cells run in order"
+HEADING = re.compile(r"^#+[ \t]+(.*\S)", re.MULTILINE)  # of a card
 COURSE_ID = "hmr_edu"  # nbgrader hands nothing out, nor collects, without one
-STUB = 'raise NotImplementedError("write me")'
 
 
 class OpenExercises(nbgrader.NbGraderPreprocessor):
@@ -44,34 +54,22 @@ class OpenExercises(nbgrader.NbGraderPreprocessor):
 class RestoreCells(nbgrader.NbGraderPreprocessor):
     """Cells of the assignment that a submission has lost come back, empty ones for exercises.
 
-    nbgrader's own repair stops at a submission that lost an exercise with its graded cell.
+    nbgrader's own repair stops at a submission that lost an exercise with its graded cell, and at
+    one that holds a cell twice.
     """
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Put every lost cell behind the one that it followed."""
+        """Put every cell of the assignment in, with its metadata."""
         about, nb = resources["nbgrader"], upgrade(nb)  # so that every cell has an id
         with Gradebook(about["db_url"]) as gradebook:
             source = gradebook.find_notebook(about["notebook"], about["assignment"])
             points = {cell.name: cell.max_score for cell in source.grade_cells}
-            lost_after = -1
-            for wanted in source.source_cells:
-                ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells]
-                if wanted.name not in ids:
-                    nb.cells.insert(lost_after + 1, _restored(wanted, points.get(wanted.name)))
-                    lost_after += 1
-                else:
-                    lost_after = ids.index(wanted.name)
+            restore(nb, [_wanted(cell, points.get(cell.name)) for cell in source.source_cells])
         return nb, resources
 
 
-def _restored(wanted: Any, points: float | int | None) -> NotebookNode:
-    about = {"grade_id": wanted.name, "locked": wanted.locked, "checksum": wanted.checksum}
-    about |= {"grade": points is not None, "solution": points is None, "task": False}
-    about |= {"schema_version": 3, "cell_type": "code"}
-    if points is not None:
-        about["points"] = points
-    source = wanted.source if points is not None else "# This cell was missing."
-    return new_code_cell(source, metadata={"nbgrader": about})
+def _wanted(cell: Any, points: float | int | None) -> Wanted:
+    return Wanted(cell.name, cell.source, cell.locked, cell.checksum, points)
 
 
 class GradeInSandbox(nbgrader.NbGraderPreprocessor):
@@ -82,20 +80,23 @@ class GradeInSandbox(nbgrader.NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Fill in report and points of every graded cell."""
-        cells: list[str] = []
-        for cell in nb.cells:
-            if cell.cell_type != "code":
-                continue
+        code = [cell for cell in nb.cells if cell.cell_type == "code"]
+        cells, told = [cell.source for cell in code], dict(notes(nb))
+        salt = salt_of(resources["nbgrader"]["student"])
+        for number, cell in enumerate(code):
             if not is_grade(cell):
-                cells.append(cell.source)
                 continue
             check, function = graded_call(cell.source)
-            salt = salt_of(resources["nbgrader"]["student"])
             text, score = sandbox().judge(cells, check, function, salt)
             points = credit(score, float(cell.metadata.nbgrader.points))
+            name = cell.metadata.nbgrader.grade_id
+            said = [told.get(name, ""), told.get(name.removesuffix(POINTS), "")]
+            if any(defines(source, function) for source in cells[number + 1 :]):
+                said.append(BELOW.format(function))
+            lines = [text, *(f"note: {note}" for note in dict.fromkeys(said) if note)]
             cell.outputs = [
-                new_output("stream", name="stdout", text=text + "\n"),
-                new_output("execute_result", {"text/plain": repr(points)}, execution_count=1),
+                new_output("stream", name="stdout", text="\n".join(lines) + "\n"),
+                new_output("execute_result", {"text/plain": f"{points:g}"}, execution_count=1),
             ]
         return nb, resources
 
@@ -104,27 +105,22 @@ class OnlyExercises(nbgrader.NbGraderPreprocessor):
     """A feedback page shows the title and the exercises, each with its statement and report."""
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
-        """Leave the rest of the lesson out."""
-        kept = []
+        """Leave the rest of the lesson out; call each exercise what its card calls it."""
+        kept, titles = [], dict[str, str]()
         for number, cell in enumerate(nb.cells):
             after = nb.cells[number + 1 : number + 2]
             stated = cell.cell_type == "markdown" and any(is_solution(c) for c in after)
+            if stated:
+                heading = HEADING.search(cell.source)
+                name = after[0].metadata.nbgrader.grade_id
+                titles[name] = f"{heading[1]} ({name})" if heading else name
+            if is_grade(cell):
+                name = cell.metadata.nbgrader.grade_id.removesuffix(POINTS)
+                cell.metadata[OURS] = {"title": titles.get(name, name)}
             if number == 0 or is_solution(cell) or is_grade(cell) or stated:
                 kept.append(cell)
         nb.cells = kept
         return nb, resources
-
-
-def graded_call(source: str) -> tuple[str, str]:
-    """Return check and function of a graded cell, `grade(check, function, points=...)`.
-
-    Raises ValueError when there is no such call.
-    """
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "grade":
-            check, function = (ast.unparse(argument) for argument in node.args)
-            return check, function
-    raise ValueError(f"no call of grade in a graded cell:\n{source}")
 
 
 @cache
@@ -150,9 +146,8 @@ def course_config(root: str) -> Config:
     ]
     config.Autograde.sanitize_preprocessors = [
         nbgrader.ClearOutput,
-        nbgrader.DeduplicateIds,
-        nbgrader.OverwriteKernelspec,
         RestoreCells,
+        nbgrader.OverwriteKernelspec,
         nbgrader.OverwriteCells,
         nbgrader.CheckCellMetadata,
     ]
@@ -162,6 +157,8 @@ def course_config(root: str) -> Config:
         nbgrader.AssignLatePenalties,
         nbgrader.CheckCellMetadata,
     ]
+    config.HTMLExporter.template_name = "exercises"
+    config.HTMLExporter.extra_template_basedirs = [str(Path(__file__).parent / "templates")]
     config.GenerateFeedback.preprocessors = [
         nbgrader.GetGrades,
         OnlyExercises,

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from hmr_edu.course.exercises.registry import find
 from hmr_edu.course.grading.handout import LOCAL_LINK, README, readme
-from hmr_edu.course.grading.slices import Statement, statements
+from hmr_edu.course.grading.statements import Statement, statements
 from hmr_edu.course.grading.stub import has_solution, without_check
 from hmr_edu.io.errors import DataError
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION.*?### END SOLUTION$", re.DOTALL | re.MULTILINE)
+STUB = 'raise NotImplementedError("write me")'  # what stands in a released copy
 CHECK_LINE = re.compile(r"\s*^(check_\w+)\((\w+)\)\s*\Z", re.MULTILINE)
 
 
@@ -27,3 +29,13 @@ def without_check(source: str) -> tuple[str, str, str]:
     if found is None:
         raise ValueError(f"an exercise must end with check_...(function):\n{source}")
     return source[: found.start()], found[1], found[2]
+
+
+def is_open(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function is a released stub that nobody has filled in."""
+    for statement in function.body:
+        if isinstance(statement, ast.Return):
+            return False
+        if ast.unparse(statement) == ast.unparse(ast.parse(STUB)):
+            return True
+    return False

@@ -5,12 +5,14 @@ hand::
 
     {"beach.jpg": [{"box": [x0, y0, x1, y1], "keypoints": {"left_knee": [x, y], ...}}], ...}
 
-The names are those of COCO+ (`hmr_edu.keypoints`). Keypoints that are not visible are left out.
+The names are those of COCO+ (`hmr_edu.keypoints`). Keypoints that are not visible are left out. A
+person may also have `"size": [width, height]`, the picture's pixels when it was annotated. The
+picture must then have this size, as in COCO. All pixels are those of the upright picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +22,12 @@ from torch import Tensor
 
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING
+from hmr_edu.data.photos.coco import is_coco, read_coco
+from hmr_edu.data.photos.described import Described, check_keys, finite_numbers, picture_size
+from hmr_edu.data.photos.pictures import check_size
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
-from hmr_edu.keypoints import COCO17, COCOPLUS
-
-# Largest coordinate, in pixels; every picture is smaller.
-FARTHEST = 1e9
+from hmr_edu.keypoints import COCOPLUS
 
 
 class AnnotatedPerson(NamedTuple):
@@ -45,123 +47,90 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
 
     People without keypoints, and COCO's crowds, are left out. COCO's keypoints count whether hidden
     or visible (v = 1 or 2). `folder` holds the pictures; by default they are beside the JSON file.
+    A size that the file records is compared with the picture's.
+
     Raises FileNotFoundError when the file or a picture is missing, DataError, which names the
     person, when something cannot be used.
     """
     path = Path(path)
     content = read_json(path, "annotations")
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: neither COCO's person keypoints nor a map from file to people")
-    read = _read_coco if {"images", "annotations"} <= content.keys() else _read_by_name
+    if other := _other_format(content):
+        raise DataError(f"{path}: {other}")
+    read = read_coco if is_coco(content) else _read_by_name
     folder = path.parent if folder is None else Path(folder)
-    people = [p for p in read(path, content, folder) if p.visible.any()]
-    if not people:
-        raise DataError(f"{path}: nobody in it has a keypoint")
-    for person in people:
+    people, sizes = [], {}
+    for described in read(path, content):
+        person = _person(folder / described.file, described)
+        people.append(person)
         if not person.path.is_file():
             raise FileNotFoundError(f"no picture {person.path}, which {path} speaks of")
+        if described.size and sizes.get(person.path) != described.size:
+            check_size(person.path, described.size, described.where)
+            sizes[person.path] = described.size
+    if not people:
+        hint = ": COCO's are in person_keypoints_*.json" if is_coco(content) else ""
+        raise DataError(f"{path}: nobody in it has a keypoint{hint}")
     return people
 
 
-def _read_coco(path: Path, content: dict[str, Any], folder: Path) -> list[AnnotatedPerson]:
-    """Read COCO, whose images and annotations refer to each other by number."""
-    for category in _objects(content.get("categories", []), f"{path}: `categories`"):
-        names = category.get("keypoints", list(COCO17))
-        if names != list(COCO17):
-            raise DataError(f"{path}: the keypoints are not COCO's 17 but {names!r:.200}")
-    files = {}
-    for image in _objects(content["images"], f"{path}: `images`"):
-        key, file = image.get("id"), image.get("file_name")
-        if not isinstance(key, int | str) or not isinstance(file, str):
-            raise DataError(f"{path}: an image without `id` or `file_name`: {image!r:.80}")
-        files[key] = file
-    people = []
-    for number, person in enumerate(_objects(content["annotations"], f"{path}: `annotations`")):
-        where = f"{path}: annotation {number}"
-        if person.get("iscrowd"):
-            continue
-        if not isinstance(person.get("image_id"), int | str) or person["image_id"] not in files:
-            raise DataError(f"{where} belongs to no image of the file")
-        values = finite_numbers(person.get("keypoints"), 3 * len(COCO17), f"{where}: `keypoints`")
-        named = {
-            name: values[3 * i : 3 * i + 2] for i, name in enumerate(COCO17) if values[3 * i + 2]
-        }
-        box = None
-        if named and "bbox" in person:
-            x, y, width, height = finite_numbers(person["bbox"], 4, f"{where}: `bbox`")
-            box = (x, y, x + width, y + height)
-        people.append(_person(folder / files[person["image_id"]], box, named, where))
-    return people
+def _other_format(content: Any) -> str | None:
+    """Say what the content of a JSON file is, if it is in neither of the two formats."""
+    first = content[0] if isinstance(content, list) and content else None
+    if isinstance(first, dict) and {"image_id", "keypoints"} <= first.keys():
+        return (
+            "COCO's format of results: a network's predictions, not annotations. They are not "
+            "read; give the annotations, person_keypoints_*.json"
+        )
+    if not isinstance(content, dict):
+        return "neither COCO's person keypoints nor a map from file to people"
+    if isinstance(content.get("people"), list) and "version" in content:
+        return "the output of OpenPose, which is not read: write COCO's format, or ours"
+    if {"shapes", "imagePath"} <= content.keys():
+        return "a file of LabelMe, which is not read: export COCO's person keypoints"
+    if {"images", "categories"} <= content.keys() and "annotations" not in content:
+        return "COCO's list of pictures, without `annotations`"
+    return None
 
 
-def _read_by_name(path: Path, content: dict[str, Any], folder: Path) -> list[AnnotatedPerson]:
-    people = []
+def _read_by_name(path: Path, content: dict[str, Any]) -> Iterator[Described]:
+    """Yield the people of our own format who have keypoints."""
     for file, in_picture in content.items():
         if not isinstance(in_picture, list):
             raise DataError(f"{path}: {file!r} must have a list of people")
         for number, person in enumerate(in_picture):
             where = f"{path}: person {number} of {file!r}"
-            if not isinstance(person, dict) or not isinstance(person.get("keypoints"), dict):
+            if not isinstance(person, dict) or not isinstance(person.get("keypoints", {}), dict):
                 raise DataError(f"{where} has no `keypoints` by name")
+            check_keys(person, ("box", "keypoints", "size"), where)
             named = {
                 name: finite_numbers(place, 2, f"{where}: {name}")
-                for name, place in person["keypoints"].items()
+                for name, place in person.get("keypoints", {}).items()
             }
-            box = None
-            if named and "box" in person:
-                box = finite_numbers(person["box"], 4, f"{where}: `box`")
-            people.append(_person(folder / file, box, named, where))
-    return people
+            box = finite_numbers(person["box"], 4, f"{where}: `box`") if "box" in person else None
+            size = None
+            if "size" in person:
+                width, height = finite_numbers(person["size"], 2, f"{where}: `size`")
+                size = picture_size(width, height, where)
+            if named:
+                yield Described(file, size, box, named, where)
 
 
-def _person(
-    path: Path,
-    box: Sequence[float] | None,
-    named: Mapping[str, Sequence[float]],
-    where: str,
-) -> AnnotatedPerson:
-    """Put keypoints into COCO+ order; without a box, use the box around them.
-
-    Args:
-        path: the picture.
-        box: (x0, y0, x1, y1) in pixels, or None.
-        named: keypoints by name, in pixels.
-        where: place in the file, for error messages.
-    """
-    unknown = sorted(named.keys() - set(COCOPLUS))
+def _person(path: Path, person: Described) -> AnnotatedPerson:
+    """Put keypoints into COCO+ order; without a box, use the box around them."""
+    unknown = sorted(person.named.keys() - set(COCOPLUS))
     if unknown:
-        raise DataError(f"{where}: no keypoint is called {unknown[0]!r}; {', '.join(COCOPLUS)} are")
+        raise DataError(
+            f"{person.where}: no keypoint is called {unknown[0]!r}; {', '.join(COCOPLUS)} are"
+        )
     keypoints2d, visible = torch.zeros(len(COCOPLUS), 2), torch.zeros(len(COCOPLUS))
-    for name, place in named.items():
+    for name, place in person.named.items():
         keypoints2d[COCOPLUS.index(name)] = torch.tensor(place)
         visible[COCOPLUS.index(name)] = 1.0
     try:
-        if box is not None:
-            crop = CropBox.around_box(*box, padding=PADDING)
-        elif named:
-            crop = CropBox.around_keypoints(keypoints2d, visible, padding=PADDING)
+        if person.box is not None:
+            crop = CropBox.around_box(*person.box, padding=PADDING)
         else:
-            crop = CropBox(0, 0, 1)  # unused: this person has no keypoint and is left out
+            crop = CropBox.around_keypoints(keypoints2d, visible, padding=PADDING)
     except ValueError as error:
-        raise DataError(f"{where}: {error}") from None
+        raise DataError(f"{person.where}: {error}") from None
     return AnnotatedPerson(path, crop, keypoints2d, visible)
-
-
-def finite_numbers(values: Any, count: int, what: str) -> list[float]:
-    """Return a list of finite numbers; raise DataError that says what was expected."""
-    numbers = isinstance(values, list) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < FARTHEST for v in values
-    )
-    if not numbers or len(values) != count:
-        raise DataError(f"{what} must be {count} finite numbers, not {values!r:.60}")
-    return [float(value) for value in values]
-
-
-def _objects(values: Any, what: str) -> list[dict[str, Any]]:
-    """Return a list of JSON objects; raise DataError that names what is not one."""
-    if not isinstance(values, list):
-        raise DataError(f"{what} must be a list, not {values!r:.60}")
-    for number, value in enumerate(values):
-        if not isinstance(value, dict):
-            raise DataError(f"{what}: entry {number} is not an object")
-    return values

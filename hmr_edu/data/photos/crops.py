@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 from torch import Tensor
 
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING, crop_image
 from hmr_edu.data.photos.annotations import AnnotatedPerson
+from hmr_edu.data.photos.described import FARTHEST
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.io.errors import DataError
 
 Photo = UInt8[np.ndarray, "height width 3"]
+Box = Sequence[float | int] | Real[np.ndarray, " edges"] | Real[Tensor, " edges"]
 
 
-def person_crop(photo: Photo, box: Sequence[float | int] | None) -> CropBox:
+def person_crop(photo: Photo, box: Box | None) -> CropBox:
     """Return the square crop for a person's box (x0, y0, x1, y1), in pixels of the photograph.
 
     Without a box, the person is assumed to fill the whole picture. Raises DataError on a box that
@@ -29,7 +30,7 @@ def person_crop(photo: Photo, box: Sequence[float | int] | None) -> CropBox:
     height, width = photo.shape[:2]
     if box is None:
         return CropBox.around_box(0, 0, width, height)
-    if len(box) != 4 or not all(map(math.isfinite, box)):
+    if len(box) != 4 or not all(abs(edge) < FARTHEST for edge in box):  # also of NaN
         raise DataError(f"a box is four finite numbers x0 y0 x1 y1, got {list(box)}")
     x0, y0, x1, y1 = map(float, box)
     if not (x0 < x1 and y0 < y1):
@@ -43,7 +44,7 @@ def person_crop(photo: Photo, box: Sequence[float | int] | None) -> CropBox:
 
 
 def read_crop(
-    path: str | Path, box: Sequence[float | int] | None = None, size: int = 224
+    path: str | Path, box: Box | None = None, size: int = 224
 ) -> Float[Tensor, "1 3 size size"]:
     """Read a photograph and cut a person out: the network's input, RGB in [0, 1].
 
@@ -59,8 +60,17 @@ def read_crop(
 def crop_person(photo: Photo, person: AnnotatedPerson, size: int) -> UInt8[Tensor, "3 size size"]:
     """Cut an annotated person out of a photograph that has been read.
 
-    Raises DataError that names the file when the crop is outside the picture.
+    Raises DataError that names the file when the crop is outside the picture, or all keypoints are:
+    the annotations then belong to a picture of another size.
     """
+    height, width = photo.shape[:2]
+    points = person.keypoints2d[person.visible > 0]
+    inside = (points > -1) & (points < points.new_tensor((width, height)))
+    if len(points) and not inside.all(1).any():
+        raise DataError(
+            f"{person.path}: none of the keypoints lies in the picture, which is {width} x "
+            f"{height} pixels; was it another size when it was annotated?"
+        )
     try:
         return torch.from_numpy(crop_image(photo, person.crop, size)).permute(2, 0, 1)
     except ValueError as error:

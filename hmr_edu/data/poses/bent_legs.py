@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.data.poses.prior import PosePrior
+from hmr_edu.io.precision import float32_by_default
 from hmr_edu.keypoints import SMPL_JOINTS
 
 # Ranges in degrees; draws are uniform in a range.
@@ -37,6 +38,7 @@ class BentLegs:
     def __init__(self, prior: PosePrior) -> None:
         self.prior = prior
 
+    @float32_by_default
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 72"]:
         """Draw `n` poses, Y up; the draws depend on the generator alone."""
         pose = self.prior.sample(n, generator, recline=0.2).unflatten(1, (24, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.npz import read_arrays
+from hmr_edu.io.npz import Header, read_arrays
+from hmr_edu.io.precision import float32_inside
 from hmr_edu.keypoints import flip_pose
+from hmr_edu.rotations import SMALL_SQUARED, quaternion_to_axis_angle
 
 POSE_SIZE = 72
 BODY_SIZE = 66  # AMASS poses: root and 21 joints come first, fingers after them
@@ -66,12 +69,8 @@ def load_mocap(path: str | Path) -> Mocap:
     """
     path = Path(path)
     optional = ("scale", "clip", "clip_names", "fps", "mocap_framerate", "mocap_frame_rate")
-    arrays = read_arrays(path, ("poses",), optional)
+    arrays = read_arrays(path, ("poses",), optional, _check_header)
     poses = arrays["poses"]
-    if poses.ndim != 2 or len(poses) == 0 or poses.dtype.kind not in "fi":
-        raise DataError(
-            f"{path}: `poses` is {poses.dtype} {poses.shape}, expected numbers [N, 72] with N >= 1"
-        )
     rate_key = next((k for k in ("mocap_framerate", "mocap_frame_rate") if k in arrays), None)
     if rate_key is not None:
         pose, clips, names = _from_amass(path, poses), np.zeros(len(poses)), (path.stem,)
@@ -79,14 +78,11 @@ def load_mocap(path: str | Path) -> Mocap:
     else:
         pose, clips, names = _from_ours(path, arrays)
         fps = _number(path, "fps", arrays["fps"])
-    pose = np.ascontiguousarray(pose, dtype=np.float32)
     if not np.isfinite(pose).all():
         frame = int(np.argmax(~np.isfinite(pose).all(1)))
         raise DataError(f"{path}: frame {frame} of `poses` holds NaN or infinite values")
-    if np.abs(pose).max() > LARGEST_ANGLE:
-        raise DataError(
-            f"{path}: `poses` reaches {np.abs(pose).max():.1f}; radians of axis-angle are expected"
-        )
+    _check_angles(path, pose)
+    pose = np.ascontiguousarray(pose, dtype=np.float32)
     return Mocap(torch.from_numpy(pose), torch.from_numpy(clips.astype(np.int64)), names, fps)
 
 
@@ -97,6 +93,7 @@ def find_mocap(name: str) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
+@float32_inside
 def split_root(
     root: Float[Tensor, "*batch 3"],
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch 3"]]:
@@ -106,9 +103,13 @@ def split_root(
     so its middle number is zero. Turning the whole person about Y changes only `yaw`. Radians. When
     a person stands on the head (a tilt of exactly pi) the yaw is undefined; then it is zero.
     """
-    # Half-angle quaternion w + (x, y, z); sinc keeps value and gradient right at zero.
-    half = root.norm(dim=-1, keepdim=True) / 2
-    w, (x, y, z) = half.cos()[..., 0], (root * torch.sinc(half / torch.pi) / 2).unbind(-1)
+    # Half-angle quaternion w + (x, y, z). Near zero by series, so that all derivatives are right.
+    squared = root.square().sum(-1, keepdim=True)
+    small = squared < SMALL_SQUARED
+    t = squared.masked_fill(small, 1.0).sqrt()
+    cosine = torch.where(small, 1 - squared / 8 * (1 - squared / 48), (t / 2).cos())
+    sine = torch.where(small, 0.5 - squared / 48 * (1 - squared / 80), (t / 2).sin() / t)
+    w, (x, y, z) = cosine[..., 0], (root * sine).unbind(-1)
     # The twist is (w, 0, y, 0) / n; what remains after it is (n, swing_x, 0, swing_z).
     n = torch.hypot(w, y)
     safe = n.clamp_min(torch.finfo(root.dtype).tiny)
@@ -117,12 +118,7 @@ def split_root(
     swing = torch.where((n > 0)[..., None], swing, torch.stack([x, torch.zeros_like(x), z], -1))
     yaw = 2 * torch.atan2(y, w)
     yaw = torch.remainder(yaw + torch.pi, 2 * torch.pi) - torch.pi
-    sine = swing.norm(dim=-1, keepdim=True)
-    angle = 2 * torch.atan2(sine, n[..., None])
-    # angle / sine -> 2 as sine -> 0.
-    tiny = sine < 1e-6
-    factor = torch.where(tiny, 2.0, angle / torch.where(tiny, 1.0, sine))
-    return yaw, factor * swing
+    return yaw, quaternion_to_axis_angle(torch.cat((n[..., None], swing), -1))
 
 
 def _from_ours(
@@ -157,6 +153,7 @@ def _from_amass(path: Path, poses: np.ndarray) -> np.ndarray:
         raise DataError(f"{path}: AMASS `poses` has {poses.shape[1]} columns, expected >= 66")
     if not np.isfinite(poses[:, :BODY_SIZE]).all():
         raise DataError(f"{path}: `poses` holds NaN or infinite values")
+    _check_angles(path, poses[:, :BODY_SIZE])
     pose = np.zeros((len(poses), POSE_SIZE))
     pose[:, :BODY_SIZE] = poses[:, :BODY_SIZE]
     y_up = Rotation.from_rotvec([-np.pi / 2, 0, 0])
@@ -164,8 +161,27 @@ def _from_amass(path: Path, poses: np.ndarray) -> np.ndarray:
     return pose
 
 
+def _check_header(headers: Mapping[str, Header]) -> None:
+    """Raise DataError where `poses` cannot be poses; nothing has been unpacked yet."""
+    poses = headers["poses"]
+    if poses.ndim != 2 or poses.shape[0] == 0 or poses.dtype.kind not in "fi":
+        raise DataError(
+            f"`poses` is {poses.dtype} {poses.shape}, expected numbers [N, 72] with N >= 1"
+        )
+
+
+def _check_angles(path: Path, poses: np.ndarray) -> None:
+    """Raise DataError where numbers are too large for radians of axis-angle."""
+    largest = np.abs(poses).max()
+    if largest > LARGEST_ANGLE:
+        raise DataError(
+            f"{path}: `poses` reaches {largest:.6g}; radians of axis-angle are expected"
+        )
+
+
 def _number(path: Path, key: str, array: np.ndarray) -> float:
     """Return a positive scalar of the file."""
+    words = " ".join(repr(array).split())
     if array.size != 1 or array.dtype.kind not in "fiu" or not 0 < float(array.ravel()[0]) < 1e6:
-        raise DataError(f"{path}: `{key}` must be one positive number, found {array!r:.60}")
+        raise DataError(f"{path}: `{key}` must be one positive number, found {words:.60}")
     return float(array.ravel()[0])

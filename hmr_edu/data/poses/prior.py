@@ -10,12 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
-from hmr_edu.data.poses.mocap import split_root
+from hmr_edu.data.poses.mocap import LARGEST_ANGLE, split_root
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
+from hmr_edu.io.precision import (
+    PreciseModule,
+    at_least_float32,
+    float32_by_default,
+    float32_inside,
+)
 from hmr_edu.keypoints import SMPL_JOINTS, flip_pose
 
 FORMAT = "hmr_edu pose prior 1"
@@ -25,8 +31,10 @@ BODY = 69  # 23 joints besides the root
 SIZE = BODY + 2  # and the lean of the root, whose rotation about Y is always zero
 # A draw outside the joint limits is repeated this often; then it is clamped to the limits.
 ROUNDS = 30
+# Bytes of its arrays: a thousand components have 200 million.
+LARGEST_FILE = 2**28
 BLOCK = 2048
-ALL = torch.arange(SIZE)
+ALL = torch.arange(SIZE, device="cpu")
 # The features of the left arm and of the right arm, from collar to hand.
 ARM = ("collar", "shoulder", "elbow", "wrist", "hand")
 ARMS = tuple(
@@ -43,12 +51,14 @@ ARMS = tuple(
 LEAN = (np.pi / 4, 3 * np.pi / 4)
 
 
+@float32_inside
 def pose_to_features(pose: Float[Tensor, "*batch 72"]) -> Float[Tensor, "*batch 71"]:
     """Return the features of a pose: 23 joints, then the lean of the root (x and z), no yaw."""
     _, tilt = split_root(pose[..., :3])
     return torch.cat([pose[..., 3:], tilt[..., 0:1], tilt[..., 2:3]], -1)
 
 
+@float32_inside
 def features_to_pose(features: Float[Tensor, "*batch 71"]) -> Float[Tensor, "*batch 72"]:
     """Return the pose of features, with a yaw of zero."""
     tilt_x, tilt_z = features[..., BODY:].unbind(-1)
@@ -65,7 +75,7 @@ def mirror_features() -> tuple[Tensor, Tensor]:
     return features.abs().long() - 1, features.sign()
 
 
-class PosePrior(nn.Module):
+class PosePrior(PreciseModule):
     """A mixture of Gaussians over poses that treats left and right alike.
 
     Half of the components are given. The other half are their mirror images, so that a pose and its
@@ -120,6 +130,7 @@ class PosePrior(nn.Module):
         ):
             self.register_buffer(name, value.float(), persistent=False)
 
+    @float32_by_default
     def sample(
         self,
         n: int,
@@ -127,11 +138,12 @@ class PosePrior(nn.Module):
         spread: float = 1.0,
         mix: float = 0.25,
         recline: float = 0.1,
-    ) -> Float32[Tensor, "n 72"]:
+    ) -> Float[Tensor, "n 72"]:
         """Draw `n` poses inside the joint limits, on the CPU; the root leans but has no yaw.
 
         `spread=1, mix=0, recline=0` draws from the density of `log_prob`, cut off at the limits.
-        The draws depend on the generator alone. Raises ValueError when an option is out of range.
+        The draws depend on the generator alone and have the prior's dtype. Raises ValueError when
+        an option is out of range.
 
         Args:
             n: how many poses.
@@ -163,8 +175,8 @@ class PosePrior(nn.Module):
             drawn[:, :BODY] = drawn[:, :BODY].clamp(self.low, self.high)
             kept.append(drawn)
         features = torch.cat(kept) if kept else self.means[:0].clone()
-        laid = torch.rand(n, generator=generator) < recline
-        features[laid, BODY:] = _any_lean(int(laid.sum()), generator)
+        laid = self._uniform(n, generator) < recline
+        features[laid, BODY:] = _any_lean(self._uniform((2, int(laid.sum())), generator))
         return features_to_pose(features)
 
     def _draw_mixed(
@@ -180,9 +192,14 @@ class PosePrior(nn.Module):
         """
         features = self._draw(n, ALL, generator, spread)
         for arm in ARMS:
-            rows = (torch.rand(n, generator=generator) < mix).nonzero()
+            rows = (self._uniform(n, generator) < mix).nonzero()
             features[rows, arm] = self._draw(len(rows), arm, generator, spread)
         return features
+
+    def _uniform(
+        self, shape: int | tuple[int, ...], generator: torch.Generator
+    ) -> Float[Tensor, " *shape"]:
+        return torch.rand(shape, generator=generator, dtype=self.means.dtype)
 
     def _draw(
         self, n: int, columns: Tensor, generator: torch.Generator, spread: float
@@ -197,9 +214,9 @@ class PosePrior(nn.Module):
         """
         # By inverting the cumulative weights, because torch.multinomial cannot draw 0 samples.
         up_to = self.log_weights.exp().cumsum(0)
-        component = torch.searchsorted(up_to, torch.rand(n, generator=generator))
+        component = torch.searchsorted(up_to, self._uniform(n, generator))
         component.clamp_(max=len(up_to) - 1)
-        noise = torch.randn(n, SIZE, 1, generator=generator) * spread
+        noise = torch.randn(n, SIZE, 1, generator=generator, dtype=self.means.dtype) * spread
         # In blocks, to save memory: every draw needs a copy of its component's factor.
         return torch.cat(
             [
@@ -208,10 +225,12 @@ class PosePrior(nn.Module):
             ]
         )
 
+    @at_least_float32
     def log_prob(self, pose: Float[Tensor, "n 72"], root: bool = False) -> Float[Tensor, " n"]:
         """Return the log density of the 23 joint rotations, or (`root`) of these and the lean.
 
-        The yaw does not count. Differentiable; natural logarithm; density over radians.
+        The yaw does not count. Differentiable; natural logarithm; density over radians; float32 at
+        least.
         """
         size = SIZE if root else BODY
         features = pose_to_features(pose) if root else pose[:, 3:]
@@ -230,8 +249,8 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     Raises FileNotFoundError when there is no such file, DataError when it is not a pose prior.
     """
     path = SHIPPED if path is None else Path(path)
-    arrays = read_arrays(path, ("format", *ARRAYS))
-    if str(arrays["format"]) != FORMAT:
+    arrays = read_arrays(path, ("format", *ARRAYS), largest=LARGEST_FILE)
+    if arrays["format"].ndim or str(arrays["format"]) != FORMAT:
         raise DataError(f"{path}: not a pose prior (its `format` is not {FORMAT!r})")
     if any(arrays[name].dtype.kind != "f" for name in ARRAYS):
         raise DataError(f"{path}: the arrays of a pose prior must be floating point")
@@ -240,18 +259,19 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     if packed.ndim != 2 or packed.shape[1] != len(rows):
         raise DataError(f"{path}: `cholesky` has shape {packed.shape}, expected (K, {len(rows)})")
     arrays["cholesky"] = np.zeros((len(packed), SIZE, SIZE), np.float32)
-    arrays["cholesky"][:, rows, columns] = packed
     try:
-        tensors = [torch.from_numpy(arrays[name].astype(np.float32)) for name in ARRAYS]
+        with np.errstate(over="ignore"):  # infinite then, and named by the check
+            arrays["cholesky"][:, rows, columns] = packed
+            tensors = [torch.from_numpy(arrays[name].astype(np.float32)) for name in ARRAYS]
         _check(*tensors)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return PosePrior(*tensors)
 
 
-def _any_lean(n: int, generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Draw tilts (x, z) of uniform direction, with angles in the range LEAN."""
-    direction, angle = torch.rand(2, n, generator=generator)
+def _any_lean(chance: Float[Tensor, "2 n"]) -> Float[Tensor, "n 2"]:
+    """Return tilts (x, z) of uniform direction, with angles in the range LEAN."""
+    direction, angle = chance
     angle = LEAN[0] + (LEAN[1] - LEAN[0]) * angle
     direction = 2 * torch.pi * direction
     return torch.stack([angle * direction.cos(), angle * direction.sin()], 1)
@@ -280,6 +300,8 @@ def _check(weights: Tensor, means: Tensor, cholesky: Tensor, low: Tensor, high: 
             raise DataError(f"{name} has shape {tuple(value.shape)}, expected {shape}, K >= 1")
         if not torch.isfinite(value).all():
             raise DataError(f"{name} holds NaN or infinite values")
+    if means.abs().max() > LARGEST_ANGLE:
+        raise DataError(f"means reach {float(means.abs().max()):.6g}; radians are expected")
     if (weights <= 0).any() or abs(float(weights.sum()) - 1) > 1e-3:
         raise DataError("weights must be positive and sum to 1")
     if (torch.diagonal(cholesky, dim1=-2, dim2=-1) <= 0).any():

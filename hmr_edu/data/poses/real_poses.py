@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hmr_edu.data.poses.mocap import find_mocap, load_mocap
 from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.io.precision import at_least, at_least_float32
 from hmr_edu.rotations import axis_angle_to_matrix, geodesic_angle
 
 # Joints 1 to 21: neither the root, which any pose may have anywhere, nor the hands.
@@ -30,6 +31,7 @@ class RealPoses:
     """A bank of human poses [N, 72], axis-angle; `source` names their origin in words."""
 
     def __init__(self, poses: Float[Tensor, "N 72"], source: str) -> None:
+        poses = poses.to(at_least(poses.dtype))
         self.rotations = axis_angle_to_matrix(poses.unflatten(1, (24, 3))[:, BODY])
         self.source = source
 
@@ -37,18 +39,20 @@ class RealPoses:
         return len(self.rotations)
 
     @torch.no_grad()
+    @at_least_float32
     def distance(self, rotations: Float[Tensor, "batch 24 3 3"]) -> Float[Tensor, " batch"]:
         """Return the angle to the nearest pose of the bank: degrees, mean over the 21 body joints.
 
         Angles are geodesic. Exact distances to the whole bank would need millions of angles. So a
         matrix product, whose entries are sums of 1 + 2 cos(angle), first selects the candidates.
         """
-        bank = self.rotations.flatten(1)
+        rotations_of_bank = self.rotations.to(rotations)
+        bank = rotations_of_bank.flatten(1)
         nearest = []
         for chunk in rotations[:, BODY].split(CHUNK):
             similarity = chunk.flatten(1) @ bank.T
             best = similarity.topk(min(CANDIDATES, len(self)), dim=1).indices
-            angles = geodesic_angle(chunk[:, None], self.rotations[best])
+            angles = geodesic_angle(chunk[:, None], rotations_of_bank[best])
             nearest.append(angles.mean(-1).amin(1).rad2deg())
         return torch.cat(nearest)
 

@@ -25,7 +25,7 @@ from hmr_edu.data.synthetic.wardrobe.faces import LONG_HAIRED as LONG_HAIRED_HEA
 from hmr_edu.data.synthetic.wardrobe.faces import head_chart, paint_heads
 from hmr_edu.data.synthetic.wardrobe.palette import palettes
 from hmr_edu.data.synthetic.wardrobe.rest_landmarks import RestBody, RestLandmarks
-from hmr_edu.io.ranges import NotNegative, Probability, Range, check_ranges
+from hmr_edu.io.ranges import Probability, Range, Strength, check_ranges
 from hmr_edu.keypoints import SMPL_JOINTS
 
 HEAD_PART = 1 + SMPL_JOINTS.index("head")
@@ -48,11 +48,11 @@ class AppearanceConfig:
     # Even background and light, as in a studio, instead of painted scenes and varied light.
     studio: bool = False
     # Number of different backgrounds, painted before training.
-    scenes: Annotated[int, Range(4)] = 160
+    scenes: Annotated[int, Range(4, 10_000)] = 160
     # Number of different outfits, painted before training.
-    outfits: Annotated[int, Range(4)] = 64
+    outfits: Annotated[int, Range(4, 10_000)] = 64
     # Number of different heads (face, hair, hats), painted before training.
-    heads: Annotated[int, Range(4)] = 48
+    heads: Annotated[int, Range(4, 10_000)] = 48
     # Folder of photographs from which backgrounds are cut, besides the painted ones.
     photos: str | None = None
     # Share of pictures with a photograph as background, if `photos` is given.
@@ -68,26 +68,23 @@ class AppearanceConfig:
     # Share of pictures with an object in front of the person.
     occluder: Probability = 0.25
     # Size of these objects; 1 is the default.
-    occluder_size: NotNegative = 1.0
+    occluder_size: Strength = 1.0
     # How much exposure, contrast, white balance and saturation vary.
-    colour: NotNegative = 1.0
+    colour: Strength = 1.0
     # Share of black-and-white pictures.
     grey: Probability = 0.03
     # Share of pictures blurred by focus or motion.
     blur: Probability = 0.4
     # Width of the blur; 1 is the default.
-    blur_size: NotNegative = 1.0
+    blur_size: Strength = 1.0
     # Share of pictures with sensor noise.
     noise: Probability = 0.7
     # Strength of the noise; 1 is the default.
-    noise_size: NotNegative = 1.0
+    noise_size: Strength = 1.0
     # Share of pictures with JPEG-like compression.
     compression: Probability = 0.15
     # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
 
 
 # "full" is for training. "clear" has nothing in front of people, and a perfect camera. "plain" has
@@ -119,8 +116,8 @@ class Shaded(NamedTuple):
 class Appearance:
     """Dresses, lights and photographs one body, given what each pixel sees of it.
 
-    Raises ValueError on an unknown name, FileNotFoundError or DataError on a folder of photographs
-    that cannot be used.
+    Raises ValueError on an unknown name, DataError on a number outside its range, FileNotFoundError
+    or DataError on a folder of photographs that cannot be used.
 
     Args:
         body: the body, whose rest shape the clothes are painted on.
@@ -134,6 +131,7 @@ class Appearance:
                     f"unknown appearance {config!r}: choose from {', '.join(APPEARANCES)}"
                 )
             config = APPEARANCES[config]
+        check_ranges(config)
         self.config = config
         landmarks = RestLandmarks.of(body)
         self._charts = body_chart(landmarks), head_chart(landmarks)

@@ -13,7 +13,9 @@ BLOCK = 8
 NOISE_REEL = 1 << 20
 LUMA = (0.299, 0.587, 0.114)
 # RGB to brightness and two colour differences, blue and red (ITU-R BT.601).
-TO_YCC = torch.tensor([LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)])
+TO_YCC = torch.tensor(
+    [LUMA, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)], dtype=torch.float32
+)
 FROM_YCC = torch.linalg.inv(TO_YCC)
 
 

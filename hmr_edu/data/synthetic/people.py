@@ -8,6 +8,7 @@ a run can be interrupted, resumed, or divided among workers and processes withou
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol, runtime_checkable
 
@@ -23,7 +24,8 @@ from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
-from hmr_edu.io.ranges import Count, NotNegative, Probability, Range
+from hmr_edu.io.precision import float32_by_default
+from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
 # Keypoints in a picture that cuts people off, as box detectors do: all above the knees, all above
@@ -53,22 +55,22 @@ class SyntheticConfig:
     # Pixels along each side of a picture.
     image_size: Annotated[int, Range(1, LARGEST)] = 224
     # Pictures in a batch.
-    batch_size: Count = 64
+    batch_size: Annotated[int, Range(1, 65_536)] = 64
     # Smallest and largest share of the crop's side that the person fills.
-    fill: Annotated[tuple[float, float], Range(0, open_low=True, ordered=True)] = (0.7, 1.0)
+    fill: Annotated[tuple[float, float], Range(0.01, 100, ordered=True)] = (0.7, 1.0)
     # Largest distance of the person's centre from the crop's, in half-crops.
-    shift: NotNegative = 0.1
+    shift: Annotated[float, Range(0, 100)] = 0.1
     # Share of crops that show only the upper part of the person.
     cut: Probability = 0.0
     # Standard deviation of the camera's pitch (up and down), in degrees.
-    pitch: NotNegative = 10.0
+    pitch: Annotated[float, Range(0, 360)] = 10.0
     # Standard deviation of the camera's roll (sideways tilt), in degrees.
-    roll: NotNegative = 5.0
+    roll: Annotated[float, Range(0, 360)] = 5.0
     # Smallest and largest 1 / focal length, in half-crops: 0 is weak perspective, 0.5 is a wide
     # angle close to the person.
-    inverse_focal: Annotated[tuple[float, float], Range(0, ordered=True)] = (0.02, 0.4)
+    inverse_focal: Annotated[tuple[float, float], Range(0, 100, ordered=True)] = (0.02, 0.4)
     # Standard deviation of the shape coefficients (betas).
-    betas: NotNegative = 1.0
+    betas: Annotated[float, Range(0, 100)] = 1.0
     # Clothes, light, background, occlusion and camera effects.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
@@ -97,9 +99,12 @@ class SyntheticPeople:
         seed: random seed of the stream.
     """
 
+    @float32_by_default
     def __init__(
         self, body: SMPL, poses: PoseSource, config: SyntheticConfig, seed: int = 0
     ) -> None:
+        if body.v_template.dtype != torch.float32:
+            body = deepcopy(body).float()
         self.body, self.poses, self.config, self.seed = body, poses, config, seed
         self.renderer = Renderer(
             body.faces.numpy(),
@@ -122,6 +127,7 @@ class SyntheticPeople:
         return self.finish(self.prepare(index))
 
     @torch.no_grad()
+    @float32_by_default
     def prepare(self, index: int) -> Scene:
         """Draw, pose, place and rasterise batch number `index`, on the CPU."""
         c, n = self.config, self.config.batch_size
@@ -149,6 +155,7 @@ class SyntheticPeople:
         )
 
     @torch.no_grad()
+    @float32_by_default
     def finish(self, scene: Scene, device: torch.device | str = "cpu") -> Batch:
         """Dress, light and photograph a scene on `device`."""
         # Random numbers come from the CPU on any device, so pictures are the same everywhere.
@@ -171,6 +178,7 @@ class SyntheticPeople:
             has_parts=everywhere,
         )
 
+    @float32_by_default
     def mean_theta(self, batches: int = 16) -> Float[Tensor, "85"]:
         """Return the mean camera, pose and shape of the stream: the start of the regression.
 

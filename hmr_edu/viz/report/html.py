@@ -14,6 +14,8 @@ from jaxtyping import UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from hmr_edu.io.files import printable
+
 # Every value is escaped, and a value that a template misses is an error.
 TEMPLATES = Environment(
     loader=PackageLoader("hmr_edu.viz.report"),
@@ -37,7 +39,7 @@ def render(template: str, **values: Any) -> str:
 
     Raises jinja2's UndefinedError when the template wants a value that is not given.
     """
-    return TEMPLATES.get_template(template).render(values)
+    return printable(TEMPLATES.get_template(template).render(values))
 
 
 def encode_image(image: UInt8[np.ndarray, "height width 3"]) -> str:
@@ -51,7 +53,7 @@ def encode_image(image: UInt8[np.ndarray, "height width 3"]) -> str:
 
 def encode_svg(svg: str) -> str:
     """Make a data URI of an SVG drawing: an image of its own, whose ids clash with no other's."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return f"data:image/svg+xml;base64,{base64.b64encode(printable(svg).encode()).decode()}"
 
 
 def svg_figure(svg: str, alt: str) -> str:

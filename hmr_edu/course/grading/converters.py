@@ -1,0 +1,72 @@
+"""Running nbgrader's converters on one submission, with one line of error."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
+
+from hmr_edu.course.grading.preprocessors import course_config
+from hmr_edu.io.errors import DataError
+
+
+def run(converter: type, folder: Path, name: str, student: str, submitted: str = "") -> None:
+    """Run a converter on one problem set; DataError when it fails, whatever it raises.
+
+    Args:
+        converter: nbgrader's class.
+        folder: the course folder.
+        name: the problem set.
+        student: as nbgrader writes the student down, or "*".
+        submitted: the folder in the course folder that holds what was handed in.
+    """
+    with _without_patterns(folder.resolve()) as root:
+        config = course_config(str(root))
+        if submitted:
+            config.CourseDirectory.submitted_directory = submitted
+        course = CourseDirectory(config=config)
+        course.assignment_id, course.student_id = name, student
+        app = converter(coursedir=course, config=config, force=True)
+        app.log = logging.getLogger("hmr_edu.course")
+        app.log.addHandler(logging.NullHandler())
+        app.log.propagate = False
+        said = _Said()
+        app.log.addHandler(said)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SAWarning)  # nbgrader's order of adding rows
+                app.start()
+        except (Exception, SystemExit) as error:
+            raise DataError(said.last or str(error) or type(error).__name__) from error
+        finally:
+            app.log.removeHandler(said)
+
+
+@contextmanager
+def _without_patterns(folder: Path) -> Generator[Path]:
+    """Lead nbgrader to a course folder by a path that it cannot take for a pattern."""
+    if not re.search(r"[*?\[\]]", str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        link = Path(temporary) / "course"
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
+
+
+class _Said(logging.Handler):
+    """Keeps the reason that a converter gives when it fails: the last line of a traceback."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip()
+        if record.levelno >= logging.ERROR and (not self.last or text.startswith("Traceback")):
+            self.last = text.splitlines()[-1]
