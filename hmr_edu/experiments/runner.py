@@ -31,7 +31,7 @@ class Trained(TypedDict):
     """One training of an experiment, as far as other parts read it; its numbers are beside."""
 
     variant: str
-    seed: Annotated[int, Range(0)]
+    seed: Annotated[int, Range(0, 2**32 - 1)]
 
 
 class Record(TypedDict):

@@ -35,7 +35,7 @@ HOSTILE = {
         "    raise ValueError(inspect.getsource(exercises.check_skew))",
         "it calls",
     ),
-    "importer": ("    return hat_of_the_package(v)", "it calls hmr_edu.rotations"),
+    "importer": ("    return hat_of_the_package(v)", "it calls hmr_edu."),
     "killer": ("    import os\n    os.kill(os.getppid(), 9)", "it calls posix"),
     "leaver": ("    raise SystemExit", "SystemExit"),
     "typo": ("    return v +", "not Python"),
@@ -152,8 +152,8 @@ def test_every_kind_gets_its_marks(graded):
     assert marks.pop("broken") == ""  # no zero: nobody looked at it
     assert 16 < float(marks.pop("partial")) < 22  # a transposed matrix is not worth zero
     assert marks.pop("deleted_both") == "20"
-    assert {name: mark for name, mark in marks.items() if mark != "20"} == {}
-    assert set(marks) == set(HOSTILE)
+    assert {marks.pop(name) for name in LINKS} == {""}
+    assert marks == dict.fromkeys(HOSTILE, "20")
 
 
 def test_nothing_behind_a_link_is_copied(graded):

@@ -150,6 +150,7 @@ def test_damaged_json_is_named(run, name, content):
     [
         {"test-prior": None},
         {"test-prior": {"after": metrics(90.0)}},
+        {"test-prior": {"after": {"pa_mpjpe": 10**400}}},
         {"test-prior": {"baselines": None, "after": {"pa_mpjpe": None, "per_joint": {}}}},
         {"test-prior": {"baselines": {"mean theta": {}}, "after": {"pa_mpjpe": "many"}}},
         {"test-prior": {"baselines": {"mean theta": metrics(0.0)}, "after": metrics(float("nan"))}},
@@ -158,6 +159,13 @@ def test_damaged_json_is_named(run, name, content):
 def test_odd_evaluations_are_drawn_as_far_as_they_go(lean, content):
     (lean / "evaluation.json").write_text(json.dumps(content))
     assert "Some <CPU>" in Page(write_report(lean)).text
+
+
+@pytest.mark.parametrize("critics", ["many", None, 2.5, 10**400, -1])
+def test_an_odd_number_of_critics_is_named(run, critics):
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"critics": critics}))
+    assert "25 are assumed" in Page(write_report(run)).text
 
 
 def test_damaged_lines_are_named_and_the_rest_is_drawn(run):

@@ -182,8 +182,9 @@ def load_source(archive: Archive) -> Source:
     """
     try:
         return _load_source(archive)
-    except DataError:
-        raise
+    except DataError as error:
+        known = str(archive.path) in str(error)
+        raise DataError(str(error) if known else f"{archive.path}: {error}") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         what = f"{type(error).__name__}: {first_meaning(error)}"
         raise DataError(f"{archive.path}: not the data of {PACKAGE} ({what})") from None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
+from hmr_edu.io.schema import shown
 from hmr_edu.viz.report import charts, scores
 from hmr_edu.viz.report.html import Drawing, encode_svg, render
 from hmr_edu.viz.report.people import People, draw_people
@@ -96,6 +97,9 @@ def _curves(run: Run) -> Curves | None:
             "Loss terms as they enter the training; pale: every record, dark: smoothed.",
         )
     critics = run.config.get("critics", 25)
+    if type(critics) is not int or not 0 < critics < 1000:
+        run.notes.append(f"config.json: `critics` is {shown(critics)}; 25 are assumed.")
+        critics = 25
     if chart := charts.adversary_chart(run.steps, critics):
         adversary = Drawing(
             encode_svg(chart),

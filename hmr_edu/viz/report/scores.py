@@ -167,7 +167,9 @@ def _about(about: Metrics) -> str:
 
 def _number(values: Metrics | None, key: str) -> float:
     value = (values or {}).get(key)
-    return float(value) if isinstance(value, int | float) else math.nan
+    # JSON knows whole numbers that are larger than every float.
+    fits = isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**53)
+    return float(value) if fits else math.nan
 
 
 def _cell(metrics: Metrics, reference_metrics: Metrics, metric: Metric) -> Cell:
