@@ -65,7 +65,12 @@ Say what goes in and what comes out, with shapes: `[N]` numbers go in, each doub
 
 $rules
 
-<details><summary>Hint</summary>
+<details><summary>Hint 1: the idea</summary>
+
+What to think of first, without code.
+</details>
+
+<details><summary>Hint 2: in code</summary>
 
 One step of the way.
 </details>"""

@@ -24,8 +24,10 @@ from hmr_edu.rotations import (
 )
 
 PATH = Path(__file__).parents[2] / "notebooks" / "01_rodrigues.ipynb"
-NAMES = "rotate_point skew G hat naive patched shifted shifted_quaternion rodrigues naive_log"
-NAMES += " angle_between half_turn_axis quaternion log_by_quaternion six_to_matrix"
+NAMES = "rotate_point skew G hat naive patched shifted shifted_half shifted_quaternion rodrigues"
+NAMES += (
+    " eye rooted naive_log angle_between half_turn_axis quaternion log_by_quaternion six_to_matrix"
+)
 EYE = torch.eye(3, dtype=torch.float64)
 
 
@@ -152,3 +154,80 @@ def test_a_transposed_formula_keeps_most_of_its_points(lesson):
     report = check_rodrigues(lambda v: right(v).mT)
     assert report.score == pytest.approx(7 / 9)
     assert "transposed" in repr(report)
+
+
+# What section 6 says in words.
+
+
+def curvature(function, v):
+    weights = torch.linspace(-1, 1, 9, dtype=v.dtype).view(3, 3)
+    slope = torch.func.jacrev(lambda v: (function(v) * weights).sum())
+    return torch.func.jacrev(slope)(v).double()
+
+
+def truth(v):
+    """The matrix exponential's series, to the last digit of float64 for these angles."""
+    K = torch.zeros(3, 3, dtype=v.dtype)
+    for row, column, sign, axis in ((2, 1, 1, 0), (0, 2, 1, 1), (1, 0, 1, 2)):
+        entry = torch.zeros(3, 3, dtype=v.dtype)
+        entry[row, column], entry[column, row] = sign, -sign
+        K = K + v[axis] * entry
+    total = term = torch.eye(3, dtype=v.dtype)
+    for n in range(1, 24):
+        term = term @ K / n
+        total = total + term
+    return total
+
+
+def test_the_missing_quarter_is_one_minus_cosine_and_not_the_shift(lesson):
+    zero = torch.zeros(3, dtype=torch.float64)
+    wanted = curvature(truth, zero)
+    naive, half = (curvature(lesson[name], zero) for name in ("shifted", "shifted_half"))
+    assert 0.25 < (naive - wanted).abs().max() < 0.27
+    off = (half - wanted).diagonal().abs()
+    assert 5e-9 < off[0] < 6.5e-9
+    assert 1e-8 < off[2] < 1.2e-8
+    t = math.sqrt(3) * 1e-8
+    assert 1 - math.cos(t) == 2**-53  # the smallest that 1 minus a number can be
+    assert math.isclose(2 * math.sin(t / 2) ** 2, 1.5e-16, rel_tol=1e-8)
+
+
+def test_no_comparison_with_the_shift_is_stricter_than_two_in_a_hundred_million(lesson, vectors):
+    by_scipy = torch.from_numpy(Rotation.from_rotvec(vectors.numpy()).as_matrix())
+    for name in ("shifted", "shifted_half", "shifted_quaternion"):
+        assert 1e-8 < (lesson[name](vectors) - by_scipy).abs().max() < 2.5e-8
+
+
+def test_what_a_small_number_under_the_root_costs(lesson):
+    axis = normalize(torch.tensor([0.3, -0.5, 0.8], dtype=torch.float64), dim=0)
+    rooted = lesson["rooted"]
+    near = [float(f"1e-{n}") for n in (8, 7, 6, 5, 4, 3, 2)]
+    found = {}
+    for eps in (1e-16, 1e-8):
+        value = rooted(2 * axis, eps) - truth(2 * axis)
+        off = []
+        for t in near:
+            v = (t * axis).float()
+            wanted = curvature(truth, v.double())
+            off.append((curvature(lambda v, eps=eps: rooted(v, eps), v) - wanted).abs().max())
+        found[eps] = value.abs().max(), max(off)
+    assert found[1e-16][0] < 1e-14
+    assert found[1e-16][1] > 0.1
+    assert found[1e-8][0] > 1e-10
+    assert found[1e-8][1] < 1e-2
+    assert torch.tensor(1e-16).half() == 0
+
+
+def test_quaternions_in_half_a_page():
+    """Its table, its matrix and its product, against scipy."""
+    turns = {(1, 0, 0, 0): 0.0, (math.sqrt(0.5), math.sqrt(0.5), 0, 0): 0.5, (0, 1, 0, 0): 1.0}
+    for (w, *xyz), share in turns.items():
+        rotation = Rotation.from_quat([*xyz, w]).as_rotvec()
+        assert rotation == pytest.approx([share * math.pi, 0, 0])
+    K = torch.linalg.cross(EYE, torch.tensor([0.1, 0.7, -0.2], dtype=torch.float64)[None], dim=1)
+    w = math.sqrt(1 - 0.1**2 - 0.7**2 - 0.2**2)
+    R = torch.from_numpy(Rotation.from_quat([0.1, 0.7, -0.2, w]).as_matrix())
+    torch.testing.assert_close(EYE + 2 * (w * K + K @ K), R)
+    i, j, k = (Rotation.from_quat([*row, 0.0]) for row in EYE.tolist())
+    for first, second, product in ((i, j, k), (j, k, i), (k, i, j)):
+        assert (first * second).as_matrix() == pytest.approx(product.as_matrix())

@@ -7,6 +7,7 @@ import pytest
 import torch
 from helpers.lesson_code import definitions
 
+from hmr_edu import WEIGHTS
 from hmr_edu.body import load_body
 from hmr_edu.course.check import Check
 from hmr_edu.data.poses.prior import load_pose_prior
@@ -14,6 +15,7 @@ from hmr_edu.losses import keypoints3d_loss
 from hmr_edu.training.adversarial import critic_weights
 from hmr_edu.training.config import OptimizerConfig
 from hmr_edu.training.optimizers import learning_rate
+from hmr_edu.viz import read_run
 
 LESSON = Path(__file__).parents[2] / "notebooks" / "06_gan_training.ipynb"
 EXERCISES = ("labelled_l1", "fakes_of", "schedule", "take_turns")
@@ -108,3 +110,25 @@ def test_a_check_lets_nan_be_an_argument():
     with check.part("NaN"):
         check.call(torch.tensor([1.0, torch.nan]))
     assert check.report().passed
+
+
+def test_the_shipped_critics_win_as_the_lesson_says():
+    """By section 5's rule: the last tenth of the run, against chance for 19 critics."""
+    run = read_run(WEIGHTS / "resnet18")
+    tail = run.steps[-len(run.steps) // 10 :]
+    network, critics = (
+        sum(step.losses[name] for step in tail) / len(tail) for name in ("adversary", "critics")
+    )
+    count = run.config["critics"]
+    assert critics < 0.5 * count
+    assert network > 0.25 * count
+    words = " ".join(LESSON.read_text(encoding="utf-8").split())
+    assert "By this rule the critics of the shipped run are winning" in words
+    assert f"at {critics:.2f} instead of {0.5 * count:.1f}" in words
+    assert f"at {network:.2f} instead of {0.25 * count:.2f}" in words
+    rows = run.evaluation["test-prior"]
+    assert round(rows["after"]["distance_to_real_pose"]) == 11
+    assert round(rows["truth"]["distance_to_real_pose"]) == 13
+    loss, optimizer = run.config["loss"], run.config["optimizer"]
+    assert (loss["adversary"], loss["keypoints3d"], loss["pose"]) == (0.01, 10.0, 10.0)
+    assert optimizer["critic_every"] == 4

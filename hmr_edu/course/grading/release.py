@@ -5,7 +5,6 @@ Problem set N is lesson N with its exercises graded, and the problems of `notebo
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from hmr_edu.course.exercises.registry import find
+from hmr_edu.course.grading.handout import LOCAL_LINK, README, readme
 from hmr_edu.course.grading.statements import Statement, statements
 from hmr_edu.course.grading.stub import has_solution, without_check
 from hmr_edu.io.errors import DataError
@@ -28,9 +28,8 @@ WHAT_TO_DO = """\
 > "Run All Cells" goes past what is still open. A cell that begins with `# Waits for:` shows an
 > error until those functions are written. Add cells of your own where you like; a function may use
 > whatever is defined above it. Before you hand in, restart the kernel and run all cells, or press
-> nbgrader's *Validate*. Keep the file's name."""
-# Links into the repository lead nowhere from a folder of homework: only their text stays.
-LOCAL_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#|data:|attachment:)[^)\s]+\)")
+> nbgrader's *Validate*. Keep the file's name. `README.md` beside this file helps when you are
+> stuck."""
 
 
 def problem_sets(lessons: Path) -> dict[str, list[Path]]:
@@ -116,18 +115,20 @@ def _waits_for(cell: Sequence[Statement], waiting: dict[str, tuple[str, ...]]) -
 
 
 def write_zip(folder: Path, path: Path) -> Path:
-    """Pack the notebooks of a folder, in a folder of that name; the same bytes each time."""
+    """Pack a folder's notebooks and README, in a folder of that name; the same bytes each time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for notebook in sorted(folder.glob("*.ipynb")):
-            entry = zipfile.ZipInfo(f"{folder.name}/{notebook.name}")
-            archive.writestr(entry, notebook.read_bytes(), zipfile.ZIP_DEFLATED)
+        for file in sorted([*folder.glob("*.ipynb"), *folder.glob(README)]):
+            entry = zipfile.ZipInfo(f"{folder.name}/{file.name}")
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
     return path
 
 
 def write_source(paths: Sequence[Path], folder: Path) -> None:
-    """Write the instructor's notebooks of a problem set."""
+    """Write the instructor's notebooks of a problem set, and the README for everybody."""
     folder.mkdir(parents=True, exist_ok=True)
+    text = readme(paths[0].parent.parent / "docs", folder.name, [path.name for path in paths])
+    (folder / README).write_text(text, encoding="utf-8")
     for path in paths:
         notebook = with_graded_cells(nbformat.read(path, as_version=4))
         nbformat.write(notebook, folder / path.name)
