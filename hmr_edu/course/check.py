@@ -126,7 +126,7 @@ class Check:
     @contextmanager
     def part(self, name: str) -> Generator[None]:
         """Ask one question; whatever goes wrong inside is its answer."""
-        self._answered = ""
+        self._forget()
         try:
             yield
         except Mismatch as mismatch:
@@ -140,6 +140,9 @@ class Check:
             self.parts.append(Part(name, False, f"it returned {self._answered}", hint))
         else:
             self.parts.append(Part(name, True))
+
+    def _forget(self) -> None:
+        self._answered = ""
 
     def ask(self, question: FunctionType, *arguments: Any) -> Any:
         """Ask a question about the learner's function; return the answer, plain values.
