@@ -25,7 +25,7 @@ def check_skew(function: Asked) -> Report:
         got = check.call(v[0], shape=(3, 3))
         want = torch.linalg.cross(v[0], w[0])
         compare(
-            got @ w[0],
+            got.to(w) @ w[0],
             want,
             1e-12,
             {CROSSED: -want, NO_SIGNS: hat(v[0]).abs() @ w[0]},
@@ -34,6 +34,7 @@ def check_skew(function: Asked) -> Report:
         got = check.call(v[0], shape=(3, 3))
         signs = NO_SIGNS * bool(torch.equal(got, hat(v[0]).abs()))
         require(torch.equal(got.mT, -got), "skew(v).T is not -skew(v)", signs)
+        require(got.any(), "all of its entries are 0")
     # A slip costs once: what has the other sign is turned round for the questions that follow.
     if check.parts[0].hint == CROSSED:
         check.through = _negated
