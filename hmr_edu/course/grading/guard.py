@@ -25,6 +25,8 @@ from hmr_edu.course.learner import ASKED, Here, Mismatch
 PACKAGE = Path(hmr_edu.__file__).parent
 # What calls on behalf of the course: a question, and the file that asks it.
 OURS = (ASKED, learner.__file__)
+# It stands around functions of the package: what it calls is what counts.
+WRAPPER = "io/precision.py"
 THEIRS = inspect.unwrap(
     learner.theirs(print)
 ).__code__  # the frame behind which the learner's function is
@@ -97,7 +99,7 @@ def _python_call(code: CodeType, uses: Collection[str], defining: bool) -> str:
     path = Path(code.co_filename)
     if path.is_relative_to(PACKAGE):
         inside = path.relative_to(PACKAGE).as_posix()
-        if inside in uses or path == Path(__file__):
+        if inside in uses or inside in (WRAPPER, "course/grading/guard.py"):
             return ""
         if defining and not inside.startswith("course/"):
             return ""
