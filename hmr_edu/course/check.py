@@ -11,13 +11,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import combinations
 from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from hmr_edu.course.differences import shape_hint, told_apart, words
 from hmr_edu.course.learner import Here, Learner, Mismatch, Raised, source_of
 from hmr_edu.course.questions import called
 from hmr_edu.course.wire import decode, encode
@@ -25,6 +25,9 @@ from hmr_edu.course.wire import decode, encode
 # What a check is given: a function, or who answers for one that is somewhere else.
 Asked = Callable[..., Any] | Learner
 BROADCAST = "must match the size of tensor"
+# The rule of all exercises, which their cards say: who changes an argument keeps this share.
+KEEPS = 3 / 4
+LEFT_ALONE = "it leaves its arguments alone"
 _SALT: ContextVar[int] = ContextVar("salt", default=0)
 
 
@@ -66,24 +69,28 @@ class Report:
 
     name: str
     parts: tuple[Part, ...]
+    changed: Part | None = None  # what is told of an argument that was changed
 
     @property
     def passed(self) -> bool:
-        """True when every part did."""
-        return all(part.passed for part in self.parts)
+        """True when every part did, and no argument was changed."""
+        return self.changed is None and all(part.passed for part in self.parts)
 
     @property
     def score(self) -> float:
-        """Share of the parts that passed, in [0, 1]."""
-        return sum(part.passed for part in self.parts) / len(self.parts)
+        """Share of the parts that passed, in [0, 1]; less where an argument was changed."""
+        share = sum(part.passed for part in self.parts) / len(self.parts)
+        return share if self.changed is None else share * KEEPS
 
     def __repr__(self) -> str:
         good = sum(part.passed for part in self.parts)
-        lines = [f"{self.name}: {good} of {len(self.parts)}" + (", well done" * self.passed)]
+        praise = ", well done" * self.passed + ", less a quarter" * (self.changed is not None)
+        lines = [f"{self.name}: {good} of {len(self.parts)}{praise}"]
         told = {str(part) for part in self.parts}
         if not good and len(told) == 1 and len(self.parts) > 1:
             return f"{lines[0]}\n  FAIL every part{told.pop()}"
-        lines += [f"  {'ok  ' if p.passed else 'FAIL'} {p.name}{p}" for p in self.parts]
+        shown = self.parts if self.changed is None else (*self.parts, self.changed)
+        lines += [f"  {'ok  ' if p.passed else 'FAIL'} {p.name}{p}" for p in shown]
         return "\n".join(lines)
 
 
@@ -114,11 +121,12 @@ class Check:
         there = isinstance(self.function, Learner)
         self.learner: Learner = self.function if there else Here(self.function)
         self._answered = ""
+        self._changed: Part | None = None
 
     @contextmanager
     def part(self, name: str) -> Generator[None]:
         """Ask one question; whatever goes wrong inside is its answer."""
-        self._answered = ""
+        self._forget()
         try:
             yield
         except Mismatch as mismatch:
@@ -132,6 +140,9 @@ class Check:
             self.parts.append(Part(name, False, f"it returned {self._answered}", hint))
         else:
             self.parts.append(Part(name, True))
+
+    def _forget(self) -> None:
+        self._answered = ""
 
     def ask(self, question: FunctionType, *arguments: Any) -> Any:
         """Ask a question about the learner's function; return the answer, plain values.
@@ -147,24 +158,38 @@ class Check:
         self._answered = described(answer)
         return answer
 
-    def call(self, *arguments: Any, by: FunctionType = called) -> Any:
-        """Call the learner's function; fails on None and on changed arguments.
+    def call(
+        self,
+        *arguments: Any,
+        by: FunctionType = called,
+        shape: Sequence[int] | None = None,
+    ) -> Any:
+        """Call the learner's function; fails on None, notes a changed argument.
 
-        `by` is the question that calls it: it makes of plain arguments what the function is to get.
+        Args:
+            arguments: what it is called with.
+            by: the question that calls it: it makes of plain arguments what the function is to get.
+            shape: fail unless a tensor of this shape comes back.
         """
         result, changed = self.ask(by, list(arguments))
         self._answered = described(result)
+        self.note(changed)
         returned(result)
-        if changed >= 0:
-            raise Mismatch(
-                f"it changed its argument number {changed + 1} in place",
-                "write `x = x + ...`, not `x += ...` or `x[...] = ...`, or clone first",
-            )
-        return result
+        return result if shape is None else shaped(result, shape)
+
+    def note(self, changed: int) -> None:
+        """Remember the number of an argument that the function changed, -1 for none.
+
+        It costs the same in every exercise (`KEEPS`), however many parts ask for a call.
+        """
+        if changed >= 0 and self._changed is None:
+            what = f"it changed its argument number {changed + 1} in place"
+            hint = "clone or detach first; write `x = x + ...`, not `x += ...` or `x[...] = ...`"
+            self._changed = Part(LEFT_ALONE, False, what, hint)
 
     def report(self) -> Report:
         """Return the answer."""
-        return Report(self.name, tuple(self.parts))
+        return Report(self.name, tuple(self.parts), self._changed)
 
 
 def returned(result: Any) -> Any:
@@ -189,6 +214,8 @@ def described(value: Any) -> str:
         return f"a tensor of shape {list(value.shape)}"
     if isinstance(value, list | tuple | dict):
         return f"a {type(value).__name__} of {len(value)}"
+    if value is None or isinstance(value, bool):
+        return str(value)
     return f"{'an' if type(value).__name__[0] in 'aeiou' else 'a'} {type(value).__name__}"
 
 
@@ -203,75 +230,57 @@ def compare(
     `mistakes` maps a hint to the values that the mistake behind it gives; the first that fits is
     told.
     """
-    got = shaped(got, want.shape)
-    got, want = got.detach(), want.detach()
-    if got.dtype.is_floating_point and not got.isfinite().all():
+    got, want = shaped(got, want.shape).detach(), want.detach()
+    if not got.isfinite().all():
         raise Mismatch(
             f"{int((~got.isfinite()).sum())} of {got.numel()} values are NaN or infinite",
-            "look for 0 / 0 and for roots of 0",
+            "0 / 0, a root or logarithm of what is too small, or NaN in what came in",
         )
     off = (got.to(want.dtype) - want).abs()
     if not off.numel() or off.max() <= tolerance:
         return
-    largest = off.max().item()
-    near: dict[str, Any] = {"atol": max(tolerance, 1e-6), "rtol": 1e-4}
-    hint = ""
-    for text, wrong in (mistakes or {}).items():
-        wrong = wrong.detach()
-        told_apart = wrong.shape == want.shape and (
-            (wrong.to(want.dtype) - want).abs().max() > tolerance
-        )
-        if told_apart and torch.allclose(got.to(wrong.dtype), wrong, **near):
-            hint = text
-            break
-    if got.dtype == torch.float32 and want.dtype == torch.float64 and largest < 1e-5:
+    hint = told_apart(got, want, tolerance, mistakes or {})
+    if got.dtype == torch.float32 and want.dtype == torch.float64 and off.max() < 1e-5:
         # Only a check that hands over float64 asks for more than float32 can give.
         hint = "that is float32: stay in the dtype of what comes in" if tolerance < 1e-7 else hint
-    if want.dtype.is_floating_point or want.dtype.is_complex:
-        raise Mismatch(f"largest difference {largest:.2g}, allowed {tolerance:.0e}", hint)
-    first = int((off > tolerance).flatten().nonzero()[0])
-    what = f"got {got.flatten()[first].item()}, wanted {want.flatten()[first].item()}"
-    if want.numel() > 1:
-        what += f" (number {first} of {want.numel()}, and {int((off > tolerance).sum()) - 1} more)"
-    raise Mismatch(what, hint)
+    raise Mismatch(words(got, want, tolerance), hint)
 
 
 def shaped(got: Any, shape: Sequence[int]) -> Tensor:
     """Return what the learner's function returned if it is a tensor of this shape, or fail."""
     if not isinstance(got, Tensor):
-        raise Mismatch(f"it returned {type(got).__name__}, a torch.Tensor is wanted")
+        hint = "torch.from_numpy(...) makes a tensor of it" * (type(got).__name__ == "ndarray")
+        raise Mismatch(f"it returned {described(got)}, a torch.Tensor is wanted", hint)
+    if got.is_complex():
+        raise Mismatch("it returned complex numbers, real ones are wanted")
     if tuple(got.shape) != tuple(shape):
         what = f"shape {list(got.shape)}, wanted {list(shape)}"
         raise Mismatch(what, shape_hint(got.shape, shape))
     return got
 
 
-def shape_hint(got: Sequence[int], want: Sequence[int]) -> str:
-    """Say which axis is at fault."""
-    got, want = tuple(got), tuple(want)
-    if len(got) == len(want):
-        axes = [k for k in range(len(want)) if got[k] != want[k]]
-        if sorted(got) == sorted(want) and len(axes) == 2:
-            return f"axes {axes[0]} and {axes[1]} are exchanged"
-        k = axes[-1]
-        name = "the last axis" if k == len(want) - 1 else f"axis {k}"
-        return f"{name} must have length {want[k]}, not {got[k]}"
-    if not want:
-        return "a single number is wanted, without any axis"
-    longer, shorter = (want, got) if len(got) < len(want) else (got, want)
-    # Where several axes could be the one, the first of them.
-    ways = reversed(list(combinations(range(len(longer)), len(shorter))))
-    kept = next((axes for axes in ways if _at(longer, axes) == shorter), ())
-    lost = [k for k in range(len(longer)) if k not in kept]
-    if len(got) > len(want):
-        return f"axis {lost[0]} is one too many" if kept and len(lost) == 1 else "too many axes"
-    if kept and len(lost) == 1 and lost[0] > 0:
-        return f"axis {lost[0]}, of length {want[lost[0]]}, is lost: x[..., k:k+1] keeps an axis"
-    return "keep every leading (batch) dimension"
+def several(got: Any, names: str, lists: bool = False) -> tuple[Any, ...]:
+    """Return what the learner's function returned if it is a tuple of as many values, or fail.
+
+    Args:
+        got: what it returned.
+        names: what the values are called, as in "encoder, critics".
+        lists: take a list, too.
+    """
+    number = names.count(",") + 1
+    if not isinstance(got, (tuple, list) if lists else tuple) or len(got) != number:
+        wanted = f"a tuple of {number} is wanted"
+        raise Mismatch(f"it returned {described(got)}, {wanted}", f"return {names}: in this order")
+    return tuple(got)
 
 
-def _at(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(shape[k] for k in axes)
+def number(got: Any) -> float:
+    """Return the number that the learner's function returned, or fail."""
+    if isinstance(got, Tensor) and got.shape == () and not got.is_complex():
+        return float(got)
+    if isinstance(got, bool) or not isinstance(got, int | float):
+        raise Mismatch(f"it returned {described(got)}, a number is wanted")
+    return float(got)
 
 
 def require(condition: bool | Tensor, what: str, hint: str = "") -> None:

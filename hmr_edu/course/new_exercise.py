@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from string import Template
@@ -13,6 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from hmr_edu.course.card import rules
 from hmr_edu.course.exercises.registry import CHECK
 from hmr_edu.course.grading.statements import statements
 from hmr_edu.io.errors import DataError
@@ -63,6 +63,8 @@ Say what goes in and what comes out, with shapes: `[N]` numbers go in, each doub
 
 *Example:* $$1, 2, 3$$ become $$2, 4, 6$$.
 
+$rules
+
 <details><summary>Hint 1: the idea</summary>
 
 What to think of first, without code.
@@ -105,7 +107,12 @@ def add_exercise(
         raise DataError(f"{exercises}: no such folder; say where it is with --exercises")
     for taken in exercises.glob(f"lesson_*/{name}.py"):
         raise DataError(f"{taken} exists already: choose another name")
-    words = {"number": notebook.stem[:2], "name": name, "stars": "★" * stars, "minutes": minutes}
+    words: dict[str, object] = {
+        "number": notebook.stem[:2],
+        "name": name,
+        "stars": "★" * stars,
+        "minutes": minutes,
+    }
     words |= {"kind": "Problem" if notebook.parent.name == "problems" else "Exercise"}
     words |= {"points": POINTS_A_STAR * stars}
     changed = _with_cells(notebook, words)
@@ -147,7 +154,7 @@ def _check_name(name: str) -> None:
         raise DataError(f"{name}: name the learner's function; its check is {CHECK} and that name")
 
 
-def _with_cells(path: Path, words: Mapping[str, object]) -> NotebookNode:
+def _with_cells(path: Path, words: dict[str, object]) -> NotebookNode:
     """Return the notebook with the import of the check, a card and a tagged cell."""
     notebook, name = nbformat.read(path, as_version=4), str(words["name"])
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -156,7 +163,9 @@ def _with_cells(path: Path, words: Mapping[str, object]) -> NotebookNode:
     _import_check(code, CHECK + name)
     about: dict[str, object] = {"grade": False, "grade_id": name, "locked": False}
     about |= {"schema_version": 3, "solution": True, "task": False}
-    card, cell = (Template(template).substitute(words) for template in (CARD, CELL))
+    cell = Template(CELL).substitute(words)
+    words |= {"rules": rules(cell, f"lesson_{words['number']}")}
+    card = Template(CARD).substitute(words)
     notebook.cells += [
         new_markdown_cell(card, id=f"card-{name}"[:64]),
         new_code_cell(

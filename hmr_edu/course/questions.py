@@ -6,37 +6,46 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hmr_edu.course.learner import question
 
 
 @question
 def called(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, int]:
-    """Call the function; return its result, and the number of an argument that it changed or -1."""
-    kept = _copied(arguments)
+    """Call the function; return its result, and the number of an argument that it changed or -1.
+
+    Tensors, lists of them and modules are watched: their values, and whether they are to learn.
+    """
+    kept = [_state(a) for a in arguments]
     result = function(*arguments)
-    changed = [number for number, a in enumerate(arguments) if not _same(a, kept[number])]
+    changed = [number for number, a in enumerate(arguments) if not _same(_state(a), kept[number])]
     return result, changed[0] if changed else -1
 
 
 @question
-def _copied(value: Any) -> Any:
+def _state(value: Any) -> Any:
+    """Return a copy of all that can be changed in an argument."""
     if isinstance(value, Tensor):
-        return value.detach().clone()
-    return (
-        type(value)(_copied(part) for part in value) if isinstance(value, list | tuple) else value
-    )
+        return [value.detach().clone(), value.requires_grad]
+    if isinstance(value, nn.Module):
+        inside = [*value.parameters(), *value.buffers()]
+        return [value.training, *(_state(tensor) for tensor in inside)]
+    if isinstance(value, dict):
+        return [list(value), *(_state(part) for part in value.values())]
+    return [_state(part) for part in value] if isinstance(value, list | tuple) else None
 
 
 @question
-def _same(value: Any, kept: Any) -> bool:
+def _same(now: Any, kept: Any) -> bool:
     if isinstance(kept, Tensor):
+        if not isinstance(now, Tensor) or (now.shape, now.dtype) != (kept.shape, kept.dtype):
+            return False
         # NaN, which stands for missing labels, equals itself here.
-        return value.shape == kept.shape and torch.allclose(value.detach(), kept, 0, 0, True)
-    if isinstance(kept, list | tuple):
-        return len(value) == len(kept) and all(map(_same, value, kept))
-    return True
+        return torch.allclose(now, kept, 0, 0, True)
+    if isinstance(kept, list):
+        return isinstance(now, list) and len(now) == len(kept) and all(map(_same, now, kept))
+    return now is kept or now == kept
 
 
 @question
@@ -50,13 +59,16 @@ def gradients(
     result, and the gradients: None where none arrives.
     """
     leaves, given = [], list(arguments)
+    # The function gets copies: what it changes in place is judged by `called`, and only there.
     for number in of:
         several = isinstance(given[number], list)
         mine = [a.clone().requires_grad_() for a in (given[number] if several else [given[number]])]
         leaves += mine
-        given[number] = mine if several else mine[0]
+        copies = [leaf.clone() for leaf in mine]
+        given[number] = copies if several else copies[0]
     result = function(*given)
-    value = result[part] if part >= 0 and isinstance(result, list | tuple) else result
+    pair = isinstance(result, list | tuple) and 0 <= part < len(result)
+    value = result[part] if pair else result
     if not isinstance(value, Tensor) or not value.requires_grad:
         return False, result, []
     return True, result, list(torch.autograd.grad(value.sum(), leaves, allow_unused=True))
@@ -65,10 +77,22 @@ def gradients(
 @question
 def jacobian(function: Callable[..., Any], at: Tensor) -> Any:
     """Return the Jacobian of the function at a point, or the function's None."""
-    return torch.autograd.functional.jacobian(function, at)
+    return torch.autograd.functional.jacobian(lambda u: function(u.clone()), at)
 
 
 @question
 def hessian(function: Callable[..., Any], at: Tensor, weights: Tensor) -> Any:
     """Return the Hessian of a weighted sum of the function's values."""
-    return torch.autograd.functional.hessian(lambda u: (function(u) * weights).sum(), at)
+    return torch.autograd.functional.hessian(lambda u: (function(u.clone()) * weights).sum(), at)
+
+
+@question
+def slopes(function: Callable[..., Any], at: Tensor) -> Tensor:
+    """Return the gradients of matrices by their own vectors, [N, D] to [N, rows, columns, D]."""
+    points = at.clone().requires_grad_()
+    values = function(points.clone())
+    entries = values.flatten(1).sum(0)
+    if not entries.requires_grad:
+        return torch.zeros(*values.shape, at.shape[1], dtype=at.dtype)
+    rows = [torch.autograd.grad(entry, points, retain_graph=True)[0] for entry in entries]
+    return torch.stack(rows, 1).unflatten(1, values.shape[1:])

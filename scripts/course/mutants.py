@@ -35,12 +35,28 @@ def rows(exercise: Exercise) -> Iterator[str]:
         yield f"| {report.name} | `{wrong}` | {report.score:.0%} | {hint[:LONGEST]} |"
 
 
-def main(lessons: Annotated[tuple[int, ...], tyro.conf.Positional] = ()) -> None:
+def counts() -> Iterator[str]:
+    """Yield a row for each exercise: how many wrong answers it knows of its own."""
+    total = 0
+    yield "| lesson | exercise | wrong answers |\n|---|---|---|"
+    for exercise in exercises():
+        total += len(exercise.mistakes)
+        yield f"| {exercise.lesson[-2:]} | {exercise.name} | {len(exercise.mistakes)} |"
+    yield f"| | in all | {total} |"
+
+
+def main(
+    lessons: Annotated[tuple[int, ...], tyro.conf.Positional] = (), count: bool = False
+) -> None:
     """Print the table.
 
     Args:
         lessons: their numbers; all when left out.
+        count: only count them, exercise by exercise.
     """
+    if count:
+        print(*counts(), sep="\n")
+        return
     print("| exercise | wrong answer | points | hint |\n|---|---|---|---|")
     for exercise in exercises():
         if not lessons or int(exercise.lesson[-2:]) in lessons:

@@ -8,6 +8,7 @@ import pytest
 from helpers.lesson_code import solved_exercises
 
 from hmr_edu.course import exercises
+from hmr_edu.course.card import rules
 from hmr_edu.course.exercises import registry
 from hmr_edu.course.grading.guard import guarded
 from hmr_edu.course.new_exercise import POINTS_A_STAR
@@ -89,6 +90,28 @@ def test_points_are_what_they_were():
 @pytest.mark.parametrize("solved", solved_exercises(), ids=lambda solved: solved.check)
 def test_the_card_has_a_star_for_two_points(solved):
     assert solved.stars * POINTS_A_STAR == registry.find(solved.check).points
+
+
+@pytest.mark.parametrize("solved", solved_exercises(), ids=lambda solved: solved.check)
+def test_the_card_says_how_it_is_called_and_what_it_may_call(solved):
+    exercise = registry.find(solved.check)
+    wanted = rules(solved.source, exercise.lesson, exercise.uses, exercise.trains)
+    assert f"\n\n{wanted}\n\n" in solved.card, wanted
+    assert max(map(len, wanted.splitlines())) <= 120
+
+
+def test_rules_follow_from_the_function():
+    source = "def helper(): ...\ndef f(x: Tensor, size: int, share: float = 0.2): ...\ncheck_f(f)"
+    assert rules(source, "lesson_05", ["rotations.py"]).splitlines() == [
+        "*Call:* `f(x, size, share=0.2)`, in this order.",
+        "*Arguments:* leave them as they are; a change in place costs a quarter of the points.",
+        "*Allowed:* NumPy, PyTorch, what this notebook defines; of `hmr_edu` only `rotations`.",
+    ]
+    assert "leave `size` and `share` as" in rules(source, "lesson_05", (), ["x"])
+    plain = rules("def f(n: int) -> int: ...", "lesson_01")
+    assert "*Call:* `f(n)`." in plain
+    assert "*Arguments:*" not in plain
+    assert "(not `matrix_exp`), what this notebook defines; of `hmr_edu` nothing." in plain
 
 
 def test_every_exercise_stands_in_one_notebook_of_its_lesson():

@@ -10,7 +10,17 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from hmr_edu.course.check import Check, Mismatch, inputs
+from hmr_edu.course import questions
+from hmr_edu.course.check import (
+    Check,
+    Mismatch,
+    compare,
+    described,
+    inputs,
+    require,
+    returned,
+    several,
+)
 from hmr_edu.course.questions import called
 
 DOUBLE = torch.float64
@@ -42,18 +52,37 @@ def random_rotations(seed: int, number: int, spread: float) -> Tensor:
     return torch.from_numpy(Rotation.from_rotvec(vectors).as_matrix())
 
 
-def two_values(check: Check, *arguments: Any, by: FunctionType = called) -> tuple[Any, Any]:
-    """Call the learner's function, which is to return a tuple of two."""
-    result = check.call(*arguments, by=by)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise Mismatch(f"it returned {type(result).__name__}", "return two values")
-    return result
+CUT = "a way back is cut: no .item(), .detach(), no_grad, torch.tensor(...) or NumPy on it"
+
+
+def slopes_of(
+    check: Check, arguments: list[Any], of: list[int], value: Tensor, tolerance: float
+) -> list[Tensor]:
+    """Return gradients of the sum of a result, or fail; see `questions.gradients`.
+
+    That no gradient arrives says that a way is cut only where the values are right: where every
+    part before passed.
+    """
+    depends, result, slopes = check.ask(questions.gradients, arguments, of, -1)
+    compare(returned(result), value, tolerance)
+    hint = CUT * all(part.passed for part in check.parts)
+    require(depends, "it has no gradient", hint)
+    require(None not in slopes, "a gradient is missing", hint)
+    return slopes
+
+
+def two_values(
+    check: Check, *arguments: Any, names: str, by: FunctionType = called
+) -> tuple[Any, Any]:
+    """Call the learner's function, which is to return a tuple of two, called `names`."""
+    one, other = several(check.call(*arguments, by=by), names)
+    return one, other
 
 
 def compare_counts(got: Any, want: int, mistakes: Mapping[str, int], case: str) -> None:
     """Fail unless the int `got` is `want`; `mistakes` maps a hint to the count that it explains."""
     if isinstance(got, bool) or not isinstance(got, int):
-        raise Mismatch(f"it returned {type(got).__name__}, an int is wanted")
+        raise Mismatch(f"it returned {described(got)}, an int is wanted")
     if got != want:
         hint = next((text for text, count in mistakes.items() if got == count), "")
         raise Mismatch(f"{case}: {got:,}, wanted {want:,}", hint)

@@ -2,8 +2,9 @@
 
 A folder `lesson_01` holds the exercises of lesson 01 and of its problem set, one file each. A file
 `skew.py` defines `check_skew`, `POINTS` and `MISTAKES`. It may define `USES`, the files of the
-package that an answer may call. Names that begin with `_` are helpers. `hmr-edu course add` writes
-such a file.
+package that an answer may call, and `TRAINS`, the arguments that it is there to change; the card
+in the notebook says both (`course/card.py`). Names that begin with `_` are helpers. `hmr-edu course
+add` writes such a file.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Exercise:
     points: int
     mistakes: tuple[Mistake, ...]
     uses: tuple[str, ...]  # files of the package that an answer may call
+    trains: tuple[str, ...] = ()  # arguments that an answer is there to change
 
 
 def nothing_right(*arguments: Any, **options: Any) -> Any:
@@ -121,6 +123,7 @@ def _load(name: str) -> Exercise:
         points=module.POINTS,
         mistakes=tuple(module.MISTAKES),
         uses=getattr(module, "USES", ()),
+        trains=getattr(module, "TRAINS", ()),
     )
 
 

@@ -27,9 +27,8 @@ PACKAGE = Path(hmr_edu.__file__).parent
 OURS = (ASKED, learner.__file__)
 # It stands around functions of the package: what it calls is what counts.
 WRAPPER = "io/precision.py"
-THEIRS = inspect.unwrap(
-    learner.theirs(print)
-).__code__  # the frame behind which the learner's function is
+# The frame behind which the learner's function is.
+THEIRS = inspect.unwrap(learner.theirs(print)).__code__
 PEERS = ("roma", "smplx", "pytorch3d", "kornia", "theseus", "scipy/spatial/transform")
 # Functions in C, by name or by module, that no exercise needs.
 RANKS = {"linalg_matrix_exp": "torch.linalg.matrix_exp", "matrix_exp": "torch.matrix_exp"}

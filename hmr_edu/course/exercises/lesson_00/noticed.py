@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hmr_edu.course.check import Asked, Check, Mismatch, Report, require
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, described, require
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
@@ -22,12 +22,13 @@ def check_noticed(function: Asked) -> Report:
     for change, (*want, why) in CHANGES.items():
         with check.part(change):
             got = check.call(change)
-            if not isinstance(got, tuple) or len(got) != 2:
-                raise Mismatch(f"it returned {got!r}", "return two bools: MPJPE's, PA-MPJPE's")
+            if not isinstance(got, tuple) or list(map(type, got)) != [bool, bool]:
+                what = f"it returned {described(got)}, a tuple of two bools is wanted"
+                raise Mismatch(what, "return two bools: MPJPE's, PA-MPJPE's")
             wrong = [
                 name
                 for name, mine, true in zip(("MPJPE", "PA-MPJPE"), got, want, strict=True)
-                if bool(mine) != true
+                if mine != true
             ]
             require(not wrong, f"think again about {' and '.join(wrong)}", why)
     return check.report()
@@ -38,4 +39,6 @@ MISTAKES = [
     Mistake(lambda change: (True, False), "left hand", 2 / 5),
     Mistake(lambda change: (False, False), "unbends", 1 / 5),
     Mistake(lambda change: True, "two bools", 0.0),
+    Mistake(lambda change: (change == "mirrored", True), "only PA-MPJPE may", 1 / 5),
+    Mistake(lambda change: (change != "moved", change == "arm bent"), "left hand", 4 / 5),
 ]

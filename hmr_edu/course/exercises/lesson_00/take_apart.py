@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare, described, require, several
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.theta import split_theta
 
@@ -40,20 +40,20 @@ def check_take_apart(function: Asked) -> Report:
         compare(betas, want, 0.0)
     with check.part("one person is a batch of one"):
         shapes = [list(part.shape) for part in _parts(check, theta[:1])]
-        hint = "keep the first axis: theta[:, :3], not theta[0, :3]"
-        require(shapes == [[1, 3], [1, 24, 3], [1, 10]], f"shapes {shapes}", hint)
+        want = [[1, 3], [1, 24, 3], [1, 10]]
+        lost = shapes == [shape[1:] for shape in want]
+        hint = "keep the first axis: theta[:, :3], not theta[0, :3]" * lost
+        require(shapes == want, f"shapes {shapes}, wanted {want}", hint)
     return check.report()
 
 
 def _parts(check: Check, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    parts = check.call(theta)
-    if not isinstance(parts, tuple) or len(parts) != 3:
-        raise Mismatch(
-            f"it returned {type(parts).__name__}, three tensors are wanted",
-            "return camera, pose, betas",
-        )
+    parts = several(check.call(theta), ", ".join(PARTS))
     for name, part in zip(PARTS, parts, strict=True):
-        require(isinstance(part, Tensor), f"{name} is a {type(part).__name__}, not a tensor")
+        require(isinstance(part, Tensor), f"{name} is {described(part)}, a tensor is wanted")
+    shapes, want = [tuple(part.shape[1:]) for part in parts], [(3,), (24, 3), (10,)]
+    ordered = shapes == want or sorted(shapes) != sorted(want)
+    require(ordered, "the three are in another order", "return camera, pose, betas: in this order")
     return parts
 
 
@@ -75,4 +75,7 @@ MISTAKES = [
     Mistake(lambda t: (t[0, :3], t[0, 3:75].view(24, 3), t[0, 75:]), "first axis", 0.0),
     Mistake(lambda t: _apart(t)[:2], "camera, pose, betas", 0.0),
     Mistake(lambda t: [*_apart(t)], "camera, pose, betas", 0.0),
+    Mistake(lambda t: _apart(t)[::-1], "in this order", 0.0),
+    Mistake(lambda t: tuple(part.squeeze(0) for part in _apart(t)), "first axis", 3 / 4),
+    Mistake(lambda t: (*_apart(t)[:2], t[:, 74:84]), "", 3 / 4),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hmr_edu.course.check import Asked, Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
@@ -42,8 +42,16 @@ def check_to_pixels(function: Asked) -> Report:
         }
         compare(check.call(points, 8), want, 1e-5, mistakes)
     with check.part("it undoes x = 2 (p + 0.5) / size - 1"):
-        pixels = torch.rand(3, 19, 2, generator=torch.Generator().manual_seed(0)) * 100
-        compare(check.call(2 * (pixels + 0.5) / 224 - 1, 224), pixels, 1e-3)
+        # From 100 pixels outside of the picture on one side to 100 on the other.
+        pixels = 424 * torch.rand(3, 19, 2, generator=inputs(0)) - 100
+        outside = "points outside of the crop have pixels, too: no clamp"
+        mistakes = {
+            outside: pixels.clamp(-0.5, 223.5),
+            f"{outside} to 0 and size - 1": pixels.clamp(0, 223),
+            "pixels are no whole numbers: do not round": pixels.round(),
+        }
+        compare(check.call(2 * (pixels + 0.5) / 224 - 1, 224), pixels, 1e-3, mistakes)
+        compare(check.call(2 * (pixels[0, 0] + 0.5) / 224 - 1, 224), pixels[0, 0], 1e-3)
     return check.report()
 
 
@@ -54,4 +62,8 @@ MISTAKES = [
     Mistake(lambda p, size: (p + 1) * size - 0.5, "half the size", 0.0),
     Mistake(lambda p, size: ((p + 1) * size / 2 - 0.5).flip(-1), "swapped", 2 / 4),
     Mistake(lambda p, size: (p * torch.tensor([1, -1]) + 1) * size / 2 - 0.5, "no sign", 1 / 4),
+    Mistake(lambda p, size: (p.clamp(-1, 1) + 1) * size / 2 - 0.5, "no clamp", 3 / 4),
+    Mistake(lambda p, size: ((p + 1) * size / 2 - 0.5).clamp(0, size - 1), "no clamp", 2 / 4),
+    Mistake(lambda p, size: ((p + 1) * size / 2 - 0.5).round(), "", 0.0),
+    Mistake(lambda p, size: ((p + 1) * size / 2 - 0.5).squeeze(), "", 2 / 4),
 ]

@@ -42,7 +42,13 @@ def exponential(v: Tensor) -> Tensor:
     return torch.linalg.matrix_exp(hat(v))
 
 
-def jacobian_of(check: Check, at: Tensor) -> Tensor:
-    """Return the gradient of the learner's function; fail when the function returns None."""
-    check.call(at)
+def jacobian_of(check: Check, at: Tensor, shape: tuple[int, ...] = (3, 3)) -> Tensor:
+    """Return the gradient of the learner's function at one vector; `shape` is the result's."""
+    check.call(at, shape=shape)
     return check.ask(questions.jacobian, at)
+
+
+def slopes_of(check: Check, at: Tensor) -> Tensor:
+    """Return the gradient of every matrix by its own vector, [N, 3] to [N, 3, 3, 3], or fail."""
+    check.call(at, shape=(len(at), 3, 3))
+    return check.ask(questions.slopes, at)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.functional import jacobian
 from torch.nn.functional import normalize
 
-from hmr_edu.course.check import Asked, Check, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare
 from hmr_edu.course.exercises._common import DOUBLE, normal
 from hmr_edu.course.exercises.lesson_01._common import axes, exponential, jacobian_of
 from hmr_edu.course.exercises.registry import Mistake
@@ -38,14 +38,11 @@ def check_rotation_6d(function: Asked) -> Report:
     with check.part("any six numbers: a QR decomposition agrees"):
         compare(check.call(six), want, 1e-9, mistakes)
     with check.part("what comes out is a rotation"):
-        R = check.call(six)
-        eye = torch.eye(3, dtype=DOUBLE).expand(16, 3, 3)
+        R = check.call(six, shape=(16, 3, 3)).detach()
+        eye, one = torch.eye(3, dtype=DOUBLE).expand(16, 3, 3), torch.ones(16, dtype=DOUBLE)
         compare(R.mT @ R, eye, 1e-9)
-        require(
-            (torch.linalg.det(R) - 1).abs().max() < 1e-9,
-            "its determinant is not +1: a mirror image",
-            "the third column is b1 x b2",
-        )
+        mirrored = {"it is a mirror image: the third column is b1 x b2": -one}
+        compare(torch.linalg.det(R.double()), one, 1e-9, mirrored)
     with check.part("the first two columns of a rotation give it back"):
         R = exponential(axes(8, seed=21) * 2)
         compare(check.call(torch.cat((R[..., 0], R[..., 1]), -1)), R, 1e-9)
@@ -54,6 +51,9 @@ def check_rotation_6d(function: Asked) -> Report:
     with check.part("one vector, and batches of any shape"):
         compare(check.call(six[0]), want[0], 1e-9)
         compare(check.call(six.reshape(2, 8, 6)), want.reshape(2, 8, 3, 3), 1e-9)
+        # Three and one: axes that are easily taken for those of a vector, or lost.
+        compare(check.call(six[:3]), want[:3], 1e-9)
+        compare(check.call(six[:1]), want[:1], 1e-9)
     with check.part("gradients flow through it"):
         compare(jacobian_of(check, six[0]), jacobian(rotation_6d_to_matrix, six[0]), 1e-7)
     return check.report()
@@ -83,6 +83,14 @@ def _gram_schmidt(split=None, dim=-1, swap=False, subtract=True, last=True):
     return wrong
 
 
+def _first_axis_of_three(six):
+    R = _gram_schmidt()(six)
+    axis = [*R.shape[:-1]].index(3)
+    return torch.stack(
+        (R[..., 0], R[..., 1], torch.linalg.cross(R[..., 0], R[..., 1], dim=axis)), -1
+    )
+
+
 MISTAKES = [
     Mistake(_gram_schmidt(dim=-2), "not its rows", 1 / 6),
     Mistake(
@@ -93,4 +101,8 @@ MISTAKES = [
     Mistake(_gram_schmidt(swap=True), "not b2 x b1", 0.0),
     Mistake(_gram_schmidt(subtract=False), "take b1's share out", 1 / 6),
     Mistake(_gram_schmidt(last=False), "b2 must have length 1", 1 / 6),
+    Mistake(lambda six: _gram_schmidt()(six).squeeze(0), "", 5 / 6),
+    Mistake(_first_axis_of_three, "", 5 / 6, name="cross without dim"),
+    Mistake(lambda six: _gram_schmidt()(six.float()).to(six), "", None),
+    Mistake(lambda six: _gram_schmidt()(six.detach()), "", 5 / 6),
 ]

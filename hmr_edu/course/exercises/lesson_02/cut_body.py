@@ -6,7 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, inputs, require
+from hmr_edu.course.check import (
+    Asked,
+    Check,
+    Report,
+    compare,
+    described,
+    inputs,
+    require,
+    several,
+    shaped,
+)
 from hmr_edu.course.exercises._common import normal, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -36,6 +46,16 @@ def check_cut_body(function: Asked) -> Report:
         shares = total / total.abs().sum(1, keepdim=True)
         slips = {"leave the weights as they are: do not divide by their sum": shares}
         compare(_four(check, *few)[0], total, 1e-12, slips)
+        # A weight may be small, and keypoints may be as many as vertices are used.
+        tiny = K.clone()
+        tiny[0, 4] = 1e-7
+        got = _four(check, tiny, *few[1:])[0]
+        hint = "a small weight is not zero" * (got.shape[1] == 4)
+        require(got.shape[1] == 5, f"{got.shape[1]} vertices, wanted 5", hint)
+        compare(_four(check, *few)[1], few[1][[1, 2, 3, 5]], 0.0, _order(few[1]))
+        # One keypoint.
+        one = _four(check, K[:1], *few[1:])[0]
+        compare(one, K[:1, [1, 2, 5]], 0.0)
     many = _sparse_body()
     with check.part("the same keypoints of people at rest, whatever their shape"):
         betas = normal(113, 5, 10)
@@ -50,12 +70,18 @@ def check_cut_body(function: Asked) -> Report:
 
 
 def _four(check: Check, *arrays: Tensor) -> tuple[Tensor, ...]:
-    result = check.call(*arrays)
-    if not isinstance(result, tuple | list) or len(result) != 4:
-        raise Mismatch(f"it returned {type(result).__name__}", "return four tensors")
+    result = several(check.call(*arrays), ", ".join(ARRAYS), lists=True)
+    for name, part, whole in zip(ARRAYS, result, arrays, strict=True):
+        require(isinstance(part, Tensor), f"{name} is {described(part)}, a tensor is wanted")
+        flat = part.ndim != whole.ndim
+        require(not flat, f"{name}: shape {list(part.shape)}, wanted {whole.ndim} axes")
     left = {part.shape[number == 0] for number, part in enumerate(result)}
     require(len(left) == 1, f"vertices left: {sorted(left)}", "cut all four in the same way")
-    return tuple(result)
+    for name, part, whole in zip(ARRAYS, result, arrays, strict=True):
+        want = list(whole.shape)
+        want[name == "regressor"] = left.copy().pop()
+        shaped(part, want)
+    return result
 
 
 def _sparse_body() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -78,6 +104,11 @@ def _keypoints(arrays: tuple[Tensor, ...], beta: Tensor, motion: Tensor | None =
     return torch.from_numpy(total)
 
 
+def _order(template: Tensor) -> dict[str, Tensor]:
+    most_first = template[[5, 1, 2, 3]]
+    return {"keep the vertices in their old order": most_first}
+
+
 # Wrong answers that people give.
 
 
@@ -95,5 +126,8 @@ MISTAKES = [
     Mistake(_keep(lambda K: (K == K).all(0)), "these are all", 2 / 4),
     Mistake(_keep(lambda K: (K != 0).any(0), lambda K: K / K.abs().sum(1, True)), "divide", 1 / 4),
     Mistake(lambda K, T, S, W: (K[:, (K != 0).any(0)], T, S, W), "cut all four", 0.0),
-    Mistake(lambda K, T, S, W: K[:, (K != 0).any(0)], "four tensors", 0.0),
+    Mistake(_keep(lambda K: K.abs().sum(0) > 1e-3), "a small weight is not zero", 3 / 4),
+    Mistake(_keep(lambda K: K.abs().sum(0).argsort(descending=True)[:4]), "", 1 / 4),
+    Mistake(_keep(lambda K: (K != 0).squeeze().reshape(-1, K.shape[1])[:2].any(0)), "", 2 / 4),
+    Mistake(lambda K, T, S, W: K[:, (K != 0).any(0)], "return regressor, template", 0.0),
 ]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Asked, Check, Report, compare, inputs
+from hmr_edu.course.exercises._common import slopes_of
 from hmr_edu.course.exercises.lesson_02._common import FORK, TOLERANCE, any_rotations, chain, rows
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -50,14 +51,21 @@ def check_global_transforms(global_transforms: Asked) -> Report:
             {"read the tree from `parents`": chain(rotations, joints, FORK)}
             | _tree_mistakes(rotations, joints, CHAIN),
         )
+        # A skeleton of one joint.
+        root = rows(rotations[:1, :1], joints[:1, :1])
+        compare(check.call(rotations[:1, :1], joints[:1, :1], (-1,)), root, TOLERANCE)
     with check.part("bones keep their length"):
-        t = check.call(rotations, joints, FORK)[..., 3]
+        both = check.call(rotations, joints, FORK, shape=(2, 7, 3, 4)).detach()
+        t = both[..., 3]
         parents = list(FORK[1:])
         compare(
             (t[:, 1:] - t[:, parents]).norm(dim=-1),
             (joints[:, 1:] - joints[:, parents]).norm(dim=-1),
             TOLERANCE,
         )
+        # One person; and the way back to the pose.
+        compare(check.call(rotations[:1], joints[:1], FORK), both[:1], TOLERANCE)
+        slopes_of(check, [rotations, joints, FORK], [0, 1], both, TOLERANCE)
     return check.report()
 
 
@@ -101,6 +109,8 @@ def _as_chain(compose, own=False, absolute=False):
     return transforms
 
 
+_right = _as_chain(lambda p, k: p @ k)
+
 MISTAKES = [
     Mistake(_as_chain(lambda p, k: k @ p), "parent comes first", 3 / 5),
     Mistake(_as_chain(lambda p, k: p @ k, own=True), "PARENT's rotation", 2 / 5),
@@ -111,4 +121,7 @@ MISTAKES = [
         "read the tree from",
         4 / 5,
     ),
+    Mistake(lambda *a: _right(*a).squeeze(0), "keep every leading", 3 / 5),
+    Mistake(lambda R, J, p: _right(R.detach(), J, p), "a way back is cut", 4 / 5),
+    Mistake(lambda R, J, p: _right(R[:1].expand_as(R), J, p), "", 2 / 5, name="one pose for all"),
 ]

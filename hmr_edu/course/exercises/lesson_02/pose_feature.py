@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Asked, Check, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare, require, shaped
+from hmr_edu.course.exercises._common import slopes_of
 from hmr_edu.course.exercises.lesson_02._common import TOLERANCE, any_rotations
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -66,7 +67,10 @@ def check_pose_feature(pose_feature: Asked) -> Report:
     with check.part("turning the whole body changes nothing"):
         turned = rotations.clone()
         turned[:, 0] = turned[:, 0] @ any_rotations(3, 1, seed=5)[:, 0]
-        compare(call(turned), call(rotations), TOLERANCE)
+        here = shaped(call(rotations), (3, 207)).detach()
+        compare(call(turned), here, TOLERANCE)
+        compare(call(rotations[:1]), here[:1], TOLERANCE)
+        slopes_of(check, [rotations], [0], here, TOLERANCE)
     return check.report()
 
 
@@ -77,4 +81,7 @@ MISTAKES = [
     Mistake(lambda R: (R[:, 1:].mT - torch.eye(3)).flatten(1), "row after row", 2 / 3),
     Mistake(lambda R: (torch.eye(3) - R[:, 1:]).flatten(1), "sign", 2 / 3),
     Mistake(lambda R: R[:, 1:] - torch.eye(3), "flatten", 0.0),
+    Mistake(lambda R: (R[:, 1:] - torch.eye(3)).flatten(1).squeeze(0), "", 2 / 3),
+    Mistake(lambda R: (R[:, 1:].detach() - torch.eye(3)).flatten(1), "is cut", 2 / 3),
+    Mistake(lambda R: (R[:, 1:] - R[:, :1]).flatten(1), "", 1 / 3, name="relative to the root"),
 ]

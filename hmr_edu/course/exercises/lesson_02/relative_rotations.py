@@ -36,14 +36,18 @@ def check_relative_rotations(function: Asked) -> Report:
             [R[:, :1], (R[:, [max(p, 0) for p in TREE]].mT @ whole)[:, 1:]], 1
         ),
     }
+    last = "the root has no parent: parents[0] = -1 is the last joint"
+    root = {last: whole[:, -1].mT @ whole[:, 0]}
     with check.part("the root stays"):
-        compare(check.call(whole, TREE)[:, 0], R[:, 0], 1e-9)
+        compare(check.call(whole, TREE, shape=whole.shape)[:, 0], R[:, 0], 1e-9, root)
     with check.part("every joint relative to its parent"):
         compare(check.call(whole, TREE), R, 1e-9, slips)
     with check.part("a chain"):
         chain = (-1, 0, 1, 2, 3, 4, 5)
-        got = check.call(whole, chain)
+        got = check.call(whole, chain, shape=whole.shape)
         compare(got[:, 1:], whole[:, :-1].mT @ whole[:, 1:], 1e-9)
+        together = check.call(whole, TREE, shape=whole.shape)
+        compare(check.call(whole[:1], TREE), together[:1], 1e-9)
     return check.report()
 
 
@@ -58,9 +62,17 @@ def _with_root(G, rest):
     return torch.cat([G[:, :1], rest[:, 1:]], 1)
 
 
+def _right(G, p):
+    return _with_root(G, _above(G, p).mT @ G)
+
+
 MISTAKES = [
     Mistake(lambda G, p: _with_root(G, G @ _above(G, p).mT), "from the left", 1 / 3),
     Mistake(lambda G, p: _with_root(G, _above(G, p) @ G), "its transpose", 1 / 3),
     Mistake(lambda G, p: _with_root(G, G.mT @ _above(G, p)), "to its parent", 1 / 3),
     Mistake(lambda G, p: _above(G, p).mT @ G, "", 1 / 3),
+    Mistake(lambda G, p: G[:, list(p)].mT @ G, "is the last joint", 1 / 3),
+    Mistake(lambda G, p: _right(G, p).squeeze(0), "keep every leading", 2 / 3),
+    Mistake(lambda G, p: _right(G, TREE), "", 2 / 3, name="one tree for all"),
+    Mistake(lambda G, p: _right(G.float(), p).double(), "", 0.0),
 ]

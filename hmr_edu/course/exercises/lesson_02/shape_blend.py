@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from hmr_edu.course.check import Asked, Check, Report, compare, inputs
+from hmr_edu.course.exercises._common import slopes_of
 from hmr_edu.course.exercises.lesson_02._common import TOLERANCE
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -37,10 +38,18 @@ def check_shape_blend(shape_blend: Asked) -> Report:
         }
         compare(check.call(template, shapedirs, betas), truth, TOLERANCE, mistakes)
     with check.part("each person has a shape of their own"):
-        together = check.call(template, shapedirs, betas)
+        together = check.call(template, shapedirs, betas, shape=(4, 7, 3))
         alone = check.call(template, shapedirs, betas[2:3])
         compare(alone, together[2:3], TOLERANCE)
+        slopes_of(check, [template, shapedirs, betas], [1, 2], together, TOLERANCE)
     return check.report()
+
+
+# Wrong answers that people give.
+
+
+def _right(T, S, b):
+    return T + torch.einsum("vcn,bn->bvc", S, b)
 
 
 MISTAKES = [
@@ -48,4 +57,7 @@ MISTAKES = [
     Mistake(lambda T, S, b: T + (b @ S.reshape(10, -1)).view(len(b), -1, 3), "LAST axis", 2 / 4),
     Mistake(lambda T, S, b: T - torch.einsum("vcn,bn->bvc", S, b), "PLUS", 2 / 4),
     Mistake(lambda T, S, b: T + S @ b[0], "", 0.0),
+    Mistake(lambda T, S, b: _right(T, S, b).squeeze(0), "keep every leading", 1 / 4),
+    Mistake(lambda T, S, b: _right(T, S, b.detach()), "is cut", 3 / 4),
+    Mistake(lambda T, S, b: _right(T, S, b.mean(0).expand_as(b)), "", 2 / 4),
 ]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Asked, Check, Report, compare, inputs
-from hmr_edu.course.exercises._common import DOUBLE, tensor
+from hmr_edu.course.exercises._common import DOUBLE, slopes_of, tensor
 from hmr_edu.course.exercises.lesson_02._common import FORK, TOLERANCE, any_rotations, chain, rows
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -41,8 +41,11 @@ def check_skinning(skinning: Asked) -> Report:
     with check.part("moving the whole skeleton moves the whole skin"):
         R, t = any_rotations(1, 1, seed=10)[0, 0], torch.tensor([0.3, -1.0, 2.0])
         moved = torch.cat([R @ posed[..., :3], (posed[..., 3] @ R.T + t)[..., None]], -1)
-        before = check.call(vertices, joints, posed, weights)
+        before = check.call(vertices, joints, posed, weights, shape=(2, 9, 3)).detach()
         compare(check.call(vertices, joints, moved, weights), before @ R.T + t, TOLERANCE)
+        alone = [x[:1] for x in (vertices, joints, posed)]
+        compare(check.call(*alone, weights), before[:1], TOLERANCE)
+        slopes_of(check, [vertices, joints, posed, weights], [0, 2], before, TOLERANCE)
     return check.report()
 
 
@@ -99,6 +102,8 @@ def _from_rest(R, t, J):
     return t - (R @ J[..., None])[..., 0]
 
 
+_right = _skin_by(_from_rest)
+
 MISTAKES = [
     Mistake(_skin_by(lambda R, t, J: t), "take the rest pose out", 1 / 4),
     Mistake(_skin_by(lambda R, t, J: t - J), "rest joint is turned too", 1 / 4),
@@ -108,5 +113,8 @@ MISTAKES = [
         3 / 4,
     ),
     Mistake(_skin_by(_from_rest, lambda R: R.mT), "", 1 / 4),
+    Mistake(lambda *a: _right(*a).squeeze(0), "keep every leading", 3 / 4),
+    Mistake(lambda v, J, G, w: _right(v, J, G.detach(), w), "is cut", 3 / 4),
+    Mistake(lambda v, J, G, w: _right(v, J, G[:1].expand_as(G), w), "", 1 / 4),
     Mistake(_skin_by(lambda R, t, J: _from_rest(R.mT, t, J), lambda R: R.mT), "transposed", 1 / 4),
 ]

@@ -9,6 +9,7 @@ from hmr_edu.course.exercises.lesson_02._common import TOLERANCE, any_rotations
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 4
+WRONG_SIDE = "R is applied from the wrong side: R t is `t @ R.T` for rows"
 
 
 def check_turn_the_world(turn_the_world: Asked) -> Report:
@@ -23,7 +24,10 @@ def check_turn_the_world(turn_the_world: Asked) -> Report:
     with check.part("no turn, no change"):
         compare(check.call(torch.eye(3), translation, pelvis), translation, TOLERANCE)
     with check.part("a pelvis at the origin: just R t"):
-        mistakes = {"R is applied from the wrong side: R t is `t @ R.T` for rows": translation @ R}
+        mistakes = {
+            WRONG_SIDE: translation @ R,
+            f"{WRONG_SIDE}, R @ t for columns": R @ translation,
+        }
         compare(check.call(R, translation, pelvis * 0), translation @ R.T, TOLERANCE, mistakes)
     with check.part("a half turn about x through a pelvis 0.2 m below the origin"):
         low = torch.tensor([[0.0, -0.2, 0.0]])
@@ -39,16 +43,16 @@ def check_turn_the_world(turn_the_world: Asked) -> Report:
             "signs: the pelvis is added before the turn and taken off after it": (
                 (translation - pelvis) @ R.T + pelvis
             ),
-            "R is applied from the wrong side: R t is `t @ R.T` for rows": (
-                (translation + pelvis) @ R - pelvis
-            ),
+            WRONG_SIDE: (translation + pelvis) @ R - pelvis,
+            f"{WRONG_SIDE}, R @ t for columns": R @ (translation + pelvis) - pelvis,
         }
         compare(check.call(R, translation, pelvis), wanted, TOLERANCE, mistakes)
         # The same, said with bodies: turned as a whole, or by new parameters.
         here = torch.einsum("bij,bvj->bvi", root, skin - pelvis[:, None])
         turned = (here + (pelvis + translation)[:, None]) @ R.T
-        new = check.call(R, translation, pelvis)
+        new = check.call(R, translation, pelvis, shape=(3, 3)).detach()
         compare(here @ R.T + (pelvis + new)[:, None], turned, TOLERANCE)
+        compare(check.call(R, translation[:1], pelvis[:1]), wanted[:1], TOLERANCE)
     return check.report()
 
 
@@ -57,4 +61,7 @@ MISTAKES = [
     Mistake(lambda R, t, p: (t + p) @ R.T, "take the pelvis off", 1 / 4),
     Mistake(lambda R, t, p: (t - p) @ R.T + p, "signs", 2 / 4),
     Mistake(lambda R, t, p: (t + p) @ R - p, "wrong side", 2 / 4),
+    Mistake(lambda R, t, p: ((t + p) @ R.T - p).squeeze(0), "keep every leading", 2 / 4),
+    Mistake(lambda R, t, p: (t + p[:1]) @ R.T - p[:1], "", 3 / 4, name="one pelvis for all"),
+    Mistake(lambda R, t, p: R @ (t + p) - p, "wrong side", 1 / 4, name="R @ rows"),
 ]

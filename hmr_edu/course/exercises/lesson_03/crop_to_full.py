@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Asked, Check, Report, compare, shaped
-from hmr_edu.course.exercises._common import DOUBLE, tensor
+from hmr_edu.course.exercises._common import DOUBLE, slopes_of, tensor
 from hmr_edu.course.exercises.lesson_03._common import TIGHT
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -58,7 +58,9 @@ def check_crop_to_full(function: Asked) -> Report:
             compare(got, _full(camera, box, size, focal), TIGHT, hints)
 
     with check.part("twice the focal length is twice the distance"):
-        near = shaped(check.call(camera, box, size, focal), (3, 3))
+        near = check.call(camera, box, size, focal, shape=(3, 3)).detach()
+        compare(check.call(camera[:1], box[:1], size, focal), near[:1], TIGHT)
+        slopes_of(check, [camera, box, size, focal], [0], near, TIGHT)
         far = shaped(check.call(camera, box, size, 2 * focal), (3, 3))
         compare(far, near * tensor([1.0, 1.0, 2.0]), 1e-8)
     return check.report()
@@ -229,4 +231,7 @@ MISTAKES = [
         1 / 4,
         name="224 for the box",
     ),
+    Mistake(lambda *a: _answer(_right)(*a).squeeze(0), "keep every leading", 2 / 4),
+    Mistake(lambda c, *a: _answer(_right)(c.detach(), *a), "is cut", 3 / 4),
+    Mistake(lambda c, b, p, f: _answer(_right)(c.float(), b.float(), p, f), "", None),
 ]

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Asked, Check, Report, compare, require
-from hmr_edu.course.exercises._common import DOUBLE, normal, tensor
+from hmr_edu.course.check import Asked, Check, Report, compare, described, require
+from hmr_edu.course.exercises._common import DOUBLE, normal, slopes_of, tensor
 from hmr_edu.course.exercises.lesson_03._common import TIGHT
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -72,14 +72,18 @@ def check_fit_energy(function: Asked) -> Report:
         got = check.call(x, target, seen, log_prior, betas, sigma)
         want = (d * seen).sum(-1) / (2 * sigma**2) - log_prior + betas.square().sum(-1) / 2
         compare(got, want, 1e-6)
+        few = [a[:1] for a in (x, target, seen, log_prior, betas)]
+        compare(check.call(*few, sigma), got[:1], 1e-6)
+        whole = [x, target, seen, log_prior, betas, sigma]
+        slopes_of(check, whole, [0, 3, 4], got.detach(), 1e-6)
     return check.report()
 
 
 def _one_each(got: Any) -> None:
     require(
         isinstance(got, Tensor) and got.ndim == 1,
-        "one energy a person is wanted, shape [B]",
-        "sum over keypoints and coordinates, not over the batch: .sum((1, 2))",
+        f"it returned {described(got)}; one energy a person is wanted, shape [B]",
+        "sum over keypoints and coordinates, not over the batch" * (getattr(got, "shape", 0) == ()),
     )
 
 
@@ -135,5 +139,15 @@ MISTAKES = [
         "",
         0.0,
         name="one for all",
+    ),
+    Mistake(lambda *a: _good_energy(*a).squeeze(0), "", 3 / 5, name="one person squeezed"),
+    Mistake(
+        lambda p, *a: _good_energy(p.detach(), *a), "is cut", 4 / 5, name="detached projections"
+    ),
+    Mistake(
+        lambda p, x, v, lp, b, s: _good_energy(p, x, v, lp.mean(), b, s),
+        "",
+        3 / 5,
+        name="one prior for all",
     ),
 ]

@@ -36,7 +36,18 @@ def check_in_picture(function: Asked) -> Report:
         compare(check.call(corners, box[:1]), want, 1e-9, wrong)
     with check.part("every person has a box of his own"):
         want = torch.stack([points[i] * box[i, 2] / 2 + box[i, :2] for i in range(2)])
-        compare(check.call(points, box), want, 1e-9, {"x and y are exchanged": want.flip(-1)})
+        everybody = points * box[0, 2] / 2 + box[0, :2]
+        slips = {
+            "x and y are exchanged": want.flip(-1),
+            "you used the first person's box for everybody": everybody,
+        }
+        compare(check.call(points, box), want, 1e-9, slips)
+        # As many persons as points; and one person alone.
+        hint = "box has shape [B, 3]; give it an axis for the points: box[:, None]"
+        square = points[:, :2]
+        wrong = box[:, :2] + square * box[:, 2:] / 2
+        compare(check.call(square, box), want[:, :2], 1e-9, {hint: wrong})
+        compare(check.call(points[:1], box[:1]), want[:1], 1e-9)
     return check.report()
 
 
@@ -45,4 +56,7 @@ MISTAKES = [
     Mistake(lambda x, b: b[:, None, :2] + (x + 1) * b[:, None, 2:] / 2, "its corner", 0.0),
     Mistake(lambda x, b: b[:, None, :2] + x * b[:, None, 2:] / 2 - 0.5, "half pixel", 0.0),
     Mistake(lambda x, b: b[0, :2] + x * b[0, 2:] / 2, "", 1 / 3),
+    Mistake(lambda x, b: (b[:, None, :2] + x * b[:, None, 2:] / 2).round(), "", 0.0),
+    Mistake(lambda x, b: b[:, None, :2] + x.clamp(-1, 1) * b[:, None, 2:] / 2, "", 2 / 3),
+    Mistake(lambda x, b: (b[:, None, :2] + x * b[:, None, 2:] / 2).squeeze(0), "leading", 1 / 3),
 ]

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare
-from hmr_edu.course.exercises._common import DOUBLE, tensor
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, shaped
+from hmr_edu.course.exercises._common import DOUBLE, slopes_of, tensor
 from hmr_edu.course.exercises.lesson_03._common import TIGHT, people, two_left
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.course.learner import Raised
@@ -78,8 +78,10 @@ def check_perspective(function: Asked) -> Report:
         compare(got, want[:, :3], TIGHT, {hint: wrong})
 
     with check.part("everything twice as large and twice as far looks the same"):
-        near = _with_axes(lambda: check.call(points, t, f))
+        near = shaped(two_left(_with_axes(lambda: check.call(points, t, f))), (3, 5, 2)).detach()
         compare(check.call(2 * points, 2 * t, f), near, TIGHT)
+        compare(check.call(points[:1], t[:1], f[:1]), near[:1], TIGHT)
+        slopes_of(check, [points, t, f], [0, 1], near, TIGHT)
 
     with check.part("at the body's own depth it is weak perspective with s = f / t_z"):
         flat = points * tensor([1.0, 1.0, 0.0])
@@ -113,6 +115,8 @@ def _answer(order):
     """Make a perspective from a formula of (points, t [B, 1, 3], f [B, 1, 1])."""
     return lambda points, t, f: order(points, t[:, None], f[:, None, None])
 
+
+_right = _answer(lambda X, t, f: f * (X + t)[..., :2] / (X + t)[..., 2:])
 
 MISTAKES = [
     Mistake(
@@ -196,7 +200,10 @@ MISTAKES = [
     Mistake(
         _answer(lambda X, t, f: f * (X + t) / (X + t)[..., 2:]),
         "two are wanted",
-        1 / 5,
+        0.0,
         name="depth kept",
     ),
+    Mistake(lambda X, t, f: _right(X, t, f).squeeze(0), "keep every leading", 3 / 5),
+    Mistake(lambda X, t, f: _right(X, t.detach(), f), "is cut", 4 / 5),
+    Mistake(lambda X, t, f: _right(X.float(), t.float(), f.float()).double(), "", 2 / 5),
 ]

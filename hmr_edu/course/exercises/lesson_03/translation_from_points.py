@@ -24,20 +24,25 @@ def check_translation_from_points(function: Asked) -> Report:
     half = (torch.arange(12) % 2).to(DOUBLE)
     slips = {
         "the depth has the wrong sign": true * tensor([1.0, 1, -1]),
+        "the order is (t_x, t_y, t_z): the depth comes last": true[[2, 0, 1]],
         "this is where the body is minus where it should be": -true,
     }
     with check.part("exact keypoints: the translation they were made with"):
         compare(check.call(points, exact, seen, 4.0), true, 1e-7, slips)
     with check.part("another focal length"):
-        compare(check.call(points, exact * 2.5, seen, 10.0), true, 1e-7, slips)
+        four = {"use the argument `focal`": _solve(points, exact * 2.5, seen, 4.0)}
+        compare(check.call(points, exact * 2.5, seen, 10.0), true, 1e-7, slips | four)
+    noisy = exact + 0.05 * normal(111, 12, 2)
     with check.part("keypoints that nobody saw do not count"):
         junk = torch.where(half[:, None] > 0, exact, 50.0)
         everything = _solve(points, junk, seen, 4.0)
         slips |= {"leave out what is not visible: multiply both sides by it": everything}
         compare(check.call(points, junk, half, 4.0), true, 1e-7, slips)
+        some = _solve(points, noisy, half, 4.0)
+        compare(check.call(points, noisy, half, 4.0), some, 1e-6)
     with check.part("noisy keypoints: NumPy's least squares"):
-        noisy = exact + 0.05 * normal(111, 12, 2)
-        compare(check.call(points, noisy, seen, 4.0), _solve(points, noisy, seen, 4.0), 1e-6)
+        want = _solve(points, noisy, seen, 4.0)
+        compare(check.call(points, noisy, seen, 4.0), want, 1e-6)
     return check.report()
 
 
@@ -63,9 +68,22 @@ def _translation(points, x, seen, focal, sign=1.0, weigh=True):
     return sign * t
 
 
+def _single(value):
+    return value.float() if isinstance(value, torch.Tensor) else value
+
+
+def _first_six(points, x, seen, focal):
+    few = torch.zeros_like(seen)
+    few[:6] = seen[:6]
+    return _translation(points, x, few, focal)
+
+
 MISTAKES = [
     Mistake(lambda *a: _translation(*a, weigh=False), "not visible", 3 / 4),
     Mistake(lambda *a: _translation(*a, sign=-1.0), "minus where", 0.0),
     Mistake(lambda *a: _translation(*a) * tensor([1.0, 1.0, -1.0]), "wrong sign", 0.0),
-    Mistake(lambda p, x, v, f: _translation(p, x, v, 4.0), "", 3 / 4),
+    Mistake(lambda p, x, v, f: _translation(p, x, v, 4.0), "use the argument `focal`", 3 / 4),
+    Mistake(lambda p, x, v, f: _translation(p, x, v.repeat(1), f)[[2, 0, 1]], "comes last", 0.0),
+    Mistake(lambda *a: _translation(*[_single(x) for x in a]).double(), "", None),
+    Mistake(lambda p, x, v, f: _first_six(p, x, v, f), "", None, name="only six keypoints"),
 ]

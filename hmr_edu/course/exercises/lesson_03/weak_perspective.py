@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Asked, Check, Report, compare
-from hmr_edu.course.exercises._common import tensor
+from hmr_edu.course.exercises._common import slopes_of, tensor
 from hmr_edu.course.exercises.lesson_03._common import TIGHT, people, two_left
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -54,7 +54,10 @@ def check_weak_perspective(function: Asked) -> Report:
 
     with check.part("depth changes nothing"):
         deeper = points + tensor([0.0, 0.0, 7.0])
-        compare(check.call(deeper, camera), check.call(points, camera), TIGHT)
+        here = check.call(points, camera, shape=(4, 4, 2)).detach()
+        compare(check.call(deeper, camera), here, TIGHT)
+        compare(check.call(points[:1], camera[:1]), here[:1], TIGHT)
+        slopes_of(check, [points, camera], [0, 1], here, TIGHT)
     return check.report()
 
 
@@ -69,6 +72,8 @@ def _weak(order):
     """Make a weak perspective from a formula of (points xy, s [B, 1, 1], t [B, 1, 2])."""
     return lambda points, c: order(points[..., :2], c[:, None, :1], c[:, None, 1:])
 
+
+_right = _weak(lambda X, s, t: s * (X + t))
 
 MISTAKES = [
     Mistake(_weak(lambda X, s, t: s * X + t), "brackets", 1 / 4, name="t after the scale"),
@@ -94,4 +99,7 @@ MISTAKES = [
         2 / 4,
         name="the first camera for all",
     ),
+    Mistake(lambda X, c: _right(X, c).squeeze(0), "keep every leading", 2 / 4),
+    Mistake(lambda X, c: _right(X, c.detach()), "is cut", 3 / 4),
+    Mistake(lambda X, c: _right(X.float(), c.float()).double(), "", 2 / 4),
 ]

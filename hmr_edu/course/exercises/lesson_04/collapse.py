@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
-from hmr_edu.course.exercises._common import DOUBLE, draw
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require, shaped
+from hmr_edu.course.exercises._common import DOUBLE, draw, two_values
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 6
@@ -28,10 +28,13 @@ def check_collapse(function: Asked) -> Report:
             "the bias c is missing": mean + B @ mean,
             "before the first step the state is the mean: it goes through B too": mean + c,
             "B is transposed": mean + mean @ B + c,
+            "before the first step the state is the mean, not 0": c,
         }
         compare(q, mean + B @ mean + c, 1e-9, mistakes)
 
     with check.part("more steps: P as the loop has it"):
+        P, q = _affine(check, A, B, c, mean, 0)
+        compare(P, 0 * A, 0.0, {"no step at all: the state is the mean, whatever the features": A})
         for steps in (2, 3, 7):
             P, _ = _affine(check, A, B, c, mean, steps)
             offset = _loop(A, B, c, mean, torch.zeros(6, dtype=DOUBLE), steps)
@@ -58,11 +61,11 @@ def check_collapse(function: Asked) -> Report:
 
 
 def _affine(check: Check, *arguments: Any) -> tuple[Tensor, Tensor]:
-    result = check.call(*arguments)
-    require(
-        isinstance(result, tuple) and len(result) == 2, "it must return two tensors: `return P, q`"
-    )
-    return result
+    P, q = two_values(check, *arguments, names="P, q")
+    A, _, c, *_ = arguments
+    exchanged = getattr(P, "shape", None) == c.shape and getattr(q, "shape", None) == A.shape
+    require(not exchanged, "the two are exchanged", "return P, q: in this order")
+    return shaped(P, A.shape), shaped(q, c.shape)
 
 
 def _loop(A: Tensor, B: Tensor, c: Tensor, mean: Tensor, features: Tensor, steps: int) -> Tensor:
@@ -93,6 +96,13 @@ def _good_q(q, B, c):
     return q + B @ q + c
 
 
+def _from_the_first_step(A, B, c, mean, steps):
+    P, q = A, mean + B @ mean + c
+    for _ in range(steps - 1):
+        P, q = _good_P(P, A, B), _good_q(q, B, c)
+    return P, q
+
+
 MISTAKES = [
     Mistake(_collapsed(_good_P, lambda q, B, c: q + B @ q + c / 2), "", 1 / 3),
     Mistake(lambda *given: _collapsed(_good_P, _good_q)(*given[:4], 3), "as many steps", 0.0),
@@ -101,4 +111,7 @@ MISTAKES = [
     Mistake(_collapsed(_good_P, lambda q, B, c: B @ q + c), "as the mean itself", 1 / 3),
     Mistake(_collapsed(_good_P, lambda q, B, c: q + B @ q), "bias c", 1 / 3),
     Mistake(_collapsed(_good_P, lambda q, B, c: q + q @ B + c), "transposed", 1 / 3),
+    Mistake(lambda *given: _collapsed(_good_P, _good_q)(*given)[::-1], "in this order", 0.0),
+    Mistake(_from_the_first_step, "no step at all", 2 / 3),
+    Mistake(_collapsed(_good_P, _good_q, torch.zeros_like), "the mean", 1 / 3),
 ]

@@ -71,6 +71,12 @@ def check_correction_cosines(function: Asked) -> Report:
             for i in (1, 2, 3)
         ]
         _cosines(check, walk, want, {late: torch.stack(next_ones)})
+        # One person; and corrections as small as those of a loop that has settled.
+        alone = [_angle((walk[1][0] - walk[0][0]).tolist(), (walk[2][0] - walk[1][0]).tolist())]
+        _cosines(check, [x[:1] for x in walk[:3]], alone, {})
+        small = [1e-6 * x for x in walk]
+        epsilon = "an epsilon beside lengths that are small wins: divide by the lengths themselves"
+        compare(check.call(small), tensor(want), 1e-3, {epsilon: _with_epsilon(small)})
     return check.report()
 
 
@@ -83,6 +89,14 @@ def _cosines(
 def _angle(a: list[float], b: list[float]) -> float:
     dot = math.fsum(x * y for x, y in zip(a, b, strict=True))
     return dot / math.hypot(*a) / math.hypot(*b)
+
+
+def _with_epsilon(states: list[Tensor], epsilon: float = 1e-10) -> Tensor:
+    """Return the cosines with an epsilon beside the product of both lengths."""
+    first, *later = [b - a for a, b in pairwise(states)]
+    lengths = [first.norm(dim=1) * move.norm(dim=1) + epsilon for move in later]
+    cosines = [(first * m).sum(1) / n for m, n in zip(later, lengths, strict=True)]
+    return torch.stack([cosine.mean() for cosine in cosines])
 
 
 # Wrong answers that people give.
@@ -130,8 +144,25 @@ MISTAKES = [
         lambda s: (
             -torch.stack([cosine_similarity(_moves(s)[0], m, dim=1).mean() for m in _moves(s)[1:]])
         ),
-        "",
+        "every value has the other sign",
         0.0,
         name="the other sign",
+    ),
+    Mistake(_with_epsilon, "an epsilon", 3 / 4),
+    Mistake(
+        lambda s: torch.stack(
+            [cosine_similarity(_moves(s)[0], m, dim=1).sum() for m in _moves(s)[1:]]
+        ),
+        "every value is 6 times what is wanted",
+        0.0,
+        name="sum for mean",
+    ),
+    Mistake(
+        lambda s: torch.stack(
+            [cosine_similarity(_moves(s)[0].squeeze(), m.squeeze(), dim=-1) for m in _moves(s)[1:]]
+        ),
+        "",
+        0.0,
+        name="no mean",
     ),
 ]

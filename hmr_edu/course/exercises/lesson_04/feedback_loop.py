@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Report, compare, described, inputs, require, shaped
 from hmr_edu.course.exercises._common import draw
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.course.learner import question
@@ -42,8 +42,10 @@ def check_feedback_loop(function: Asked) -> Report:
         require(
             all(state.requires_grad for state in got),
             "a state in the list has no gradient",
-            "no .detach(): the losses of all steps teach",
+            "no .detach(), no no_grad: the losses of all steps teach",
         )
+        alone = _states(check, [numbers], features[:1], mean)
+        compare(alone[0], (start + correction)[:1], 1e-9)
 
     with check.part("every step sees where the one before it arrived"):
         numbers = _numbers(g, 5, 3)
@@ -63,6 +65,12 @@ def check_feedback_loop(function: Asked) -> Report:
                 "a step gives a correction: add it to the state": replaced[i],
             }
             compare(got[i], want[i], 1e-9, mistakes)
+
+        want_slope = _slope_of_mean(_in_a_loop, [numbers] * 2, features, mean)
+        slope = check.ask(_slope_of_mean, [numbers] * 2, features, mean)
+        through = "the gradient flows through the states, too: no .detach() from step to step"
+        if slope is not None and want_slope is not None:  # else the first part has said so
+            compare(slope, want_slope, 1e-9, {through: slope})
 
     with check.part("perceptrons of their own are used in their order"):
         several = [_numbers(g, 5, 3) for _ in range(4)]
@@ -93,13 +101,13 @@ def _states(
     check: Check, perceptrons: list[tuple[Tensor, Tensor]], features: Tensor, mean: Tensor
 ) -> list[Tensor]:
     states, count = check.call(perceptrons, features, mean, by=_with_perceptrons), len(perceptrons)
-    require(isinstance(states, list), f"it returned {type(states).__name__}, a list is wanted")
+    require(isinstance(states, list), f"it returned {described(states)}, a list is wanted")
     require(
         len(states) == count,
         f"{len(states)} states in the list, wanted {count}",
-        "one state for each step, in order; the mean itself is not among them",
+        "one state for each step; the mean itself is not among them" * (len(states) == count + 1),
     )
-    return states
+    return [shaped(state, (len(features), len(mean))) for state in states]
 
 
 def _run(perceptrons: list[nn.Module], features: Tensor, state: Tensor) -> list[Tensor]:
@@ -136,6 +144,25 @@ def _with_perceptrons(function: Callable[..., Any], arguments: list[Any]) -> Any
     return called(function, [[_perceptron(*two) for two in numbers], *others])
 
 
+@question
+def _slope_of_mean(
+    function: Callable[..., Any], numbers: list[Any], features: Tensor, mean: Tensor
+) -> Tensor | None:
+    """Return the gradient of the last state with respect to the mean, None where it has none."""
+    leaf = mean.clone().requires_grad_()
+    states = function([_perceptron(*two) for two in numbers], features, leaf.clone())
+    if not states[-1].requires_grad:
+        return None
+    return torch.autograd.grad(states[-1].sum(), leaf)[0]
+
+
+def _in_a_loop(perceptrons: list[nn.Module], features: Tensor, mean: Tensor) -> list[Tensor]:
+    state = mean.expand(len(features), -1)
+    for perceptron in perceptrons:
+        state = state + perceptron(torch.cat((features, state), 1))
+    return [state]
+
+
 # Wrong answers that people give.
 
 
@@ -163,6 +190,10 @@ def _in_place(perceptrons, features, mean):
 
 _good_loop = _loop(lambda f, phi, state, mean: state + f(torch.cat((phi, state), 1)))
 
+_detached_between = _loop(
+    lambda f, phi, state, mean: state + f(torch.cat((phi, state.detach()), 1))
+)
+
 MISTAKES = [
     Mistake(
         _loop(lambda f, phi, state, mean: f(torch.cat((phi, state), 1))), "gives a correction", 0.0
@@ -189,4 +220,8 @@ MISTAKES = [
     ),
     Mistake(_in_place, "state += ...", 1 / 4),
     Mistake(lambda *given: [state.detach() for state in _good_loop(*given)], "no .detach()", 3 / 4),
+    Mistake(_detached_between, "through the states", 3 / 4),
+    Mistake(lambda f, phi, mean: [mean.expand(len(phi), -1), *_good_loop(f, phi, mean)], "", 0.0),
+    Mistake(lambda *given: [state.squeeze(0) for state in _good_loop(*given)], "leading", 3 / 4),
+    Mistake(lambda *given: _good_loop(*given)[::-1], "", 1 / 4),
 ]

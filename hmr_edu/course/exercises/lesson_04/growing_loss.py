@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from hmr_edu.course import questions
-from hmr_edu.course.check import Asked, Check, Report, compare, require
-from hmr_edu.course.exercises._common import tensor
+from hmr_edu.course.check import Asked, Check, Report, compare
+from hmr_edu.course.exercises._common import slopes_of, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
@@ -38,14 +37,14 @@ def check_growing_loss(function: Asked) -> Report:
             want = tensor(top / sum(weights))
             compare(check.call(losses, power), want, 1e-12, slips)
     with check.part("gradients flow to every step"):
-        depends, _, slopes = check.ask(questions.gradients, [losses, 1.0], [0], -1)
-        require(
-            depends,
-            "the loss has no gradient",
-            "keep the graph: no float(...), no .item()",
-        )
-        require(None not in slopes, "a step has no gradient")
+        want = check.call(losses, 1.0, shape=()).detach()
+        slopes = slopes_of(check, [losses, 1.0], [0], want, 1e-12)
         compare(torch.stack(slopes), tensor([1.0, 2, 3]) / 6, 1e-12)
+        # Any number of steps, and any power.
+        five = [tensor(x) for x in (5.0, 4.0, 3.0, 2.0, 11.0)]
+        compare(check.call(five[:1], 1.0), five[0], 1e-12)
+        top, below = sum(t**0.5 * float(x) for t, x in enumerate(five, 1)), [1.0, 2, 3, 4, 5]
+        compare(check.call(five, 0.5), tensor(top / sum(t**0.5 for t in below)), 1e-12)
     return check.report()
 
 
@@ -61,9 +60,14 @@ def _weighted(make, divide=True):
     return growing
 
 
+_right = _weighted(lambda t, p: (t + 1) ** p)
+
 MISTAKES = [
     Mistake(_weighted(lambda t, p: (t + 1) ** p, divide=False), "sum of the weights", 0.0),
     Mistake(_weighted(lambda t, p: t**p), "weighs nothing", 1 / 4),
     Mistake(_weighted(lambda t, p: (len(t) - t) ** p), "not less", 1 / 4),
     Mistake(lambda losses, p: losses[-1], "", 0.0),
+    Mistake(lambda x, p: _right([loss.detach() for loss in x], p), "is cut", 3 / 4),
+    Mistake(lambda x, p: _right(x[:3], p), "", 3 / 4, name="three steps always"),
+    Mistake(_weighted(lambda t, p: (t + 1) ** int(p)), "", 3 / 4, name="whole powers only"),
 ]

@@ -54,4 +54,8 @@ MISTAKES = [
     Mistake(lambda f, s, h, n: (f + s + 1) * h + (h + 1) * (h + s), "perceptron of its own", 1 / 3),
     Mistake(lambda f, s, h, n: n * ((f + s + 1) * h + (h + 1) * s), "middle", 0.0),
     Mistake(lambda f, s, h, n: 3_321_941.0, "", 0.0),
+    Mistake(lambda f, s, h, n: n * ((f + 85 + 1) * h + (h + 1) * (h + 85)), "", 2 / 3),
+    Mistake(
+        lambda f, s, h, n: n * ((f + s + 1) * h + (h + 1) * (h + f)), "not of the features", 0.0
+    ),
 ]

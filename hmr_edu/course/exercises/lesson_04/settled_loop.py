@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Asked, Check, Report, compare
+from hmr_edu.course.check import Asked, Check, Report, compare, require, shaped
 from hmr_edu.course.exercises._common import normal, tensor, two_values
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.course.learner import question
@@ -33,36 +33,52 @@ def check_settled_loop(function: Asked) -> Report:
             "the last correction is made too, and counted": want - 1,
             "the length of a correction, not of what is left": torch.tensor([5, 2, 1]),
         }
-        compare(torch.as_tensor(steps), want, 0.0, slips)
+        compare(_counted(steps, 3), want, 0.0, slips)
         # Powers of 2 halve without rounding: corrections of exactly 4, 2, 1.
         _, steps = _settled(check, zero, far, 1.0, 10)
         strict = {"as long as the tolerance is not longer: stop there": torch.tensor([4, 1, 1])}
-        compare(torch.as_tensor(steps), torch.tensor([3, 1, 1]), 0.0, strict)
+        compare(_counted(steps, 3), torch.tensor([3, 1, 1]), 0.0, strict)
         # Corrections (3, 4), (1.5, 2), ...: 5 and 2.5 long.
         slant = tensor([[6.0, 8.0]])
         _, steps = _settled(check, zero, slant, 4.5, 10)
         other = {"the length is Euclid's: correction.norm(dim=1)": torch.tensor([1])}
-        compare(torch.as_tensor(steps), torch.tensor([2]), 0.0, other)
+        compare(_counted(steps, 1), torch.tensor([2]), 0.0, other)
     with check.part("who has stopped stays"):
         state, _ = _settled(check, target, target + far, 0.6, 10)
         every = {
             "who has settled must not be moved any more": target + far / 2.0**10,
             "who has settled must not be moved while others go on": target + far / 2.0**4,
         }
-        compare(state, target + left, 1e-9, every)
+        compare(shaped(state, (3, 2)), target + left, 1e-9, every)
+        # One person, and one who needs no step that is long.
+        alone, _ = _settled(check, target[:1], target[:1] + far[:1], 0.6, 10)
+        compare(alone, (target + left)[:1], 1e-9)
     with check.part("never more than `most` steps"):
         state, steps = _settled(check, target, target + far, 1e-9, 3)
         slips = {
             "not one more than `most`": torch.tensor([4, 4]),
             "`most` steps, not one fewer": torch.tensor([2, 2]),
         }
-        compare(torch.as_tensor(steps)[:2], torch.tensor([3, 3]), 0.0, slips)
-        compare(state[:2], target[:2] + far[:2] / 8, 1e-9)
+        compare(_counted(steps, 3)[:2], torch.tensor([3, 3]), 0.0, slips)
+        compare(shaped(state, (3, 2))[:2], target[:2] + far[:2] / 8, 1e-9)
+        _, steps = _settled(check, target, target + far, 1e-9, 7)
+        compare(_counted(steps, 3)[:2], torch.tensor([7, 7]), 0.0)
     return check.report()
 
 
+def _counted(steps: Any, people: int) -> Tensor:
+    """Return the numbers of steps as a tensor; a list of whole numbers may pass."""
+    if isinstance(steps, list) and all(type(step) is int for step in steps):
+        steps = torch.tensor(steps)
+    return shaped(steps, (people,))
+
+
 def _settled(check: Check, target: Tensor, *others: Any) -> tuple[Any, Any]:
-    return two_values(check, target, *others, by=_halfway)
+    state, steps = two_values(check, target, *others, names="state, steps", by=_halfway)
+    shapes = [getattr(value, "shape", None) for value in (state, steps)]
+    exchanged = shapes == [target.shape[:1], target.shape] and target.ndim == 2
+    require(not exchanged, "the two are exchanged", "return state, steps: in this order")
+    return state, steps
 
 
 @question
@@ -102,4 +118,7 @@ MISTAKES = [
     Mistake(_loop(stop=torch.lt), "not longer: stop there", 2 / 3),
     Mistake(_loop(length=lambda c: c.abs().amax(1)), "Euclid", 2 / 3),
     Mistake(lambda f, s, t, most: _loop()(f, s, t, most + 1), "one more than", 2 / 3),
+    Mistake(lambda *a: _loop()(*a)[::-1], "in this order", 0.0),
+    Mistake(lambda *a: (_loop()(*a)[0].squeeze(0), _loop()(*a)[1]), "keep every leading", 2 / 3),
+    Mistake(lambda f, s, t, most: _loop()(f, s, t, min(most, 4)), "", 2 / 3, name="never over 4"),
 ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course import questions
-from hmr_edu.course.check import Asked, Check, Report, compare, require
+from hmr_edu.course.check import Asked, Check, Report, compare, require, returned, shaped
 from hmr_edu.course.exercises._common import tensor
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -41,20 +41,25 @@ def check_steps_loss(function: Asked) -> Report:
         _scalar(check, five, "all", tensor(5.0), {hint: tensor(25 / 3)})
         _scalar(check, five[:1], "last", five[0], {})
         three = [tensor(x) for x in (3.0, 1.0, 2.0)]
-        depends, _, slopes = check.ask(questions.gradients, [three, "all"], [0], -1)
+        depends, got, slopes = check.ask(questions.gradients, [three, "all"], [0], -1)
+        compare(returned(got), tensor(2.0), 1e-9)
         require(
             depends and None not in slopes,
-            'under "all" the result has no gradient',
-            "torch.stack(losses): torch.tensor(losses) copies numbers and leaves the graph",
+            'under "all" the result is right, but has no gradient',
+            "torch.stack(losses): torch.tensor(losses), .item() and float(...) copy numbers and "
+            "leave the graph",
         )
         compare(torch.stack(slopes), tensor([1 / 3] * 3), 1e-12)
     with check.part('"last" sends no gradient to the other steps, not even NaN'):
         hint = "leave the other steps out; 0 times infinity is NaN"
         two = [tensor(x) for x in (math.inf, 2.0)]
         depends, got, slopes = check.ask(questions.gradients, [two, "last"], [0], -1)
-        require(isinstance(got, Tensor), "it must return a tensor, so that gradients can flow")
-        require(got.isfinite(), "an infinite first loss reached the result", hint)
-        require(depends, "the result has no gradient", "no .item(), no float(...)")
+        got = shaped(returned(got), ()).detach()
+        require(
+            got.isfinite(), "an infinite first loss reached the result", hint * bool(got.isnan())
+        )
+        compare(got, tensor(2.0), 1e-9)
+        require(depends, "the result is right, but has no gradient", "no .item(), no float(...)")
         grad = [tensor(0.0) if slope is None else slope for slope in slopes]
         compare(torch.stack(grad), tensor([0.0, 1.0]), 1e-12)
     return check.report()
@@ -63,9 +68,11 @@ def check_steps_loss(function: Asked) -> Report:
 def _scalar(
     check: Check, losses: list[Tensor], steps: str, want: Tensor, mistakes: dict[str, Tensor]
 ) -> None:
-    got = check.call(losses, steps)
-    require(isinstance(got, Tensor), f"it returned {type(got).__name__}, a tensor is wanted")
-    compare(got, want, 1e-9, mistakes)
+    compare(check.call(losses, steps), want, 1e-9, mistakes)
+
+
+def _mean(losses):
+    return torch.stack(losses).mean()
 
 
 MISTAKES = [
@@ -77,7 +84,7 @@ MISTAKES = [
             if steps == "all"
             else losses[-1]
         ),
-        "copies numbers",
+        "copy numbers",
         3 / 4,
     ),
     Mistake(
@@ -99,4 +106,9 @@ MISTAKES = [
         "0 times infinity",
         3 / 4,
     ),
+    Mistake(
+        lambda losses, steps: losses[-1].detach() if steps == "last" else _mean(losses), "", 3 / 4
+    ),
+    Mistake(lambda losses, steps: losses[-1 if steps == "last" else 1] * 1.0, "", 3 / 4),
+    Mistake(lambda losses, steps: losses[2] if steps == "last" else _mean(losses), "", 2 / 4),
 ]

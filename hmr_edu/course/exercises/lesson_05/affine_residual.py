@@ -55,6 +55,12 @@ def check_affine_residual(function: Asked) -> Report:
                 "the largest residual in size: take abs() before max()": _residual(x, y, True, 1),
             },
         )
+        want = _residual(x[:60], y[:60], True)
+        compare(check.call(x[:60], y[:60]), want, 1e-9)
+        # Far from 0 a ridge, however small, bends the constant.
+        far = x + 300
+        ridge = "nothing is added to the squares: that is a ridge, and no least squares"
+        compare(check.call(far, y), _residual(far, y, True), 1e-7, {ridge: _ridge(far, y)})
     with check.part("adding an affine function changes nothing"):
         more = y + 5 * x[:, 2] - 7
         compare(check.call(x, more), _residual(x, y, True), 1e-9, {BROADCAST: _broadcast(x, more)})
@@ -65,6 +71,13 @@ def _residual(x: Tensor, y: Tensor, constant: bool, sign: int = 0) -> Tensor:
     columns = np.column_stack([x.numpy(), np.ones(len(x))]) if constant else x.numpy()
     left = y.numpy() - columns @ np.linalg.lstsq(columns, y.numpy(), rcond=None)[0]
     return torch.tensor((sign * left if sign else np.abs(left)).max())
+
+
+def _ridge(x: Tensor, y: Tensor, small: float = 1e-9) -> Tensor:
+    """Return what the normal equations give with a little on their diagonal."""
+    columns = torch.cat([x, x.new_ones(len(x), 1)], 1)
+    square = columns.T @ columns + small * torch.eye(columns.shape[1]).to(x)
+    return (y - columns @ torch.linalg.solve(square, columns.T @ y)).abs().max()
 
 
 def _broadcast(x: Tensor, y: Tensor) -> Tensor:
@@ -103,5 +116,10 @@ MISTAKES = [
         "",
         1 / 4,
         name="length of the residual",
+    ),
+    Mistake(_ridge, "a ridge", None),
+    Mistake(lambda x, y: _lstsq_residual(_with_ones(x), y).abs().max()[None], "single number", 0.0),
+    Mistake(
+        lambda x, y: -_lstsq_residual(_with_ones(x), y).min(), "", None, name="the lowest only"
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require, returned
 from hmr_edu.course.exercises._common import draw, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.course.learner import question
@@ -35,6 +35,12 @@ def check_gradient_penalty(function: Asked) -> Report:
         }
         slips = {hint: tensor(value) for hint, value in wrong.items()}
         compare(got, tensor(16.0), 1e-9, slips)
+        # A critic of slope 1/2 pays, too.
+        one_sided = {"slopes below 1 pay, too: no relu, no clamp": tensor(0.0)}
+        got = check.call(real, fake, mix, 0.1, by=_linear)
+        compare(got, tensor(0.25), 1e-9, one_sided)
+        got = check.call(real[:1], fake[:1], mix[:1], 0.1, by=_linear)
+        compare(got, tensor(0.25), 1e-9)
     with check.part("a curved critic: the gradient where real and fake are mixed"):
 
         def at(points: Tensor) -> Tensor:
@@ -49,13 +55,11 @@ def check_gradient_penalty(function: Asked) -> Report:
         }
         compare(check.call(real, fake, mix, by=_curved), at(between), 1e-9, slips)
     with check.part("the critic can learn from it"):
-        depends, learnt = check.ask(_learnt, [real, fake, mix, 2.0])
-        require(
-            depends,
-            "the penalty has no gradient",
-            "torch.autograd.grad(..., create_graph=True)",
-        )
-        require(learnt is not None, "it does not reach the critic", "create_graph=True")
+        penalty, learnt = check.ask(_learnt, [real, fake, mix, 2.0])
+        compare(returned(penalty), tensor(81.0), 1e-9)
+        hint = "the value is right: torch.autograd.grad(..., create_graph=True)"
+        require(penalty.requires_grad, "the penalty has no gradient", hint)
+        require(learnt is not None, "its gradient does not reach the critic", hint)
         compare(learnt, tensor(2 * (10.0 - 1) * 5), 1e-9)
     return check.report()
 
@@ -75,14 +79,14 @@ def _curved(function: Callable[..., Any], arguments: list[Any]) -> Any:
 
 
 @question
-def _learnt(function: Callable[..., Any], arguments: list[Any]) -> tuple[bool, Tensor | None]:
-    """Return whether the penalty has a gradient, and the critic's scale's."""
+def _learnt(function: Callable[..., Any], arguments: list[Any]) -> tuple[Any, Tensor | None]:
+    """Return the penalty, and the gradient of the critic's scale."""
     *others, scale = arguments
     scale = torch.tensor(scale, dtype=torch.float64, requires_grad=True)
     penalty, _ = _linear(function, [*others, scale])
     if not isinstance(penalty, Tensor) or not penalty.requires_grad:
-        return False, None
-    return True, torch.autograd.grad(penalty, scale, allow_unused=True)[0]
+        return penalty, None
+    return penalty, torch.autograd.grad(penalty.sum(), scale, allow_unused=True)[0]
 
 
 # Wrong answers that people give.
@@ -106,4 +110,9 @@ MISTAKES = [
     Mistake(_penalty(lambda r, f, m: m * f + (1 - m) * r), "the other way round", 2 / 3),
     Mistake(_penalty(lambda r, f, m: r), "not at the real", 2 / 3),
     Mistake(_penalty(graph=False), "create_graph", 2 / 3),
+    Mistake(_penalty(end=lambda n: (n - 1).relu().square().mean()), "slopes below 1", None),
+    Mistake(_penalty(lambda r, f, m: (r + f) / 2), "", 2 / 3, name="in the middle"),
+    Mistake(_penalty(lambda r, f, m: f), "not at the fakes", 2 / 3),
+    Mistake(_penalty(lambda r, f, m: m[:1] * r + (1 - m[:1]) * f), "", 2 / 3, name="one mix"),
+    Mistake(_penalty(lambda r, f, m: r.requires_grad_() * m + (1 - m) * f), "", None),
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from hmr_edu.course import questions
-from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, inputs, require
+from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, inputs, require, several
 from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
@@ -28,6 +30,8 @@ def check_lsgan(function: Asked) -> Report:
         _encoder(_pair(check, real, fake), real, fake)
     with check.part("any scores, critics; batches of two sizes"):
         _critics(_pair(check, real, fake), real, fake)
+        # One sample of each, and one critic.
+        _critics(_pair(check, real[:1, :1], fake[:1, :1]), real[:1, :1], fake[:1, :1])
     with check.part("critics that are always right pay nothing, the encoder pays 1 for each"):
         encoder, critics = _pair(check, torch.ones_like(half), torch.zeros_like(half))
         compare(critics, tensor(0.0), 1e-12)
@@ -44,20 +48,19 @@ def check_lsgan(function: Asked) -> Report:
     return check.report()
 
 
-def _pair(check: Check, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _pair(check: Check, real: Tensor, fake: Tensor) -> tuple[Any, Any]:
     return _in_order(check.call(real, fake), real, fake)
 
 
-def _in_order(result: object, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise Mismatch("it returned something else than two losses", "return encoder, critics")
+def _in_order(result: object, real: Tensor, fake: Tensor) -> tuple[Any, Any]:
+    pair = several(result, "encoder, critics")
     encoder, critics = _losses(real, fake)
     if not torch.allclose(encoder, critics) and all(
         isinstance(got, Tensor) and got.shape == () and torch.allclose(got.detach(), want)
-        for got, want in zip(result, (critics, encoder), strict=True)
+        for got, want in zip(pair, (critics, encoder), strict=True)
     ):
         raise Mismatch("the two losses are exchanged", "return encoder, critics: in this order")
-    return result
+    return pair[0], pair[1]
 
 
 def _losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,14 +74,14 @@ def _losses(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
 def _slopes(check: Check, real: Tensor, fake: Tensor, of: list[int], part: int) -> list[Tensor]:
     """Return the gradients of one of the losses."""
     depends, result, slopes = check.ask(questions.gradients, [real, fake], of, part)
-    _in_order(result, real, fake)
-    hint = "keep the graph: no .item(), no .detach(); it is the fakes that are detached, earlier"
+    compare(_in_order(result, real, fake)[part], _losses(real, fake)[part], 1e-9)
+    hint = "the value is right; keep the graph: no .item(), no .detach() in here"
     require(depends, "the loss has no gradient", hint)
     require(None not in slopes, "no gradient reaches the scores", hint)
     return slopes
 
 
-def _encoder(pair: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:
+def _encoder(pair: tuple[Any, Any], real: Tensor, fake: Tensor) -> None:
     M, C = fake.shape
     want = _losses(real, fake)[0]
     compare(
@@ -95,7 +98,7 @@ def _encoder(pair: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:
     )
 
 
-def _critics(pair: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:
+def _critics(pair: tuple[Any, Any], real: Tensor, fake: Tensor) -> None:
     N, M, C = len(real), len(fake), real.shape[1]
     want = _losses(real, fake)[1]
     on_real = (real - 1).square().sum()
@@ -152,5 +155,18 @@ MISTAKES = [
         lambda r, f: ((f - 1).square().sum(1).mean(), torch.cat([r - 1, f]).square().sum(1).mean()),
         "own size",
         4 / 7,
+    ),
+    Mistake(lambda r, f: tuple(loss.detach() for loss in _lsgan_of(r, f)), "keep the graph", 5 / 7),
+    Mistake(
+        lambda r, f: ((1 - f).relu().square().sum(1).mean(), _lsgan_of(r, f)[1]),
+        "",
+        6 / 7,
+        name="one-sided",
+    ),
+    Mistake(
+        lambda r, f: (_lsgan_of(r, f)[0], _lsgan_of(r.squeeze()[None], f.squeeze()[None])[1]),
+        "",
+        None,
+        name="squeezed",
     ),
 ]

@@ -84,4 +84,6 @@ MISTAKES = [
     Mistake(lambda f, h: _count(f, h) - 171, "171", 0.0),
     Mistake(lambda f, h: _count(f, h) + (736 - 23 * f) * h, "736", 1 / 2),
     Mistake(lambda f, h: _count(32, h), "not with 32", 1 / 2),
+    Mistake(lambda f, h: _count(f, 1024), "not with 1024", 1 / 2),
+    Mistake(lambda f, h: 1_807_619, "", 1 / 2),
 ]

@@ -36,6 +36,10 @@ def check_repair_step(function: Asked) -> Report:
         after = check.call(some, weights, rate, by=_with_critic)
         far = (shaped(after, some.shape) - some).abs().max()
         require(far < 9 * rate * slope.abs().max(), "that is no small step from these joints")
+        require(far > 0, "the joints came back as they were")
+        by = (after - some).detach()
+        alike = len(by) > 1 and torch.allclose(by[0], by[1], atol=1e-6)
+        require(not alike, "it moved both bodies by the same, whatever the critic says of them")
         return after
 
     with check.part("downhill, by the gradient that finite differences give"):
@@ -57,12 +61,14 @@ def check_repair_step(function: Asked) -> Report:
     with check.part("bodies do not feel each other"):
         compare(moved(joints)[:1], moved(joints[:1]), 1e-5)
     with check.part("a rate of 0 moves nothing, a small one lowers the cost"):
-        compare(check.call(joints, weights, 0.0, by=_with_critic), joints, 0.0)
+        still = check.call(joints, weights, 0.0, by=_with_critic)
+        compare(still, joints, 0.0)
         after = check.call(joints, weights, 0.01, by=_with_critic)
         require(
             bool((_cost(critic, after, weights) < _cost(critic, joints, weights)).all()),
             "the cost did not fall",
         )
+        moved(joints)
     with check.part("the answer is plain numbers"):
         require(
             not moved(joints).requires_grad,
@@ -71,11 +77,15 @@ def check_repair_step(function: Asked) -> Report:
         )
     with check.part("the critic itself learns nothing from it"):
         moved(joints)
+        left, frozen, taught = check.ask(_after_a_repair, [joints, weights, rate])
         require(
-            not check.ask(_teaches_the_critic, [joints, weights, rate]),
+            not left,
             "gradients were left in the critic's parameters",
             "torch.autograd.grad(cost, joints) asks for this one gradient; backward() for all",
         )
+        hint = "it cannot learn any more: switch requires_grad on again, or leave it alone"
+        require(not frozen, "the critic is left frozen", hint)
+        require(not taught, "the critic's parameters were changed")
     return check.report()
 
 
@@ -97,15 +107,19 @@ def _smooth_critic() -> nn.Module:
 @question
 def _with_critic(function: Callable[..., Any], arguments: list[Any]) -> Any:
     """Call the function with the critic first."""
-    return called(function, [_smooth_critic(), *arguments])
+    result, changed = called(function, [_smooth_critic(), *arguments])
+    return result, changed if changed > 0 else -1  # the critic's own fate has a part of its own
 
 
 @question
-def _teaches_the_critic(function: Callable[..., Any], arguments: list[Any]) -> bool:
-    """Say whether the function leaves gradients in the critic's parameters."""
-    critic = _smooth_critic()
+def _after_a_repair(function: Callable[..., Any], arguments: list[Any]) -> tuple[bool, ...]:
+    """Say whether the critic is left with gradients, frozen, or changed."""
+    critic, kept = _smooth_critic(), _smooth_critic()
     function(critic, *arguments)
-    return any(parameter.grad is not None for parameter in critic.parameters())
+    inside = list(critic.parameters())
+    left = any(parameter.grad is not None for parameter in inside)
+    frozen = not all(parameter.requires_grad for parameter in inside)
+    return left, frozen, not all(map(torch.equal, inside, kept.parameters()))
 
 
 def _cost(critic: nn.Module, joints: Tensor, weights: Tensor, target: float = 1.0) -> Tensor:
@@ -146,6 +160,11 @@ def _backward_step(critic, joints, weights, rate):
     return (joints - rate * joints.grad).detach()
 
 
+def _freezing_step(critic, joints, weights, rate):
+    critic.requires_grad_(False)
+    return _backward_step(critic, joints, weights, rate)
+
+
 def _attached_step(critic, joints, weights, rate):
     joints = joints.detach().requires_grad_()
     cost = ((_scores_of(critic, joints) - 1).square() * weights).sum()
@@ -175,4 +194,13 @@ MISTAKES = [
     ),
     Mistake(_attached_step, "detach", 4 / 5),
     Mistake(_backward_step, "autograd.grad", 4 / 5),
+    Mistake(_freezing_step, "left frozen", 4 / 5),
+    Mistake(lambda c, j, w, rate: j, "came back as they were", 0.0),
+    Mistake(lambda c, j, w, rate: _backward_step(c, j[:1], w, rate).expand_as(j), "", 0.0),
+    Mistake(
+        lambda c, j, w, rate: j - rate * torch.ones_like(j),
+        "whatever the critic",
+        0.0,
+        name="no gradient",
+    ),
 ]

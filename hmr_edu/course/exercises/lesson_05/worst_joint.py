@@ -37,6 +37,8 @@ def check_worst_joint(function: Asked) -> Report:
     with check.part("scores above 1: still the lowest one"):
         scores = torch.linspace(1.1, 1.9, 25).repeat(2, 1)
         compare(check.call(scores, MUTED), torch.tensor([1, 1]), 0.0, _slips(scores))
+        # Far above 1, where a large number is not large enough.
+        compare(check.call(1e6 * scores, MUTED), torch.tensor([1, 1]), 0.0, _slips(1e6 * scores))
     with check.part("a muted joint never is"):
         scores = torch.linspace(0.2, 0.9, 25).repeat(6, 1)
         scores[torch.arange(6), torch.tensor(MUTED) - 1] = -5.0
@@ -69,6 +71,7 @@ def check_worst_joint(function: Asked) -> Report:
     with check.part("another choice of muted joints"):
         scores = torch.linspace(0.2, 0.9, 25)[None]
         compare(check.call(scores, (1, 2, 3)), torch.tensor([4]), 0.0)
+        compare(check.call(scores, tuple(range(2, 24))), torch.tensor([1]), 0.0)
         compare(check.call(scores, ()), torch.tensor([1]), 0.0)
     return check.report()
 
@@ -133,4 +136,8 @@ MISTAKES = [
     Mistake(lambda s, m: s[:, :23].argmin(1) + 1, "listened", 4 / 6),
     Mistake(lambda s, m: _muted_argmin(s, m, first=25), "first 23", 5 / 6),
     Mistake(_muted_without_shift, "j - 1", 3 / 6),
+    Mistake(lambda s, m: _filled_argmin(s, m, 100.0), "", 5 / 6),
+    Mistake(lambda s, m: _muted_argmin(s, m).squeeze(0), "", 4 / 6),
+    Mistake(lambda s, m: _muted_argmin(s, MUTED), "", 5 / 6),
+    Mistake(lambda s, m: _muted_argmin(s[:1], m).expand(len(s)), "", 5 / 6),
 ]

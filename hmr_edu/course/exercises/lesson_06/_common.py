@@ -6,11 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from hmr_edu.course.check import Mismatch
+from hmr_edu.course.check import Mismatch, described, shaped
 
 
-def as_list(result: Any, length: int) -> list[Tensor]:
-    """Return what the learner's function returned, a list or tuple of this length, or fail."""
-    if not isinstance(result, list | tuple) or len(result) != length:
-        raise Mismatch(f"it returned {type(result).__name__}", "return a list, a tensor for each")
-    return list(result)
+def as_list(result: Any, like: list[Tensor]) -> list[Tensor]:
+    """Return what the learner's function returned, a tensor like each of these, or fail."""
+    if not isinstance(result, list | tuple) or len(result) != len(like):
+        what = f"it returned {described(result)}, a list of {len(like)} is wanted"
+        raise Mismatch(what, "return a list, a tensor for each")
+    return [shaped(mine, one.shape) for mine, one in zip(result, like, strict=True)]

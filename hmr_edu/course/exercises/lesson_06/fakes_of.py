@@ -7,7 +7,8 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from hmr_edu.course.check import Asked, Check, Mismatch, Report, compare, inputs, require
+from hmr_edu.course import questions
+from hmr_edu.course.check import Asked, Check, Report, compare, described, inputs, require, several
 from hmr_edu.course.exercises._common import draw
 from hmr_edu.course.exercises.registry import Mistake
 from hmr_edu.rotations import axis_angle_to_matrix
@@ -53,19 +54,28 @@ def check_fakes_of(function: Asked) -> Report:
         compare(_two(check, thetas)[1], betas, 1e-12)
     with check.part("gradients flow back to theta"):
         got, shapes = _two(check, [theta.clone().requires_grad_() for theta in thetas])
-        require(
-            got.requires_grad and shapes.requires_grad,
-            "the fakes are cut off from the network",
-            "no .detach() here: the network's own step needs the way back",
-        )
+        hint = "no .detach() here: the network's own step needs the way back"
+        known = all(part.passed for part in check.parts)
+        cut = got.requires_grad and shapes.requires_grad
+        require(cut, "the fakes are cut off from the network", hint * known)
+        for part in (0, 1) if known else ():
+            _, _, slopes = check.ask(questions.gradients, [thetas], [0], part)
+            missing = "a step's theta gets no gradient"
+            require(len(slopes) == 3 and None not in slopes, missing, hint * known)
+        if known:
+            compare(_two(check, [thetas[0][:1]])[1], thetas[0][:1, 75:], 1e-12)
     return check.report()
 
 
 def _two(check: Check, thetas: list[Tensor]) -> tuple[Tensor, Tensor]:
-    result = check.call(thetas)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise Mismatch("it returned something else than a pair", "return rotations, betas")
-    return result
+    pair = several(check.call(thetas), "rotations, betas")
+    for part in pair:
+        require(
+            isinstance(part, Tensor), f"{described(part)} is among them, two tensors are wanted"
+        )
+    exchanged = pair[0].shape[-1:] == (10,) and pair[1].shape[-2:] == (3, 3)
+    require(not exchanged, "the two are exchanged", "return rotations, betas: in this order")
+    return pair[0], pair[1]
 
 
 def _fakes(thetas: list[Tensor], first: int) -> tuple[Tensor, Tensor]:
@@ -100,4 +110,10 @@ MISTAKES = [
     Mistake(lambda thetas: _from_theta(thetas[::-1]), "first step first", 2 / 4),
     Mistake(_stacked, "torch.cat", 1 / 4),
     Mistake(_detached, "no .detach()", 3 / 4),
+    Mistake(lambda x: _from_theta([*(t.detach() for t in x[:-1]), x[-1]]), "no .detach()", 3 / 4),
+    Mistake(lambda thetas: _from_theta(thetas)[::-1], "in this order", 0.0),
+    Mistake(
+        lambda thetas: (_from_theta(thetas)[0].mT, _from_theta(thetas)[1]), "transposed", 3 / 4
+    ),
+    Mistake(lambda thetas: tuple(x.float() for x in _from_theta(thetas)), "float32", 2 / 4),
 ]

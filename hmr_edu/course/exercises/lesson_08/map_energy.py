@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hmr_edu.course.check import Asked, Check, Report, compare, inputs
-from hmr_edu.course.exercises._common import DOUBLE, draw, tensor
+from hmr_edu.course.exercises._common import DOUBLE, draw, slopes_of, tensor
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 6
@@ -66,6 +66,10 @@ def check_map_energy(function: Asked) -> Report:
         got = check.call(probability, columns, rows, points, sigma, doubt)
         compare(got, want, 1e-8, mistakes)
 
+        # One keypoint; another sigma, another doubt.
+        others = probability[:, :1], columns, rows, points[:, :1], 0.3, 1e-2
+        compare(check.call(*others), _mixture(*others), 1e-8)
+
     with check.part("x belongs to the columns, y to the rows"):
         square = probability[..., :5]
         want = _mixture(square, rows, rows, points, sigma, doubt)
@@ -78,6 +82,12 @@ def check_map_energy(function: Asked) -> Report:
         want = tensor([-4 * np.log(doubt)]).expand(3)
         got = check.call(probability, columns, rows, far, sigma, doubt)
         compare(got, want, 1e-8)
+        # One person; and the way back to the points.
+        given = [probability, columns, rows, points, sigma, doubt]
+        here = check.call(*given, shape=(3,)).detach()
+        alone = check.call(probability[:1], columns, rows, points[:1], sigma, doubt)
+        compare(alone, here[:1], 1e-8)
+        slopes_of(check, given, [3], here, 1e-8)
     return check.report()
 
 
@@ -135,4 +145,7 @@ MISTAKES = [
     Mistake(_mean_distance, "then take the logarithm", 0.0),
     Mistake(_doubt_outside, "inside of the logarithm", 0.0),
     Mistake(lambda *a: -_energy(*a), "MINUS", 0.0),
+    Mistake(lambda *a: _energy(*a).squeeze(0), "", None, name="one person squeezed"),
+    Mistake(lambda p, c, r, x, *a: _energy(p, c, r, x.detach(), *a), "is cut", 3 / 4),
+    Mistake(lambda p, c, r, x, s, d: _energy(p, c, r, x, s, 1e-3), "", 3 / 4, name="a fixed doubt"),
 ]

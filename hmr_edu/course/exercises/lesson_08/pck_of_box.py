@@ -66,6 +66,14 @@ def check_pck_of_box(function: Asked) -> Report:
         want = _mean(_near(found, marked, boxes, 0.1), seen)
         fixed = {"use the argument `share`": _mean(_near(found, marked, boxes, 0.2), seen)}
         compare(check.call(found, marked, seen, boxes, 0.1), want, 1e-9, fixed)
+        one = [a[:1] for a in (found, marked, seen, boxes)]
+        compare(check.call(*one, 0.1), _mean(_near(*one[:2], one[3], 0.1), one[2]), 1e-9)
+        # A tall box, a wide one; and exactly at the limit, which is near enough.
+        wide = tensor([[0.0, 0, 100, 50], [0, 0, 50, 100]])
+        zero, at = torch.zeros(2, 1, 2, dtype=DOUBLE), tensor([[[0.0, 25]], [[25, 0]]])
+        both = torch.ones(2, 1, dtype=DOUBLE)
+        edge = {"at most: exactly at the limit is near enough, <=": tensor(0.0)}
+        compare(check.call(at, zero, both, wide, 0.25), tensor(1.0), 1e-9, edge)
     return check.report()
 
 
@@ -118,4 +126,8 @@ MISTAKES = [
     Mistake(_blind_pck, "did not use `visible`", 3 / 4),
     Mistake(_divided_by_all, "ANNOTATED keypoints", 3 / 4),
     Mistake(lambda f, m, v, b, share=0.2: _pck(f, m, v, b), "use the argument `share`", 3 / 4),
+    Mistake(lambda *a: _pck(*a, near=lambda f, m, x: (f - m).norm(dim=-1) < x), "<=", 3 / 4),
+    Mistake(lambda *a: _pck(*a, side=lambda b, d: b[:, 1]), "", None, name="the height"),
+    Mistake(lambda *a: _pck(*a)[None], "single number", 0.0),
+    Mistake(lambda f, m, v, b, s=0.2: _pck(f, m, v, b[:1].expand_as(b), s), "", None),
 ]

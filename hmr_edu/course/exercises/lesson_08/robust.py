@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from hmr_edu.course import questions
-from hmr_edu.course.check import Asked, Check, Report, compare, inputs, require
-from hmr_edu.course.exercises._common import tensor, uniform
+from hmr_edu.course.check import Asked, Check, Report, compare, inputs
+from hmr_edu.course.exercises._common import slopes_of, tensor, uniform
 from hmr_edu.course.exercises.registry import Mistake
 
 POINTS = 2
@@ -43,11 +42,22 @@ def check_robust(function: Asked) -> Report:
         value = check.call(x, sigma, outlier)
         want = x * outlier**2 / (outlier**2 + x) / (2 * sigma**2)
         compare(value, want, 1e-6)
-        depends, _, slopes = check.ask(questions.gradients, [x, sigma, outlier], [0], -1)
-        require(depends, "the result has no gradient", "keep the graph: no .item(), no .detach()")
-        (slope,) = slopes
+        (slope,) = slopes_of(check, [x, sigma, outlier], [0], want, 1e-6)
+        # Another sigma, another outlier; one number, and one in a row.
+        for s, o in ((0.2, 0.4), (0.05, 1.5)):
+            other = x * o**2 / (o**2 + x) / (2 * s**2)
+            compare(check.call(x, s, o), other, 1e-6)
+        compare(check.call(x[0, 0], sigma, outlier), want[0, 0], 1e-6)
+        compare(check.call(x[:1, :1], sigma, outlier), want[:1, :1], 1e-6)
         compare(slope, (outlier**2 / (outlier**2 + x)).square() / (2 * sigma**2), 1e-6)
     return check.report()
+
+
+# Wrong answers that people give.
+
+
+def _right(squared, sigma, outlier):
+    return squared / (1 + squared / outlier**2) / (2 * sigma**2)
 
 
 MISTAKES = [
@@ -56,4 +66,8 @@ MISTAKES = [
     Mistake(lambda q, s, o: q / (2 * s**2), "level off", 0.0),
     Mistake(lambda q, s, o: q / (1 + q / o) / (2 * s**2), "outlier SQUARED", 0.0),
     Mistake(lambda q, s, o: q**2 / (1 + q**2 / o**2) / (2 * s**2), "squared already", 1 / 4),
+    Mistake(lambda q, s, o: _right(q.detach(), s, o), "is cut", 3 / 4),
+    Mistake(lambda q, s, o: _right(q, s, o).squeeze(), "", 1 / 4),
+    Mistake(lambda q, s, o: _right(q, s, 0.4), "", 3 / 4, name="a fixed outlier"),
+    Mistake(lambda q, s, o: q.clamp(max=o**2) / (2 * s**2), "", 1 / 4, name="cut off"),
 ]

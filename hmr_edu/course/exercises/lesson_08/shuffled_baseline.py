@@ -30,6 +30,9 @@ def check_shuffled_baseline(function: Asked) -> Report:
         }
         compare(_number(check.call(found, by=_of_the_first)), tensor(4.0), 1e-9, mistakes)
 
+        five = tensor([3.0, 1.0, 4.0, 1.0, 5.0])
+        compare(_number(check.call(five, by=_of_the_first)), tensor(11 / 4), 1e-9)
+
     g = inputs(1)
     found, marked = (draw(g, 7, 5, 2) for _ in range(2))
 
@@ -70,7 +73,8 @@ def check_shuffled_baseline(function: Asked) -> Report:
 
 def _number(value: Any) -> Any:
     """Let a plain number pass for a tensor of one."""
-    return tensor(float(value)) if isinstance(value, int | float) else value
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return tensor(float(value)) if plain else value
 
 
 @question
@@ -104,6 +108,22 @@ MISTAKES = [
     Mistake(
         lambda score, x: sum(score(x.roll(k, 1)) for k in range(1, len(x))) / (len(x) - 1),
         "shift people",
+        0.0,
+    ),
+    Mistake(
+        lambda score, x: sum(score(x.roll(k, 0)) for k in range(1, 3)) / 2,
+        "",
+        0.0,
+        name="two shifts always",
+    ),
+    Mistake(
+        lambda score, x: score((x.sum(0, keepdim=True) - x) / (len(x) - 1)),
+        "score of the mean",
+        None,
+    ),
+    Mistake(
+        lambda score, x: sum(score(x.roll(k, 0)) for k in range(1, len(x) + 1)) / len(x),
+        "leave out",
         0.0,
     ),
 ]
