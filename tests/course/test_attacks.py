@@ -73,7 +73,7 @@ FORGERIES = {
 ANSWERS = {
     "a tensor that equals everything": "class T(torch.Tensor):\n"
     "    __torch_function__ = classmethod(lambda c, f, t, a=(), k=None: torch.zeros(()))\n"
-    "def skew(v):\n    return torch.zeros(*v.shape, 3).as_subclass(T)",
+    "def skew(v):\n    return torch.ones(*v.shape, 3).as_subclass(T)",
     "a list that is another each time": "class L(list):\n"
     "    def __iter__(self):\n        return iter(['4 of 4'])\n"
     "def skew(v):\n    return L([v])",

@@ -35,7 +35,7 @@ HOSTILE = {
         "    raise ValueError(inspect.getsource(exercises.check_skew))",
         "it calls",
     ),
-    "importer": ("    return hat_of_the_package(v)", "it calls hmr_edu."),
+    "importer": ("    return hat_of_the_package(v)", "it calls hmr_edu.rotations"),
     "killer": ("    import os\n    os.kill(os.getppid(), 9)", "it calls posix"),
     "leaver": ("    raise SystemExit", "SystemExit"),
     "typo": ("    return v +", "not Python"),

@@ -1,8 +1,10 @@
 """Every reader of files, every damage: one clear line that names the file, and nothing runs.
 
-Each file is read in a process of its own, which is ended when it takes too long.
+Each file is read in a process of its own, which is ended when it takes too long. There are more
+than 800; `HMR_EDU_HOSTILE=all` tries them all, otherwise six of each kind are tried.
 """
 
+import os
 import sys
 
 import pytest
@@ -34,13 +36,15 @@ def test_files_without_damage_are_read(good, tmp_path):
 def test_every_damage_is_one_clear_line(good, tmp_path, kind):
     faults = {}
     tried = [case for case in cases(good) if case.kind == kind]
+    assert len(tried) >= 20
+    if os.environ.get("HMR_EDU_HOSTILE") != "all":
+        tried = tried[:: len(tried) // 6]
     for number, case in enumerate(tried):
         folder = tmp_path / str(number)
         folder.mkdir()
         fault = attempt(case.prepare(folder)).fault(case.names, case.code)
         if fault:
             faults[case.name] = fault
-    assert len(tried) >= 20
     assert faults == {}, f"{len(faults)} of {len(tried)}"
     # Every pickle in these files would have written this file.
     assert not list(tmp_path.rglob("executed"))

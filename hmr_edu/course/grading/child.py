@@ -77,7 +77,7 @@ def _defined(cells: Sequence[str], function: str, uses: Sequence[str]) -> Here:
     source = needed(cells, function)
     linecache.cache[CELLS] = (len(source), None, source.splitlines(keepends=True), CELLS)
     names: dict[str, Any] = {"__name__": "__main__"}
-    code = compile(source, CELLS, "exec")
+    code = compile(source, CELLS, "exec", dont_inherit=True)
     with watched(defining=True):
         exec(code, names)
     torch.set_default_dtype(torch.float32)

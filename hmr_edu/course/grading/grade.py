@@ -23,4 +23,20 @@ def grade(check: Callable[..., Report], function: Callable[..., Any], points: fl
     # Of a graded cell, nbgrader's "Validate" shows what went to standard error and nothing else.
     validating = os.environ.get("NBGRADER_EXECUTION") == "validate"
     print(report, file=sys.stderr if validating and not report.passed else sys.stdout)
-    return credit(report.score, points)
+    mine = credit(report.score, points)
+    # nbgrader reads a plain number.
+    return mine if "NBGRADER_EXECUTION" in os.environ else _Points(mine, points)
+
+
+class _Points(float):
+    """Points out of so many, as a notebook shows them."""
+
+    most: float
+
+    def __new__(cls, mine: float, most: float) -> _Points:
+        points = super().__new__(cls, mine)
+        points.most = most
+        return points
+
+    def __repr__(self) -> str:
+        return f"{float(self):g} of {self.most:g} points"

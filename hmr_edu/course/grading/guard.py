@@ -25,9 +25,10 @@ from hmr_edu.course.learner import ASKED, Here, Mismatch
 PACKAGE = Path(hmr_edu.__file__).parent
 # What calls on behalf of the course: a question, and the file that asks it.
 OURS = (ASKED, learner.__file__)
-THEIRS = inspect.unwrap(
-    learner.theirs(print)
-).__code__  # the frame behind which the learner's function is
+# It stands around functions of the package: what it calls is what counts.
+WRAPPER = "io/precision.py"
+# The frame behind which the learner's function is.
+THEIRS = inspect.unwrap(learner.theirs(print)).__code__
 PEERS = ("roma", "smplx", "pytorch3d", "kornia", "theseus", "scipy/spatial/transform")
 # Functions in C, by name or by module, that no exercise needs.
 RANKS = {"linalg_matrix_exp": "torch.linalg.matrix_exp", "matrix_exp": "torch.matrix_exp"}
@@ -97,8 +98,7 @@ def _python_call(code: CodeType, uses: Collection[str], defining: bool) -> str:
     path = Path(code.co_filename)
     if path.is_relative_to(PACKAGE):
         inside = path.relative_to(PACKAGE).as_posix()
-        # What sets the precision around a function gives nothing itself; the function is judged.
-        if inside in uses or inside == "io/precision.py" or path == Path(__file__):
+        if inside in uses or inside in (WRAPPER, "course/grading/guard.py"):
             return ""
         if defining and not inside.startswith("course/"):
             return ""
