@@ -301,7 +301,7 @@ def test_the_command(tmp_path, capsys):
     assert main(["evaluate-photos", str(marked), *options]) == 2
     assert "not JSON" in capsys.readouterr().err
     for wrong, words in (
-        (["--people", "0"], "--people must be at least 1"),
+        (["--people", "0"], "--people must be between 1 and 1000"),
         (["--sheet", str(tmp_path / "s.xyz")], "must end in .png"),
         (["--out", str(tmp_path)], "is a folder"),
     ):

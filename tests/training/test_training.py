@@ -402,7 +402,7 @@ def test_poses_come_from_several_sources_in_equal_parts(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"images": 0}, "--images must be 1 or more, not 0"),
+        ({"images": 0}, "--images must be between 1 and"),
         ({"minutes": 0.0}, "--minutes must be above 0 and at most 5,000,000, not 0.0"),
         ({"log_every": 0}, "--log-every must be 1 or more"),
         ({"seed": -1}, "--seed must be between 0 and 4,294,967,295, not -1"),

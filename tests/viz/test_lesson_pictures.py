@@ -109,10 +109,12 @@ def test_front_and_side_of_a_body_with_spread_arms(body):
 
 def test_a_network_s_picture_to_look_at():
     image = torch.zeros(3, 4, 8)
-    image[0, 1, 2], image[1, 1, 2], image[2, 3, 7] = 1.0, 0.5, 1.7
+    image[0, 1, 2], image[1, 1, 2], image[2, 3, 7] = 1.0, 0.5, 1.0
     picture = to_picture(image)
     assert picture.shape == (4, 8, 3)
     assert picture[1, 2].tolist() == [255, 128, 0]
-    assert picture[3, 7].tolist() == [0, 0, 255]  # what is too bright stays white
+    assert picture[3, 7].tolist() == [0, 0, 255]
     assert to_picture(image, 16).shape == (8, 16, 3)
     assert (to_picture(image.requires_grad_()) == picture).all()
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\], got values from 0 to 1.7"):
+        to_picture(1.7 * image)

@@ -157,7 +157,7 @@ def course_config(root: str) -> Config:
         nbgrader.AssignLatePenalties,
         nbgrader.CheckCellMetadata,
     ]
-    config.HTMLExporter.template_name = "exercises"
+    config.HTMLExporter.template_name = "feedback"  # formgrader asks for this name
     config.HTMLExporter.extra_template_basedirs = [str(Path(__file__).parent / "templates")]
     config.GenerateFeedback.preprocessors = [
         nbgrader.GetGrades,
