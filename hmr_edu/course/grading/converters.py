@@ -14,7 +14,7 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
 
 from hmr_edu.course.grading.preprocessors import course_config
-from hmr_edu.io.errors import DataError
+from hmr_edu.io.errors import DataError, first_meaning
 
 
 def run(converter: type, folder: Path, name: str, student: str, submitted: str = "") -> None:
@@ -44,7 +44,7 @@ def run(converter: type, folder: Path, name: str, student: str, submitted: str =
                 warnings.simplefilter("ignore", SAWarning)  # nbgrader's order of adding rows
                 app.start()
         except (Exception, SystemExit) as error:
-            raise DataError(said.last or str(error) or type(error).__name__) from error
+            raise DataError(first_meaning(said.last or error)) from error
         finally:
             app.log.removeHandler(said)
 
