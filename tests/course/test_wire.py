@@ -31,7 +31,7 @@ def test_plain_values_come_back_with_their_types(value):
     assert repr(back) == repr(value)  # -0.0, True and 1, tuples and lists
 
 
-@pytest.mark.parametrize("dtype", [*PLAIN, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", [*sorted(PLAIN, key=str), torch.bfloat16], ids=str)
 @pytest.mark.parametrize("shape", [(), (3,), (2, 0, 4), (2, 3)])
 def test_tensors_come_back_to_the_bit(dtype, shape):
     made = (5 * torch.randn(shape, generator=torch.Generator().manual_seed(1))).to(dtype)
