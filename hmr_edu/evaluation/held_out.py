@@ -47,13 +47,13 @@ def predict(model: nn.Module, test_set: TestSet) -> Predictions:
     """Run a network over a test set, as at test time; results are on the CPU."""
     truths: list[Truth] = []
 
-    def images() -> Iterator[Tensor]:
+    def inputs() -> Iterator[tuple[Tensor, ...]]:
         # Progress bars on a terminal only, not in a log file.
         for batch in tqdm(test_set, desc=test_set.name, unit="batch", leave=False, disable=None):
             truths.append(Truth(*(getattr(batch, name) for name in Truth._fields)))
-            yield batch.images
+            yield batch.inputs
 
-    steps = predict_batches(model, images())
+    steps = predict_batches(model, inputs())
     return Predictions(steps, Truth(*(torch.cat(parts) for parts in zip(*truths, strict=True))))
 
 

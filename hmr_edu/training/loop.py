@@ -116,7 +116,7 @@ class Trainer:
         if c.mode != "paired":  # a picture has its 2D keypoints only
             batch = batch.without_labels(theta=True, keypoints3d=True, parts=True)
         predictions, features = self.model(
-            batch.images, vertices=needs_vertices(c.loss), return_features=True
+            *batch.inputs, vertices=needs_vertices(c.loss), return_features=True
         )
         losses = supervised_losses(predictions, features, batch, c.loss, self.network().body)
         rate = learning_rate(c.optimizer, self.step, self.progress)
