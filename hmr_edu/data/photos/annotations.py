@@ -54,7 +54,7 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
     """
     path = Path(path)
     content = read_json(path, "annotations")
-    if other := _other_format(content):
+    if other := other_format(content):
         raise DataError(f"{path}: {other}")
     read = read_coco if is_coco(content) else read_by_name
     folder = path.parent if folder is None else Path(folder)
@@ -73,7 +73,7 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
     return people
 
 
-def _other_format(content: Any) -> str | None:
+def other_format(content: Any) -> str | None:
     """Say what the content of a JSON file is, if it is in neither of the two formats."""
     first = content[0] if isinstance(content, list) and content else None
     if isinstance(first, dict) and {"image_id", "keypoints"} <= first.keys():
