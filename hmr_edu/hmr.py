@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.camera import weak_perspective
+from hmr_edu.crop import camera_out_of_box
 from hmr_edu.encoder.build import build_encoder
 from hmr_edu.encoder.heads import Features
-from hmr_edu.encoder.keypoints import camera_out_of_box
 from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import atomic_write
 from hmr_edu.io.precision import at_least_float32
@@ -202,8 +202,7 @@ class HMR(nn.Module):
         steps = self.regressor.iterate(features.vector)
         if features.box is not None:
             steps = [
-                replace(step, camera=camera_out_of_box(step.camera, features.box))
-                for step in steps
+                replace(step, camera=camera_out_of_box(step.camera, features.box)) for step in steps
             ]
         predictions = predict_bodies(steps, self.body, vertices)
         return (predictions, features) if return_features else predictions

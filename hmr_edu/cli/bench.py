@@ -23,6 +23,7 @@ from hmr_edu.body import SMPL, BodyData, read_body
 from hmr_edu.body.peer import smplx_layer
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import Renderer
+from hmr_edu.encoder.resnet import Encoder
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
@@ -276,7 +277,10 @@ def step_shares(
         )
     scene = trainer.source.prepare(0)
     people = trainer.source.finish(scene, device)
-    backbone = trainer.network().encoder.backbone
+    encoder = trainer.network().encoder
+    if not isinstance(encoder, Encoder):
+        raise DataError("the bench measures encoders of pictures")
+    backbone = encoder.backbone
     images = people.images.contiguous(memory_format=torch.channels_last)
     # The critics learn on every n-th step only.
     turn = config.optimizer.critic_every

@@ -48,14 +48,15 @@ def held_out(args: Sequence[str]) -> None:
         import torch
 
         from hmr_edu.data import APPEARANCES, SyntheticConfig
-        from hmr_edu.evaluation import evaluate, table, test_set
+        from hmr_edu.evaluation import evaluate, sets_for, table
 
         if threads:
             torch.set_num_threads(threads)
         models = _models("after", weights, refine)
         model = models["after"]
         data = SyntheticConfig(image_size=model.image_size, appearance=APPEARANCES[appearance])
-        test_sets = [test_set(name, model.body, data, images) for name in sets]
+        encoder = model.options["encoder"]
+        test_sets = sets_for(encoder, sets, model.body, data, images)
         record = evaluate(models, test_sets)
         print(table(record))
         if out is not None:

@@ -1,6 +1,6 @@
 from .build import build_encoder
 from .heads import AverageHead, Features, SpatialHead, cell_centres, soft_argmax
-from .keypoints import KeypointEncoder, camera_out_of_box, into_box, visible_box
+from .keypoints import KeypointEncoder
 from .resnet import Encoder, ResNet
 
 __all__ = [
@@ -11,9 +11,6 @@ __all__ = [
     "ResNet",
     "SpatialHead",
     "build_encoder",
-    "camera_out_of_box",
     "cell_centres",
-    "into_box",
     "soft_argmax",
-    "visible_box",
 ]

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
-
 from hmr_edu.encoder.keypoints import KeypointEncoder
 from hmr_edu.encoder.resnet import NETWORKS, Encoder
 
+AnyEncoder = Encoder | KeypointEncoder
 
-def _resnet(name: str) -> Callable[..., nn.Module]:
+
+def _resnet(name: str) -> Callable[..., AnyEncoder]:
     return lambda **options: Encoder(name, **options)
 
 
-def _keypoints(*, width: int, **_: object) -> nn.Module:
+def _keypoints(*, width: int, **_: object) -> AnyEncoder:
     return KeypointEncoder(width)
 
 
 # Each takes the options width, stem, pooling, image_size; the encoder of keypoints has no pictures,
 # and of these a width alone.
-ENCODERS: dict[str, Callable[..., nn.Module]] = {
+ENCODERS: dict[str, Callable[..., AnyEncoder]] = {
     **{name: _resnet(name) for name in NETWORKS},
     "keypoints": _keypoints,
 }
 
 
-def build_encoder(
-    name: str, *, width: int, stem: str, pooling: str, image_size: int
-) -> nn.Module:
+def build_encoder(name: str, *, width: int, stem: str, pooling: str, image_size: int) -> AnyEncoder:
     """Build the encoder of a name; it has `feature_dim` and gives `Features`.
 
     Raises ValueError on an unknown name or option.

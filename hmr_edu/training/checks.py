@@ -18,9 +18,10 @@ from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.checkpoint import load_checkpoint
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.run_records import CONFIG, METRICS, Config, read_optional, read_whole_log
+from hmr_edu.training.setup import MADE
 
 # Sources of poses that are no files.
-POSES = ("prior", "bent")
+POSES = ("prior", *MADE)
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
 KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos"
@@ -54,6 +55,8 @@ def _check_files(config: TrainConfig) -> None:
                 check_input(path)
             except (DataError, FileNotFoundError) as error:
                 raise type(error)(f"{option}: {error}") from None
+    if config.backbone and config.model.encoder == "keypoints":
+        raise DataError("--backbone: an encoder of keypoints has no backbone; give --start")
     if config.backbone:
         # Shapes alone: no memory is taken, and nothing is drawn at random.
         with torch.device("meta"):
