@@ -65,6 +65,6 @@ def command(args: Sequence[str]) -> None:
             print(line)
         for paths in written:
             for kind, path in paths.items():
-                print(f"{kind:8s} {path}")
+                print(f"{kind:9s} {path}")
 
     tyro.cli(run, prog="hmr-edu demo", args=args)

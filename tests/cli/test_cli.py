@@ -269,7 +269,7 @@ def test_a_picture_whose_name_is_no_text_leaves_all_six_files(
     odd = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118
     os.rename(picture, odd)  # noqa: PTH104
     command = [sys.executable, "-m", "hmr_edu.cli", "demo", odd, "--weights", weights]
-    command += ["--out", tmp_path / "out"]
+    command += ["--out", tmp_path / "out", "--box", "2", "2", "28", "38"]
     environment = {**os.environ, "LC_ALL": "C", "LANG": "C", **coding}
     done = subprocess.run(command, env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr
