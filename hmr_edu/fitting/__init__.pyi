@@ -1,3 +1,4 @@
+from .find_people import FoundPerson, find_people
 from .flip_test import average_theta, run_flip_test
 from .smplify import (
     CLICK_OUTLIER,
@@ -20,8 +21,10 @@ __all__ = [
     "MAP_SIGMA",
     "Fit",
     "FitOptions",
+    "FoundPerson",
     "Refined",
     "average_theta",
+    "find_people",
     "fit",
     "fit_to_keypoints",
     "heatmap_evidence",
