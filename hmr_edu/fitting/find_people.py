@@ -123,7 +123,7 @@ def find_people(
 
     found = []
     for seen in _settle(model.encoder, reduced, most)[:most]:
-        score = float(_probability(torch.tensor(seen.evidence), LEVEL, SPREAD))
+        score = float(_probability(seen.logits.double().mean(), LEVEL, SPREAD))
         if score >= threshold:
             x0, y0, x1, y1 = (seen.box.view(2, 2) * scale).flatten().tolist()
             pixels = seen.points * scale - 0.5
