@@ -51,7 +51,9 @@ SIDES, SMALLEST, STRIDE = (1.0, 0.7, 0.5, 0.35, 0.25), 16, 0.6
 # Pixels of the picture's longer side with which all this is done.
 WORKING = 1024
 # Rounds at most. A box stands still when no edge moves farther, in shares of its longer side.
-ROUNDS, STILL = 6, 0.05
+ROUNDS, STILL = 5, 0.05
+# Candidates with less evidence after a round are given up.
+HOPELESS = -1.0
 # Boxes that move on after the first round for each person that may be reported; crops in a batch.
 CANDIDATES, BATCH = 2, 16
 # Boxes of one person: overlap (IoU), or distance of common keypoints in shares of the smaller box.
@@ -180,7 +182,7 @@ def _settle(encoder: Encoder, photo: UInt8[np.ndarray, "H W 3"], most: int) -> l
     for _ in bar:
         moved = {}
         for k, seen in zip(boxes, _look(encoder, photo, list(boxes.values())), strict=True):
-            if seen is None:
+            if seen is None or seen.evidence < HOPELESS:
                 continue
             before = best.get(k)
             if before is None or seen.evidence > before.evidence:

@@ -7,7 +7,7 @@
 `--people` are files of annotations (`hmr_edu.data.photos.annotations`), `--nobody` are folders of
 pictures without people. Synthetic people pasted into painted scenes, and painted scenes with
 nobody, are added to each half. The constants come from the first half; the second is held out.
-`--record` keeps what was found, so that a second run only counts.
+`--record` keeps what was found, picture by picture: a run that was stopped continues there.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ SMALL = 0.2
 FOUND = 0.5
 # A keypoint is right within this share of the person's box.
 NEAR = 0.2
-# Side of the painted pictures, and how many there are of each kind in each half.
-SIDE, PAINTED = 640, 24
+# Side of the painted pictures.
+SIDE = 640
 THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 HALVES = ("calibration", "held out")
 
@@ -62,14 +62,10 @@ def main() -> None:
     for name in ("people", "nobody", "held-out-people", "held-out-nobody"):
         parser.add_argument(f"--{name}", type=Path, nargs="*", default=[])
     parser.add_argument("--weights", default="resnet18")
-    parser.add_argument("--record", type=Path, help="JSON, written or read")
+    parser.add_argument("--painted", type=int, default=24, help="painted pictures of each kind")
+    parser.add_argument("--record", type=Path, help="JSON: what was found, read and continued")
     args = parser.parse_args()
-    if args.record and args.record.exists():
-        record = json.loads(args.record.read_text())
-    else:
-        record = look(args)
-        if args.record:
-            args.record.write_text(json.dumps(record))
+    record = look(args)
     seconds = [picture["seconds"] for picture in record]
     print(f"{len(record)} pictures, {np.mean(seconds):.2f} s of one CPU each\n")
     print(constants([picture for picture in record if picture["half"] == HALVES[0]]), "\n")
@@ -80,7 +76,9 @@ def main() -> None:
 def look(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Look for people in all pictures; return what is annotated and what was found."""
     model, record = load_pretrained(args.weights), []
-    for half, name, photo, people in tqdm(list(pictures(args)), "pictures"):
+    if args.record and args.record.exists():
+        record = json.loads(args.record.read_text())
+    for half, name, photo, people in tqdm(list(pictures(args))[len(record) :], "pictures"):
         pixels = read_photo(photo) if isinstance(photo, Path) else photo
         start = time.process_time()
         found = find_people(model, pixels, threshold=0)
@@ -90,6 +88,8 @@ def look(args: argparse.Namespace) -> list[dict[str, Any]]:
             {"half": half, "set": name, "size": size, "seconds": seconds, "people": people}
             | {"found": [numbers(person) for person in found]}
         )
+        if args.record:
+            args.record.write_text(json.dumps(record))
     return record
 
 
@@ -105,7 +105,7 @@ def pictures(args: argparse.Namespace) -> Iterator[tuple[str, str, Any, list[dic
                 in_pictures.setdefault(person.path, []).append({"crop": crop} | points)
             for path, annotated in in_pictures.items():
                 yield half, f"people: {file.parent.name}", path, annotated
-        for person in paste_people(PAINTED, SIDE, seed):
+        for person in paste_people(args.painted, SIDE, seed):
             box = CropBox.around_box(*person.box, padding=PADDING)
             points = {"keypoints": person.keypoints2d.tolist(), "seen": [1.0] * 19}
             annotated = [{"crop": [box.x, box.y, box.size]} | points]
@@ -113,7 +113,7 @@ def pictures(args: argparse.Namespace) -> Iterator[tuple[str, str, Any, list[dic
         for folder in nobody:
             for path in find_photos(folder):
                 yield half, f"nobody: {folder.name}", path, []
-        scenes = paint_scenes(PAINTED, SIDE, seed + 100)
+        scenes = paint_scenes(args.painted, SIDE, seed + 100)
         clutter(scenes, 0.5, seed)
         for scene in scenes:
             yield half, "nobody: painted scenes", scene.transpose(1, 2, 0).copy(), []
