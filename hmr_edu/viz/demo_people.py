@@ -93,7 +93,7 @@ def by_detector(image: Path, out: Path, networks: Networks, name: str, everybody
 
 def by_network(image: Path, out: Path, networks: Networks, everybody: bool) -> Written:
     """Recover whom the image network finds in the whole picture: everybody, or the surest one."""
-    from hmr_edu.fitting.find_people import find_people
+    from hmr_edu.fitting.people_search import find_people
 
     check_folder(out)
     photo = read_photo(image)
