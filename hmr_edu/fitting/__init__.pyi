@@ -1,4 +1,4 @@
-from .flip_test import average_theta, lift, run_flip_test
+from .flip_test import FlipTested, average_theta, check_lifter, lift, run_flip_test
 from .labelled_photos import LabelledPhotos, label_people
 from .people_search import FoundPerson, find_people
 from .smplify import (
@@ -22,10 +22,12 @@ __all__ = [
     "MAP_SIGMA",
     "Fit",
     "FitOptions",
+    "FlipTested",
     "FoundPerson",
     "LabelledPhotos",
     "Refined",
     "average_theta",
+    "check_lifter",
     "find_people",
     "fit",
     "fit_to_keypoints",
