@@ -45,7 +45,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pasted import paste_people
 
 # A person smaller than this share of the picture's longer side is not looked for.
-SMALL = 0.2
+SMALL = 0.25
 # Overlap (IoU) of the square crops of a person, found and annotated.
 FOUND = 0.5
 # A keypoint is right within this share of the person's box.
