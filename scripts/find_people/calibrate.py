@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pasted import paste_people
 from scipy.optimize import minimize
 from tqdm import tqdm
 
@@ -31,6 +31,7 @@ from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.data.synthetic.backgrounds import clutter, find_photos
 from hmr_edu.data.synthetic.scenes import paint_scenes
 from hmr_edu.fitting.people_search import (
+    HOPELESS,
     KEYPOINT_LEVEL,
     KEYPOINT_SPREAD,
     LEVEL,
@@ -41,11 +42,8 @@ from hmr_edu.fitting.people_search import (
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.io.tables import text_table
 
-sys.path.insert(0, str(Path(__file__).parent))
-from pasted import paste_people
-
 # A person smaller than this share of the picture's longer side is not looked for.
-SMALL = 0.2
+SMALL = 0.25
 # Overlap (IoU) of the square crops of a person, found and annotated.
 FOUND = 0.5
 # A keypoint is right within this share of the person's box.
@@ -138,8 +136,9 @@ def constants(record: list[dict[str, Any]]) -> str:
     """Fit both logistic functions: person or nobody, keypoint right or wrong."""
     evidence, person, logits, right = [], [], [], []
     for picture in record:
-        if not picture["people"] and picture["found"]:
-            evidence.append(picture["found"][0]["evidence"])
+        if not picture["people"]:
+            best = picture["found"][0]["evidence"] if picture["found"] else HOPELESS
+            evidence.append(best)
             person.append(0.0)
         for annotated, found, _ in matches(picture):
             if found is not None:
