@@ -23,8 +23,14 @@ TITLES = {
     "scale": ("scale off", "%", 1),
     # Of people who lean by 35 degrees or more: they kick, sit on the ground or lie.
     "leaning_pa_mpjpe": ("PA, leaning", "mm", 1),
+    # Of 2D keypoints with 3 % noise, and where 30 % of them are missing.
+    "noisy_pa_mpjpe": ("PA, 3 % noise", "mm", 1),
+    "missing_pa_mpjpe": ("PA, 30 % missing", "mm", 1),
     # On recorded poses, where they are found.
     "mocap_pa_mpjpe": ("mocap PA", "mm", 1),
+    "mocap_mpjpe": ("mocap MPJPE", "mm", 1),
+    "mocap_noisy_pa_mpjpe": ("mocap PA, 3 % noise", "mm", 1),
+    "mocap_missing_pa_mpjpe": ("mocap PA, 30 % missing", "mm", 1),
     "mocap_leaning_pa_mpjpe": ("mocap PA, leaning", "mm", 1),
     "mocap_facing_wrong": ("mocap facing wrong", "", 3),
     # On real pictures, where they are given.
