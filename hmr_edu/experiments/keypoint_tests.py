@@ -30,22 +30,23 @@ class Asked(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def held_out_people(body: str, people: int) -> dict[str, Asked]:
-    """Draw the people of all sets that have data, once in a process for all its trainings.
+def held_out_people(names: tuple[str, ...], body: str, people: int) -> dict[str, Asked]:
+    """Draw the people of held-out sets, once in a process for all its trainings.
 
     The keys are the beginnings of the measures' names: "" is `test-prior` with perfect keypoints.
 
     Args:
+        names: of the sets, out of `TEST_SETS`.
         body: name of the body.
         people: how many each set has.
     """
-    sets = sets_for("keypoints", find_test_sets(), load_body(body), SyntheticConfig(), people)
-    names = [OF_SET[name] + given for name in find_test_sets() for given in OF_GIVEN.values()]
+    sets = sets_for("keypoints", names, load_body(body), SyntheticConfig(), people)
+    beginnings = [OF_SET[name] + given for name in names for given in OF_GIVEN.values()]
     asked = {}
-    for name, people_of_set in zip(names, sets, strict=True):
+    for beginning, people_of_set in zip(beginnings, sets, strict=True):
         batches = list(people_of_set)
-        parts = {name: torch.cat([getattr(b, name) for b in batches]) for name in Truth._fields}
-        asked[name] = Asked([batch.inputs for batch in batches], Truth(**parts))
+        truth = (torch.cat([getattr(b, field) for b in batches]) for field in Truth._fields)
+        asked[beginning] = Asked([batch.inputs for batch in batches], Truth(*truth))
     return asked
 
 
@@ -64,7 +65,7 @@ def measure_on_keypoints(
         trained: the step that is the answer, from 1.
         steps: how many are measured.
     """
-    asked = held_out_people(body, people)
+    asked = held_out_people(find_test_sets(), body, people)
     model.regressor.iterations = steps
     first = asked[""]
     measured = measure_bodies(

@@ -263,7 +263,8 @@ def test_a_run_is_measured_at_its_answer_and_at_every_step(monkeypatch):
     for name in ("pa_mpjpe", "mpjpe", "beyond_limits", "log_prior"):
         assert result["steps"][1][name] == result["final"][name]
     assert result["steps"][2]["pa_mpjpe"] != result["final"]["pa_mpjpe"]
-    elsewhere = {name for name in TITLES if name.startswith(("mocap_", "photos_", "views_"))}
+    others = ("mocap_", "photos_", "views_", "noisy_", "missing_")
+    elsewhere = {name for name in TITLES if name.startswith(others)}
     # Nobody of so few may lean.
     assert set(TITLES) - elsewhere - {"leaning_pa_mpjpe"} <= set(result["final"])
     assert result["truth"]["beyond_limits"] < 0.1
