@@ -1,4 +1,4 @@
-"""The directive `{experiment} NAME`: an experiment's record as a table, and what became of it."""
+"""The directive `{experiment} NAME`: the record of an experiment on a preset, and its verdicts."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from hmr_edu.experiments import RECORDS, WORDS, find, read_record, result, verdict
+from hmr_edu.experiments import PRESET_RECORDS, WORDS, find, read_record, result, verdict
 from hmr_edu.experiments.results_table import markdown
 from hmr_edu.io.tables import markdown_table
 
 
 def page_text(name: str) -> str:
     """Return the record's table and its forecasts with their verdicts, as Markdown."""
-    record = read_record(RECORDS / f"{name}.json")
+    record = read_record(PRESET_RECORDS / f"{name}.json")
     rows = [
         (forecast.says, result(record, forecast), WORDS[verdict(record, forecast)])
         for forecast in find(name).predicts
@@ -31,7 +31,7 @@ class ExperimentTables(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the tables."""
         name = self.arguments[0]
-        self.env.note_dependency(str(RECORDS / f"{name}.json"))
+        self.env.note_dependency(str(PRESET_RECORDS / f"{name}.json"))
         text = page_text(name).splitlines()
         box = nodes.container()
         self.state.nested_parse(StringList(text, source=name), self.content_offset, box)

@@ -1,5 +1,9 @@
 """The experiments on the preset `keypoints-quick`: what their variants change, what is measured."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from helpers.commands import failing
@@ -14,10 +18,12 @@ from hmr_edu.experiments.design import changed
 from hmr_edu.experiments.image_lab import train_pictures
 from hmr_edu.experiments.keypoint_tests import held_out_people
 from hmr_edu.experiments.laboratories import base_config, run_variant
+from hmr_edu.experiments.runner import PRESET_RECORDS, read_record
 from hmr_edu.training.presets import keypoints_quick_preset
 from hmr_edu.training.setup import build_source, pose_source
 
 PARTS = EXPERIMENTS["lifter-parts"]
+RECORDED = sorted(PRESET_RECORDS.glob("*.json"))
 ERRORS = ("no noise", "no definitions", "no drop-outs", "no swaps, no outliers")
 
 
@@ -95,3 +101,26 @@ def test_keypoints_are_measured_on_no_pictures(tmp_path, capsys):
     assert "lifter-parts trains on no pictures" in message
     other = ["recipe-parts", *options, "--", "--model.encoder", "keypoints"]
     assert "recipe-parts trains on no pictures" in failing(capsys, "experiment", *other)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_records_of_presets_are_whole_and_of_todays_experiments(path):
+    record, experiment = read_record(path), EXPERIMENTS[path.stem]
+    about = ("claim", "source", "shared", "variants", "lab")
+    for key in about:
+        assert record[key] == json.loads(json.dumps(getattr(experiment, key))), key
+    tried = [(run["variant"], run["seed"]) for run in record["runs"]]
+    seeds = {seed for _, seed in tried}
+    assert len(seeds) >= 2
+    assert len(tried) == len(set(tried)) == len(seeds) * len(experiment.variants)
+    assert record["command"] == f"hmr-edu experiment {path.stem} --seeds {len(seeds)}"
+    for run in record["runs"]:
+        assert re.fullmatch("[0-9a-f]{12}", run["commit"]), "made from a changed checkout"
+        # Recorded poses were found: forecasts are about them, too.
+        assert set(experiment.measures) <= set(run["final"])
+
+
+def test_the_docs_show_every_record_of_a_preset():
+    page = (Path(__file__).parents[2] / "docs" / "weights.md").read_text()
+    shown = re.findall(r"^```\{experiment\} (\S+)$", page, re.MULTILINE)
+    assert sorted(shown) == [path.stem for path in RECORDED]
