@@ -1,6 +1,7 @@
 """Read COCO's person keypoints, https://cocodataset.org/#format-data.
 
-A category of people may list other names than COCO's 17, if all of them are in COCO+. Facts that the file records twice, or that must be unique, are compared.
+A category of people may list other names than COCO's 17, if all of them are in COCO+. Facts that
+the file records twice, or that must be unique, are compared.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class KeypointState:
 
     @property
     def next(self) -> int | None:
-        """The keypoint that the next click places: the chosen one, or the first missing after it."""
+        """The keypoint that a click places: the chosen one, or the first missing after it."""
         return _missing_from(self._now.places, self._now.chosen)
 
     @property
@@ -146,6 +146,11 @@ class KeypointState:
     def step(self, by: int) -> None:
         """Choose the keypoint `by` numbers further on, round and round."""
         self.choose((self._now.chosen + by) % len(COCOPLUS))
+
+    def skip(self) -> None:
+        """Leave the next keypoint out for now: choose the missing one after it."""
+        if self.next is not None:
+            self.choose(_missing_from(self._now.places, self.next + 1) or 0)
 
     def undo(self) -> None:
         """Take the last change back, if there is one."""
