@@ -21,7 +21,7 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.pixels import rgb_bytes
 from hmr_edu.keypoints import COCOPLUS, HIPS
 from hmr_edu.viz.explore.explorer import Explorer, button, set_points
-from hmr_edu.viz.explore.keypoint_picture import KeypointPicture
+from hmr_edu.viz.explore.keypoint_picture import WIDTH, KeypointPicture
 from hmr_edu.viz.explore.keypoint_state import KeypointState
 from hmr_edu.viz.explore.view_state import neutral_pose, to_scene
 from hmr_edu.viz.orbit import body_figure
@@ -81,7 +81,7 @@ class KeypointEditor(Explorer):
         )
         (row,) = self.children
         row.children = row.children[::-1]  # the picture is on the left
-        row.children[0].layout.width = "auto"
+        row.children[0].layout.width = f"{WIDTH + 16}px"
         self._enable_buttons()
 
     @property

@@ -6,7 +6,7 @@ const STYLE = `
 .keypoint-picture .stage > * { position: absolute; inset: 0; width: 100%; height: 100%; }
 .keypoint-picture canvas { opacity: 0.5; pointer-events: none; }
 .keypoint-picture svg { touch-action: none; cursor: crosshair; overflow: hidden; }
-.keypoint-picture svg:focus-visible { outline: 3px solid #005fcc; outline-offset: 2px; }
+.keypoint-picture svg:focus-visible { outline: 3px solid #005fcc; outline-offset: -3px; }
 .keypoint-picture g { outline: none; cursor: grab; }
 .keypoint-picture .halo, .keypoint-picture .ring { fill: none; stroke: none; }
 .keypoint-picture .chosen .halo { stroke: #ffffff; }
@@ -174,15 +174,13 @@ function render({ model, el }) {
   function answer() {
     view = model.get('view');
     talk.hear(view.answered);
-    if (talk.quiet()) {
-      if (held && !held.down) held = null;
-      // Keys go to the chosen keypoint.
-      if (svg.contains(document.activeElement) && !held) {
-        const target = view.places[view.chosen] ? dots[view.chosen] : svg;
-        if (target !== document.activeElement) target.focus({ preventScroll: true });
-      }
-    }
+    if (talk.quiet() && !held?.down) held = null;
+    const focused = svg.contains(document.activeElement) ? document.activeElement : null;
     show();
+    if (!focused || held || !talk.quiet()) return;
+    // Keys go to the chosen keypoint.
+    const target = view.places[view.chosen] ? dots[view.chosen] : svg;
+    if (target !== focused) target.focus({ preventScroll: true });
   }
   function body() {
     if (!asked) {

@@ -31,9 +31,9 @@ class KeypointState:
     Args:
         width: the picture's width, pixels.
         height: its height.
-        keypoints2d: places to begin with. Those outside of the picture are left out.
-        confidence: of these places, in [0, 1], 0 where there is none; 1 by default where the place
-            is finite.
+        keypoints2d: places to begin with, [19, 2]. Those outside of the picture are left out.
+        confidence: of these places, [19] numbers in [0, 1], 0 where there is none; 1 by default
+            where the place is finite.
 
     Raises ValueError on other shapes, on a confidence outside [0, 1], and where there is one
     without a place.
@@ -43,8 +43,8 @@ class KeypointState:
         self,
         width: int,
         height: int,
-        keypoints2d: Float[Tensor, "19 2"] | None = None,
-        confidence: Float[Tensor, " 19"] | None = None,
+        keypoints2d: Float[Tensor, "*_"] | None = None,
+        confidence: Float[Tensor, "*_"] | None = None,
     ) -> None:
         self.width, self.height = width, height
         nowhere = Snapshot((None,) * len(COCOPLUS), (0.0,) * len(COCOPLUS), 0)
@@ -98,7 +98,7 @@ class KeypointState:
         """Whether there is anything to do again."""
         return bool(self._future)
 
-    def place(self, x: float, y: float, gesture: object = None) -> int | None:
+    def place(self, x: float | int, y: float | int, gesture: object = None) -> int | None:
         """Place the next keypoint, choose the one after it, and return the placed one's number.
 
         Without a missing keypoint nothing happens. `gesture` is that of `move`.
@@ -111,7 +111,7 @@ class KeypointState:
         self._edit(after._replace(chosen=index if following is None else following), gesture)
         return index
 
-    def move(self, index: int, x: float, y: float, gesture: object = None) -> None:
+    def move(self, index: int, x: float | int, y: float | int, gesture: object = None) -> None:
         """Give a keypoint another place, inside the picture.
 
         All moves of one `gesture`, a drag, are undone in one step.
@@ -121,7 +121,7 @@ class KeypointState:
         chosen = self._now.chosen if same else index
         self._edit(self._with(index, self._inside(x, y), chosen), gesture)
 
-    def nudge(self, index: int, dx: float, dy: float) -> None:
+    def nudge(self, index: int, dx: float | int, dy: float | int) -> None:
         """Move a keypoint by some pixels, if it has a place."""
         self._check(index)
         if place := self._now.places[index]:
@@ -181,7 +181,7 @@ class KeypointState:
         places[index], confidence[index] = place, float(place is not None)
         return Snapshot(tuple(places), tuple(confidence), chosen)
 
-    def _inside(self, x: float, y: float) -> Place:
+    def _inside(self, x: float | int, y: float | int) -> Place:
         if not (math.isfinite(x) and math.isfinite(y)):
             raise ValueError(f"a place must be two finite numbers, not ({x}, {y})")
         return (
@@ -190,11 +190,11 @@ class KeypointState:
         )
 
     def _given(
-        self, keypoints2d: Float[Tensor, "19 2"], confidence: Float[Tensor, " 19"] | None
+        self, keypoints2d: Float[Tensor, "*_"], confidence: Float[Tensor, "*_"] | None
     ) -> Snapshot:
         n = len(COCOPLUS)
         finite = keypoints2d.isfinite().all(-1)
-        confidence = finite.float() if confidence is None else confidence
+        confidence = finite.to(keypoints2d) if confidence is None else confidence
         if keypoints2d.shape != (n, 2) or confidence.shape != (n,):
             shapes = f"{list(keypoints2d.shape)} and {list(confidence.shape)}"
             raise ValueError(f"keypoints2d must be [{n}, 2] and confidence [{n}], got {shapes}")
