@@ -9,6 +9,7 @@ from PIL import Image
 
 from hmr_edu.cli import main
 from hmr_edu.data.photos.annotations import read_annotations
+from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.hmr import HMR
 from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.viz.explore import KeypointEditor
@@ -57,7 +58,7 @@ def test_clicks_make_keypoints_and_a_body(editor, model):
     torch.testing.assert_close(found.vertices, expected.vertices, atol=1e-4, rtol=0)
     torch.testing.assert_close(found.keypoints2d, expected.keypoints2d, atol=1e-2, rtol=0)
     # On the floor, and as large as it is.
-    x, y, z = drawn(editor)
+    z = drawn(editor)[2]
     assert z.min() == pytest.approx(0, abs=1e-6)
     heights = -expected.vertices[0, :, 1].detach().numpy()
     np.testing.assert_allclose(z, heights - heights.min(), atol=1e-3)
@@ -103,9 +104,7 @@ def test_nonsense_is_one_line(editor, action):
     editor.act(action)
     assert editor.keypoints.snapshot == before
     assert len(editor.readout_text.splitlines()) == 1
-    assert len(editor.readout_text) > len(
-        "2 of 19 keypoints; next: right hip (the person's own right)"
-    )
+    assert editor.readout_text.count(".") > 1  # more than how many there are, and which is next
 
 
 def test_a_drag_after_a_click_moves_what_was_clicked(editor):
@@ -118,16 +117,11 @@ def test_a_drag_after_a_click_moves_what_was_clicked(editor):
 
 
 def test_buttons_do_what_they_say_and_only_when_they_can(editor):
-    undo, redo, skip, clear, save = editor.controls["buttons"].children
-    assert [b.disabled for b in (undo, redo, skip, clear, save)] == [True, True, False, True, True]
+    buttons = editor.controls["buttons"].children
+    undo, redo, skip, clear, _save = buttons
+    assert [b.description for b in buttons if not b.disabled] == ["Skip"]
     place(editor)
-    assert [b.disabled for b in (undo, redo, skip, clear, save)] == [
-        False,
-        True,
-        True,
-        False,
-        False,
-    ]
+    assert [b.description for b in buttons if not b.disabled] == ["Undo", "Clear", "Save"]
     undo.click()
     assert editor.keypoints.placed == 18
     redo.click()
@@ -159,7 +153,7 @@ def test_save_is_read_back(editor, tmp_path):
     torch.testing.assert_close(
         person.keypoints2d, editor.keypoints2d.nan_to_num(0.0), atol=0.006, rtol=0
     )
-    assert np.array_equal(np.asarray(Image.open(person.path)), PHOTO)
+    assert np.array_equal(read_photo(person.path), PHOTO)
     # The next click says nothing of it any more.
     editor.act({"do": "undo"})
     assert "Saved" not in editor.readout_text
@@ -189,7 +183,7 @@ def test_what_cannot_be_saved_is_one_line_and_nothing_is_lost(editor, tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "me.png")  # a picture of somebody else's
     editor.act({"do": "save"})
     assert "another picture" in editor.readout_text
-    assert Image.open(tmp_path / "me.png").size == (9, 9)
+    assert read_photo(tmp_path / "me.png").shape == (9, 9, 3)
     assert not (tmp_path / "me.json").exists()
 
 
@@ -200,7 +194,7 @@ def test_evaluate_photos_reads_what_was_saved(editor, tmp_path, capsys):
     network = HMR("resnet18", image_size=64, width=8, hidden=16)
     network.save(tmp_path / "network.safetensors")
     main(["evaluate-photos", "--weights", str(tmp_path / "network.safetensors"), str(path)])
-    assert "1 person" in capsys.readouterr().out
+    assert "1 people in 1 pictures, 19 keypoints" in capsys.readouterr().out
 
 
 def test_another_network_is_refused(tmp_path):
