@@ -96,7 +96,7 @@ def by_network(image: Path, out: Path, networks: Networks, everybody: bool) -> W
     check_folder(out)
     photo = read_photo(image)
     network, model = networks.of_pictures()
-    from hmr_edu.fitting.find_people import find_people
+    from hmr_edu.fitting.people_search import find_people
 
     people = find_people(network, photo)
     if not people:
