@@ -1,4 +1,4 @@
-"""Crops: cut a square out of a picture and resample it to any size."""
+"""Crops: the box around keypoints; cut a square out of a picture and resample it to any size."""
 
 from __future__ import annotations
 
@@ -13,15 +13,55 @@ from torch import Tensor
 
 from hmr_edu.camera import CropBox
 from hmr_edu.io.pixels import rgb_bytes
-from hmr_edu.io.precision import float32_inside
+from hmr_edu.io.precision import at_least_float32, float32_inside
 
 # Side of the crop divided by the longer side of the person's box, as in SPIN.
 PADDING = 1.2
 # Numbers in the largest array of one step. What needs more is done in parts.
 LARGEST = 2**24
+# The smallest scale of a camera by which its translation is divided.
+LEAST = 1e-6
 
 # Returns the pixels [top, bottom) x [left, right) of a picture as floats [3, H, W].
 Window = Callable[[int, int, int, int], Tensor]
+
+
+@at_least_float32
+def visible_box(
+    keypoints2d: Float[Tensor, "batch 19 2"], confidence: Float[Tensor, "batch 19"]
+) -> Float[Tensor, "batch 3"]:
+    """Return the box of the keypoints with a confidence: its middle x, y and its longer half-side.
+
+    The unit is that of the keypoints. The half-side is 1 where fewer than two places are known.
+    """
+    known = (confidence > 0)[..., None]
+    low = torch.where(known, keypoints2d, torch.inf).amin(1)
+    high = torch.where(known, keypoints2d, -torch.inf).amax(1)
+    nobody = ~known.any(1)
+    low, high = low.masked_fill(nobody, 0.0), high.masked_fill(nobody, 0.0)
+    half = (high - low).amax(1, keepdim=True) / 2
+    return torch.cat([(low + high) / 2, torch.where(half > 0, half, 1.0)], dim=1)
+
+
+@float32_inside
+def into_box(
+    points: Float[Tensor, "batch N 2"], box: Float[Tensor, "batch 3"]
+) -> Float[Tensor, "batch N 2"]:
+    """Convert points into the coordinates of a `visible_box`: [-1, 1] over its longer side."""
+    return (points - box[:, None, :2]) / box[:, None, 2:]
+
+
+@float32_inside
+def camera_out_of_box(
+    camera: Float[Tensor, "batch 3"], box: Float[Tensor, "batch 3"]
+) -> Float[Tensor, "batch 3"]:
+    """Convert a camera (s, tx, ty) of a `visible_box` into one of the keypoints' own unit.
+
+    x = middle + half (s (X + t)) is (half s) (X + t + middle / (half s)).
+    """
+    scale = camera[:, :1] * box[:, 2:]
+    divisor = torch.where(scale.abs() < LEAST, LEAST, scale)
+    return torch.cat([scale, camera[:, 1:] + box[:, :2] / divisor], dim=1)
 
 
 @overload

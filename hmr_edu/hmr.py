@@ -1,4 +1,4 @@
-"""HMR: an image in, one body out for every regression step.
+"""HMR: an image or keypoints in, one body out for every regression step.
 
 Kanazawa et al., "End-to-end Recovery of Human Shape and Pose", CVPR 2018, figure 2: image ->
 encoder -> features -> regressor, T times -> theta -> SMPL -> projected keypoints.
@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,9 @@ from torch import Tensor, nn
 
 from hmr_edu.body import SMPL, load_body
 from hmr_edu.camera import weak_perspective
-from hmr_edu.encoder.resnet import Encoder, Features
+from hmr_edu.crop import camera_out_of_box
+from hmr_edu.encoder.build import build_encoder
+from hmr_edu.encoder.heads import Features
 from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import atomic_write
 from hmr_edu.io.precision import at_least_float32
@@ -129,10 +132,12 @@ class HMR(nn.Module):
         is missing or cannot be used.
 
         Args:
-            encoder: the backbone: "resnet18" or "resnet50".
+            encoder: "resnet18" or "resnet50", which read pictures, or "keypoints", which reads 2D
+                keypoints with confidences.
             body: "lite", "full", or the path of a body file.
             image_size: pixels along each side of a picture.
-            width: channels of the backbone's first stage; 64 is torchvision's.
+            width: channels of the backbone's first stage; 64 is torchvision's. The features of
+                keypoints are 8 times as many.
             stem: the backbone's first layers: "imagenet" (stride 4), or "small" for small
                 pictures, which keeps more of the resolution.
             pooling: "average" is the paper's head. "spatial" reads keypoint heat-maps, depths
@@ -163,7 +168,7 @@ class HMR(nn.Module):
             "learn_mean": learn_mean,
         }
         self.image_size = image_size
-        self.encoder = Encoder(
+        self.encoder = build_encoder(
             encoder, width=width, stem=stem, pooling=pooling, image_size=image_size
         )
         self.regressor = ThetaRegressor(
@@ -180,19 +185,25 @@ class HMR(nn.Module):
 
     def forward(
         self,
-        images: Float[Tensor, "batch 3 H W"],
+        *inputs: Tensor,
         vertices: bool = True,
         return_features: bool = False,
     ) -> list[Prediction] | tuple[list[Prediction], Features]:
         """Predict the bodies of every regression step, first to last; the last is the answer.
 
         Args:
-            images: RGB in [0, 1], `image_size` pixels along each side.
+            *inputs: what the encoder reads: images [B, 3, S, S], RGB in [0, 1], or keypoints
+                [B, 19, 2] in any unit of the picture and confidences [B, 19]. Camera and
+                keypoints of the predictions then have that unit.
             vertices: False leaves the meshes out and computes only what the keypoints need.
             return_features: also return the encoder's output, for auxiliary losses.
         """
-        features = self.encoder(images)
+        features = self.encoder(*inputs)
         steps = self.regressor.iterate(features.vector)
+        if features.box is not None:
+            steps = [
+                replace(step, camera=camera_out_of_box(step.camera, features.box)) for step in steps
+            ]
         predictions = predict_bodies(steps, self.body, vertices)
         return (predictions, features) if return_features else predictions
 

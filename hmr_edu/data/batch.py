@@ -62,7 +62,12 @@ class Batch(TensorDataclass):
     has_parts: Bool[Tensor, " batch"]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.betas)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network reads."""
+        return (self.images,)
 
     @classmethod
     def of_2d(
@@ -94,9 +99,10 @@ class Batch(TensorDataclass):
 
     @staticmethod
     def join(batches: Sequence[Batch]) -> Batch:
-        """Put several batches of one picture size into one."""
-        names = [field.name for field in fields(Batch)]
-        return Batch(**{k: torch.cat([getattr(batch, k) for batch in batches]) for k in names})
+        """Put several batches of one kind and picture size into one."""
+        kind = type(batches[0])
+        names = [field.name for field in fields(kind)]
+        return kind(**{k: torch.cat([getattr(batch, k) for batch in batches]) for k in names})
 
     def first(self, n: int) -> Batch:
         """Return the first `n` samples."""
@@ -115,7 +121,29 @@ class Batch(TensorDataclass):
 
 
 @dataclass
+class KeypointBatch(Batch):
+    """People for a network that reads keypoints: `images` have one pixel, and nobody reads them.
+
+    `detected` is what a detector or an annotator says, in crop coordinates; `confidence` is 0 where
+    it says nothing. `keypoints2d` are the true places.
+    """
+
+    detected: Float[Tensor, "batch 19 2"]
+    confidence: Float[Tensor, "batch 19"]
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network reads."""
+        return self.detected, self.confidence
+
+
+@dataclass
 class MeshBatch(Batch):
     """A batch with the meshes of its labelled bodies, for the loss terms that need them."""
 
     vertices: Float[Tensor, "batch V 3"]
+
+    @classmethod
+    def of(cls, batch: Batch, vertices: Float[Tensor, "batch V 3"]) -> MeshBatch:
+        """Add the meshes to the labels of a batch of any kind."""
+        return cls(**{f.name: getattr(batch, f.name) for f in fields(Batch)}, vertices=vertices)

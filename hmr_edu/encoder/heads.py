@@ -28,9 +28,11 @@ NUM_PARTS = 25  # 24 body parts, and 0 for the background
 class Features:
     """The encoder's output for a batch of images; the regressor reads only `vector`.
 
-    The other fields are None with average pooling. `heatmaps` and `parts` are logits: the softmax
-    of a heat-map is over its cells, that of parts over the channels. `coordinates` are in crop
-    units; `depths` are metres behind the mid-hip, away from the camera.
+    Fields that an encoder or its head does not give are None. `heatmaps` and `parts` are logits:
+    the softmax of a heat-map is over its cells, that of parts over the channels. `coordinates` are
+    in crop units; `depths` are metres behind the mid-hip, away from the camera. `box` is where the
+    encoder of keypoints has seen the person, (x, y, half-side) in the unit of the keypoints: the
+    regressor works in the coordinates of that box.
     """
 
     vector: Float[Tensor, "batch features"]
@@ -38,6 +40,7 @@ class Features:
     coordinates: Float[Tensor, "batch keypoints 2"] | None = None
     depths: Float[Tensor, "batch keypoints"] | None = None
     parts: Float[Tensor, "batch parts height width"] | None = None
+    box: Float[Tensor, "batch 3"] | None = None
 
 
 class BatchNorm(PreciseModule, nn.BatchNorm2d):

@@ -61,7 +61,7 @@ def predict_photos(
     Raises DataError on predictions that are NaN or infinite.
     """
     batches = tqdm(images.split(BATCH), "predicting", unit="batch", leave=False, disable=None)
-    steps = predict_batches(model, batches, vertices)
+    steps = predict_batches(model, ((batch,) for batch in batches), vertices)
     if not steps[-1].theta.isfinite().all():
         raise DataError("the network's answer is not finite: its weights are damaged")
     return steps

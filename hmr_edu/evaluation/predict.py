@@ -1,4 +1,4 @@
-"""Run a network over many pictures, in evaluation mode."""
+"""Run a network over many people, in evaluation mode."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from hmr_edu.hmr import Prediction
@@ -26,22 +25,22 @@ def evaluation_mode(model: nn.Module) -> Generator[None]:
 
 @torch.no_grad()
 def predict_batches(
-    model: nn.Module, batches: Iterable[Float[Tensor, "batch 3 H W"]], vertices: bool = False
+    model: nn.Module, batches: Iterable[Sequence[Tensor]], vertices: bool = False
 ) -> list[Prediction]:
-    """Return the bodies of every regression step for all pictures; float32, on the CPU.
+    """Return the bodies of every regression step for all people; float32, on the CPU.
 
     Dropout is off, and the network is left in the mode that it was in.
 
     Args:
         model: the network, or its refined form.
-        batches: pictures, on any device.
+        batches: for each, what the network reads: pictures, or keypoints and confidences.
         vertices: whether to keep the meshes, which take most of the memory.
     """
     device = next(model.parameters()).device
     with evaluation_mode(model):
         answers = [
-            [_on_cpu(step) for step in model(images.to(device), vertices=vertices)]
-            for images in batches
+            [_on_cpu(step) for step in model(*(t.to(device) for t in inputs), vertices=vertices)]
+            for inputs in batches
         ]
     return [_join(step) for step in zip(*answers, strict=True)]
 

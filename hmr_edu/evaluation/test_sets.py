@@ -141,10 +141,9 @@ def test_set(
 test_set.__test__ = False  # not a test either  # ty: ignore[missing-attribute]
 
 
-def find_test_sets(body: SMPL, config: SyntheticConfig, images: int = 1000) -> list[TestSet]:
-    """Make the test sets that have data: `test-prior`, and `test-mocap` if it is found."""
-    names = TEST_SETS if find_mocap(TEST_MOCAP) else TEST_SETS[:1]
-    return [test_set(name, body, config, images) for name in names]
+def find_test_sets() -> tuple[str, ...]:
+    """Return the names of the sets that have data: `test-prior`, `test-mocap` if it is found."""
+    return TEST_SETS if find_mocap(TEST_MOCAP) else TEST_SETS[:1]
 
 
 def spread(mocap: Mocap, n: int, seed: int) -> Int64[Tensor, " n"]:

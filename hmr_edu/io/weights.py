@@ -87,7 +87,7 @@ def check_sizes(options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> No
     steps = 1 if options.get("share_weights", True) else options.get("iterations")
     perceptrons = {name.split(".")[2] for name in tensors if name.startswith(_PERCEPTRONS)}
     sizes = {
-        "width": _rows(tensors, "encoder.backbone.conv1.weight"),
+        "width": _width(tensors),
         "hidden": _rows(tensors, f"{_PERCEPTRONS}0.0.weight"),
     }
     for option, size in sizes.items():
@@ -97,6 +97,12 @@ def check_sizes(options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> No
         raise DataError(
             f"the options ask for {steps} regressor(s), the tensors hold {len(perceptrons)}"
         )
+
+
+def _width(tensors: Mapping[str, Tensor]) -> int | None:
+    """Return the width of the encoder; that of keypoints has 8 features for each unit."""
+    features = _rows(tensors, "encoder.first.weight")
+    return features // 8 if features else _rows(tensors, "encoder.backbone.conv1.weight")
 
 
 def _rows(tensors: Mapping[str, Tensor], name: str) -> int | None:

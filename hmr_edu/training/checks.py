@@ -18,9 +18,10 @@ from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.checkpoint import load_checkpoint
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.run_records import CONFIG, METRICS, Config, read_optional, read_whole_log
+from hmr_edu.training.setup import MADE
 
 # Sources of poses that are no files.
-POSES = ("prior", "bent")
+POSES = ("prior", *MADE)
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
 KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos"
@@ -42,6 +43,8 @@ def check_options(config: TrainConfig) -> None:
 
 def _check_files(config: TrainConfig) -> None:
     """Raise DataError or FileNotFoundError that names an option whose file cannot be used."""
+    if config.backbone and config.model.encoder == "keypoints":
+        raise DataError("--backbone: an encoder of keypoints has no backbone; give --start")
     files = {
         "--model.body": [b for b in (config.model.body,) if b not in SHIPPED],
         "--poses": [p for p in config.poses if p not in POSES and not find_mocap(p)],

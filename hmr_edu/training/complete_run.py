@@ -7,6 +7,7 @@ from typing import Any
 from hmr_edu.body import load_body
 from hmr_edu.data.source import BatchSource
 from hmr_edu.evaluation.held_out import evaluate, table
+from hmr_edu.evaluation.keypoint_sets import sets_for
 from hmr_edu.evaluation.test_sets import find_test_sets
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.training.config import TrainConfig
@@ -28,7 +29,9 @@ def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any
     if config.test_images:
         # A body of their own: the network's may be on a GPU, and pictures are drawn on the CPU.
         body = load_body(config.model.body)
-        sets = find_test_sets(body, config.data, config.test_images)
+        sets = sets_for(
+            config.model.encoder, find_test_sets(), body, config.data, config.test_images
+        )
     trainer.train()
     if not trainer.accelerator.is_main_process:
         return None

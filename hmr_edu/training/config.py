@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 
+from hmr_edu.data.detections.noise import DetectionConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.io.ranges import Count, NotNegative, Positive, Range, Seed, Threads
 from hmr_edu.io.weights import Dropout, Hidden, Iterations, Width
@@ -20,9 +21,9 @@ from hmr_edu.losses import TERMS
 class ModelConfig:
     """The network; see `hmr_edu.hmr.HMR`."""
 
-    # The backbone.
-    encoder: Literal["resnet18", "resnet50"] = "resnet50"
-    # Channels of the first stage; 64 is torchvision's.
+    # The backbone; or "keypoints", which reads 2D keypoints instead of pictures.
+    encoder: Literal["resnet18", "resnet50", "keypoints"] = "resnet50"
+    # Channels of the first stage; 64 is torchvision's. Keypoints get 8 times as many features.
     width: Width = 64
     # First layers: "imagenet" reduces the resolution to a quarter at once; "small", for small
     # pictures, keeps more of it.
@@ -136,7 +137,8 @@ class TrainConfig:
     # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
     # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
-    # with legs drawn up, as in sitting and kicking), or mocap files (npz).
+    # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
+    # (limbs of several draws, bent farther), or mocap files (npz).
     poses: tuple[str, ...] = ("prior",)
     # File of weights that the backbone starts from, as torchvision saves them; "" starts at random.
     backbone: str = ""
@@ -167,6 +169,8 @@ class TrainConfig:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: SyntheticConfig = field(default_factory=SyntheticConfig)
+    # Errors of the 2D keypoints, where the encoder reads keypoints.
+    detections: DetectionConfig = field(default_factory=DetectionConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 

@@ -8,7 +8,6 @@ what makes `--resume` exact.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 import time
@@ -25,10 +24,8 @@ from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from hmr_edu.body import load_body
 from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.source import HELD_OUT, BatchSource, PreparedBatches, batch_seed, showcase
-from hmr_edu.data.synthetic.people import SyntheticPeople
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
@@ -44,7 +41,13 @@ from hmr_edu.training.objective import needs_vertices, supervised_losses
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
 from hmr_edu.training.run_records import CONFIG, ENVIRONMENT, EVALUATION, START
 from hmr_edu.training.samples import save_samples
-from hmr_edu.training.setup import build_networks, origin, pose_source, precision
+from hmr_edu.training.setup import (
+    build_networks,
+    build_source,
+    origin,
+    pose_source,
+    precision,
+)
 
 # People whose predictions are saved during a run.
 SHOWCASE = 8
@@ -88,12 +91,7 @@ class Trainer:
                 f"--data.batch-size {config.data.batch_size} cannot be shared evenly by "
                 f"{self.accelerator.num_processes} processes"
             )
-        self.source: BatchSource = source or SyntheticPeople(
-            load_body(config.model.body),
-            self.poses,
-            dataclasses.replace(config.data, batch_size=share),
-            seed=config.seed,
-        )
+        self.source: BatchSource = source or build_source(config, self.poses, share)
         model, discriminator = build_networks(config, self.source)
         critic_optimizer = torch.optim.Adam(
             discriminator.parameters(), config.optimizer.critic_learning_rate, fused=True
@@ -116,7 +114,7 @@ class Trainer:
         if c.mode != "paired":  # a picture has its 2D keypoints only
             batch = batch.without_labels(theta=True, keypoints3d=True, parts=True)
         predictions, features = self.model(
-            batch.images, vertices=needs_vertices(c.loss), return_features=True
+            *batch.inputs, vertices=needs_vertices(c.loss), return_features=True
         )
         losses = supervised_losses(predictions, features, batch, c.loss, self.network().body)
         rate = learning_rate(c.optimizer, self.step, self.progress)

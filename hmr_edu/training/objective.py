@@ -47,7 +47,7 @@ def supervised_losses(
     if needs_vertices(config):
         with torch.no_grad():
             vertices = body(batch.betas, batch.rotations).vertices
-        batch = MeshBatch(**vars(batch), vertices=vertices)
+        batch = MeshBatch.of(batch, vertices)
     losses = {}
     for name in active_terms(config):
         term = TERMS[name]

@@ -7,6 +7,7 @@ import math
 import torch
 
 from hmr_edu.encoder.heads import SpatialHead
+from hmr_edu.encoder.keypoints import KeypointEncoder
 from hmr_edu.hmr import HMR
 from hmr_edu.training.config import OptimizerConfig
 from hmr_edu.training.muon import Muon, hidden_matrices
@@ -22,12 +23,14 @@ def build_optimizers(
     """
     matrices: set[torch.Tensor] = set()
     if config.method == "muon":
-        ends: list[torch.nn.Module] = [
-            model.encoder.backbone.conv1,
-            *model.regressor.output_layers,
-        ]
-        if isinstance(model.encoder.head, SpatialHead):
-            ends.append(model.encoder.head.maps)
+        encoder = model.encoder
+        ends: list[torch.nn.Module] = [*model.regressor.output_layers]
+        if isinstance(encoder, KeypointEncoder):
+            ends.append(encoder.first)
+        else:
+            ends.append(encoder.backbone.conv1)
+            if isinstance(encoder.head, SpatialHead):
+                ends.append(encoder.head.maps)
         matrices = set(hidden_matrices(model, ends))
 
     def groups(members: bool) -> list[dict]:

@@ -128,9 +128,56 @@ def paper_preset() -> TrainConfig:
     )
 
 
+def keypoints_preset() -> TrainConfig:
+    """Train the encoder of 2D keypoints: an hour of one CPU core, or minutes of a GPU."""
+    cpu = cpu_preset()
+    return TrainConfig(
+        name="keypoints",
+        images=10_000_000,
+        poses=("prior", "prior", "prior", "bent", "upright", "unusual"),
+        model=dataclasses.replace(
+            cpu.model, encoder="keypoints", width=64, stem="imagenet", pooling="average", hidden=384
+        ),
+        data=SyntheticConfig(
+            image_size=128,
+            batch_size=1024,
+            cut=0.13,
+            pitch=14.0,
+            roll=8.0,
+            inverse_focal=(0.0, 0.5),
+        ),
+        loss=LossConfig(
+            keypoints2d=3.0,
+            keypoints3d=10.0,
+            pose=10.0,
+            betas=0.1,
+            adversary=0.0,
+            steps=(0.1, 0.3, 0.6),
+        ),
+        optimizer=OptimizerConfig(
+            method="muon", learning_rate=1e-2, weight_decay=0.02, warmup=100, clip=10.0
+        ),
+        checkpoint_every=500_000,
+        sample_every=2_000_000,
+    )
+
+
+def keypoints_quick_preset() -> TrainConfig:
+    """Train the encoder of 2D keypoints for a minute, for lessons: fewer units, fewer people."""
+    config = keypoints_preset()
+    config.name, config.images = "keypoints-quick", 120_000
+    config.poses = ("prior", "prior", "bent", "upright")
+    config.model.width, config.model.hidden = 32, 192
+    config.data.batch_size = 512
+    config.checkpoint_every = config.sample_every = 60_000
+    return config
+
+
 PRESETS = {
     "cpu": cpu_preset,
     "cpu-long": cpu_long_preset,
     "gpu": gpu_preset,
     "paper": paper_preset,
+    "keypoints": keypoints_preset,
+    "keypoints-quick": keypoints_quick_preset,
 }

@@ -24,7 +24,7 @@ def save_samples(folder: Path, images_seen: int, model: HMR, batch: Batch) -> No
         model: the network.
         batch: the people.
     """
-    predictions = predict_batches(model, [batch.images])
+    predictions = predict_batches(model, [batch.inputs])
     arrays = {
         "images": (batch.images.permute(0, 2, 3, 1) * 255).round().byte(),
         "theta": torch.stack([p.theta for p in predictions], dim=1),

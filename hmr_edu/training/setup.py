@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hmr_edu.body import load_body
+from hmr_edu.data.detections.people import DetectedPeople
 from hmr_edu.data.poses.bent_legs import BentLegs
 from hmr_edu.data.poses.mocap import find_mocap, load_mocap
-from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.data.poses.prior import PosePrior, load_pose_prior
+from hmr_edu.data.poses.varied import Unusual, Upright
 from hmr_edu.data.source import BatchSource
-from hmr_edu.data.synthetic.people import PoseSource
+from hmr_edu.data.synthetic.people import PoseSource, SyntheticPeople
 from hmr_edu.discriminator import Discriminator
+from hmr_edu.encoder.resnet import Encoder
 from hmr_edu.hmr import HMR, transfer, weights_path
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.io.provenance import sha256
 from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
+
+# Sources that make new poses of the prior's.
+MADE: dict[str, Callable[[PosePrior], PoseSource]] = {
+    "bent": BentLegs,
+    "upright": Upright,
+    "unusual": Unusual,
+}
 
 
 class Mixed:
@@ -44,7 +55,7 @@ class Mixed:
 def pose_source(*names: str) -> PoseSource:
     """Return the pose source of one or several names, mixed in equal parts.
 
-    A name is "prior" (the shipped pose prior), "bent" (the prior with legs drawn up) or a mocap
+    A name is "prior" (the shipped pose prior), one of `MADE`, which change its draws, or a mocap
     file. The mirror image of a file is used too. The file is looked for under its name, then by
     `find_mocap`. Raises as `load_mocap`.
     """
@@ -57,10 +68,22 @@ def pose_source(*names: str) -> PoseSource:
 def _source(name: str) -> PoseSource:
     if name == "prior":
         return load_pose_prior()
-    if name == "bent":
-        return BentLegs(load_pose_prior())
+    if name in MADE:
+        return MADE[name](load_pose_prior())
     path = Path(name)
     return load_mocap(path if path.exists() else find_mocap(name) or path).both_ways()
+
+
+def build_source(config: TrainConfig, poses: PoseSource, batch_size: int) -> BatchSource:
+    """Build the people that the options describe: pictures, or keypoints for their encoder.
+
+    `batch_size` is the share of one process in a step.
+    """
+    body = load_body(config.model.body)
+    data = dataclasses.replace(config.data, batch_size=batch_size)
+    if config.model.encoder == "keypoints":
+        return DetectedPeople(body, poses, data, config.detections, config.seed)
+    return SyntheticPeople(body, poses, data, config.seed)
 
 
 def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discriminator]:
@@ -74,7 +97,7 @@ def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discr
         mean_theta=source.mean_theta(),
         **dataclasses.asdict(config.model),
     )
-    if config.backbone:
+    if config.backbone and isinstance(model.encoder, Encoder):
         model.encoder.backbone.load(config.backbone)
     if config.start:
         transfer(model, config.start)

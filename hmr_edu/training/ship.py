@@ -10,8 +10,8 @@ from typing import Any
 
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.evaluation.held_out import predict
+from hmr_edu.evaluation.keypoint_sets import sets_for
 from hmr_edu.evaluation.scores import MM, score_joints
-from hmr_edu.evaluation.test_sets import test_set
 from hmr_edu.hmr import HMR, WEIGHTS, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write, check_name
@@ -127,7 +127,10 @@ def _store(model: HMR, path: Path) -> str:
 
 def stored(exact: HMR, shipped: HMR) -> dict[str, Any]:
     """Measure the accuracy lost by storing: PA-MPJPE of both, and how far joints moved."""
-    pictures = test_set("test-prior", exact.body, SyntheticConfig(exact.image_size), COMPARED)
+    data = SyntheticConfig(exact.image_size)
+    pictures, *_ = sets_for(
+        str(exact.options["encoder"]), ("test-prior",), exact.body, data, COMPARED
+    )
     (*_, before), truth = predict(exact, pictures)
     (*_, after), _ = predict(shipped, pictures)
     moved = mpjpe(after.keypoints3d[:, : len(LSP)], before.keypoints3d[:, : len(LSP)])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure how well `hmr_edu.fitting.find_people` finds people, and the constants of its scores.
+"""Measure how well `hmr_edu.fitting.people_search` finds people, and the constants of its scores.
 
     python scripts/find_people/calibrate.py --people a/keypoints.json --nobody textures \
         --held-out-people b/keypoints.json --held-out-nobody landscapes --record found.json
@@ -30,7 +30,7 @@ from hmr_edu.data.photos.annotations import read_annotations
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.data.synthetic.backgrounds import clutter, find_photos
 from hmr_edu.data.synthetic.scenes import paint_scenes
-from hmr_edu.fitting.find_people import (
+from hmr_edu.fitting.people_search import (
     HOPELESS,
     KEYPOINT_LEVEL,
     KEYPOINT_SPREAD,

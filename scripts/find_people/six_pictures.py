@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from hmr_edu.data.photos.pictures import EXAMPLES, read_photo
 from hmr_edu.data.synthetic.scenes import paint_scenes
-from hmr_edu.fitting.find_people import FoundPerson, find_people
+from hmr_edu.fitting.people_search import FoundPerson, find_people
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.keypoints import COCOPLUS_EDGES
 

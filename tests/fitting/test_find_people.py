@@ -14,7 +14,7 @@ from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING
 from hmr_edu.encoder.resnet import Encoder
 from hmr_edu.fitting import find_people as handed_out
-from hmr_edu.fitting.find_people import (
+from hmr_edu.fitting.people_search import (
     MARGIN,
     OVERLAP,
     SMALLEST,

@@ -7,7 +7,6 @@ a run can be interrupted, resumed, or divided among workers and processes withou
 
 from __future__ import annotations
 
-import math
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol, runtime_checkable
@@ -18,25 +17,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.body import SMPL
-from hmr_edu.camera import fit_weak_perspective, perspective
 from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.views import draw_view, draw_viewpoints
 from hmr_edu.io.precision import float32_by_default
 from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
-
-# Keypoints in a picture that cuts people off, as box detectors do: all above the knees, all above
-# the hips, or head and shoulders; and how often each happens.
-ABOVE_KNEES, ABOVE_HIPS = (1, 2, 3, 4, *range(6, 19)), (2, 3, *range(6, 19))
-HEAD_AND_SHOULDERS = (8, 9, *range(12, 19))
-CUTS = ((ABOVE_KNEES, 0.4), (ABOVE_HIPS, 0.4), (HEAD_AND_SHOULDERS, 0.2))
-# The smallest 1 / focal length.
-FARTHEST = 1e-5
-# Least distance, in metres, between the camera and a keypoint.
-NEAREST = 0.8
 
 
 @runtime_checkable
@@ -135,23 +124,22 @@ class SyntheticPeople:
         g = torch.Generator().manual_seed(seed)
         betas = c.betas * torch.randn(n, 10, generator=g)
         rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))
-        rotations[:, 0] = self._viewpoints(g) @ rotations[:, 0]
+        pitch, roll = torch.full((n,), float(c.pitch)), torch.full((n,), float(c.roll))
+        rotations[:, 0] = draw_viewpoints(pitch, roll, g) @ rotations[:, 0]
         output = self.body(betas, rotations)
-        camera, focal = self._place(output.keypoints, g)
-
-        translation = torch.cat([camera[:, 1:], (focal / camera[:, 0])[:, None]], dim=1)
-        keypoints2d = perspective(output.keypoints, translation, focal)
-        gbuffer = self.renderer(output.vertices, c.image_size, translation=translation, focal=focal)
+        view = draw_view(output.keypoints, c, g)
+        gbuffer = self.renderer(
+            output.vertices, c.image_size, translation=view.translation, focal=view.focal
+        )
         return Scene(
             pixels=BodyPixels.of(gbuffer),
             seed=seed,
-            keypoints2d=keypoints2d,
+            keypoints2d=view.keypoints2d,
             keypoints3d=output.keypoints,
             rotations=rotations,
             betas=betas,
-            # The best camera that the network can predict: its camera model has no perspective.
-            camera=fit_weak_perspective(output.keypoints, keypoints2d),
-            focal=focal,
+            camera=view.weak_camera(output.keypoints),
+            focal=view.focal,
         )
 
     @torch.no_grad()
@@ -191,52 +179,6 @@ class SyntheticPeople:
         R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
         camera = torch.cat([self.prepare(2**31 + k).camera for k in range(batches)]).mean(0)
         return torch.cat([camera, matrix_to_axis_angle(R).flatten(), torch.zeros(10)])
-
-    def _viewpoints(self, g: torch.Generator) -> Float[Tensor, "batch 3 3"]:
-        """Draw rotations from world to camera: any yaw, some pitch and roll, Y up to y down."""
-        c, n = self.config, self.config.batch_size
-        pitch, roll = torch.randn(2, n, generator=g) * torch.tensor([[c.pitch], [c.roll]])
-        yaw = 2 * math.pi * torch.rand(n, generator=g)
-        zero = torch.zeros(n)
-        about_x = axis_angle_to_matrix(torch.stack([pitch.deg2rad() + math.pi, zero, zero], 1))
-        about_y = axis_angle_to_matrix(torch.stack([zero, yaw, zero], 1))
-        about_z = axis_angle_to_matrix(torch.stack([zero, zero, roll.deg2rad()], 1))
-        return about_z @ about_x @ about_y
-
-    def _place(
-        self, keypoints: Float[Tensor, "batch 19 3"], g: torch.Generator
-    ) -> tuple[Float[Tensor, "batch 3"], Float[Tensor, " batch"]]:
-        """Draw a camera (s, tx, ty) with the person in the crop, and a focal length."""
-        c, n = self.config, self.config.batch_size
-        low, high = self._framed(keypoints[..., :2], g)
-        extent = (high - low).amax(1) + 0.1  # heads and hands reach beyond their keypoints
-        fill = c.fill[0] + (c.fill[1] - c.fill[0]) * torch.rand(n, generator=g)
-        scale = 2 * fill / extent
-        shift = c.shift * (2 * torch.rand(n, 2, generator=g) - 1)
-        t = shift / scale[:, None] - (low + high) / 2
-        low_inverse, high_inverse = c.inverse_focal
-        # Weak perspective, 0, is a camera very far away.
-        focal = 1 / (
-            low_inverse + (high_inverse - low_inverse) * torch.rand(n, generator=g)
-        ).clamp_min(FARTHEST)
-        # Where a foot or hand would touch the lens, step back with a longer lens: same size.
-        distance = torch.maximum(focal / scale, NEAREST - keypoints[..., 2].amin(1))
-        return torch.cat([scale[:, None], t], dim=1), distance * scale
-
-    def _framed(
-        self, points: Float[Tensor, "batch 19 2"], g: torch.Generator
-    ) -> tuple[Float[Tensor, "batch 2"], Float[Tensor, "batch 2"]]:
-        """Return the corners of the box to be cropped: the whole person or the upper part."""
-        low, high = points.amin(1), points.amax(1)
-        if self.config.cut:
-            chance = torch.rand(len(points), generator=g) / self.config.cut
-            for shown, share in CUTS:
-                shown_points = points[:, list(shown)]
-                rows = ((chance >= 0) & (chance < share))[:, None]
-                low = torch.where(rows, shown_points.amin(1), low)
-                high = torch.where(rows, shown_points.amax(1), high)
-                chance = chance - share
-        return low, high
 
 
 def _at_pixels(mask: Tensor, points: Float[Tensor, "batch N 2"]) -> Tensor:
