@@ -103,7 +103,10 @@ def photos(args: Sequence[str]) -> None:
         from hmr_edu.data import read_annotations
         from hmr_edu.evaluation import evaluate_photos, photo_table
 
-        annotated, models = read_annotations(keypoints, folder), _models("network", weights, refine)
+        annotated, models = (
+            read_annotations(keypoints, folder),
+            _readers_of_pictures(weights, refine),
+        )
         record = evaluate_photos(models, annotated)
         print(photo_table(record))
         if out is not None:
@@ -126,6 +129,7 @@ def views(args: Sequence[str]) -> None:
         cameras: Path,
         folder: Path | None = None,
         weights: str = "resnet18",
+        lifter: str = "",
         refine: bool = False,
         out: Path | None = None,
     ) -> None:
@@ -139,6 +143,8 @@ def views(args: Sequence[str]) -> None:
                 OpenCV's [k1, k2, p1, p2, k3], and "size", the [width, height] of its pictures.
             folder: folder of the pictures; by default, that of the keypoints' file.
             weights: shipped weights by name, or a file written by a training run.
+            lifter: also measure these weights, of a network that reads keypoints, on the annotated
+                keypoints: "keypoints" is shipped.
             refine: also run the flip test, and fit each body to the heat-maps.
             out: also write the numbers here, as JSON.
         """
@@ -149,10 +155,13 @@ def views(args: Sequence[str]) -> None:
         from hmr_edu.data import read_annotations, read_cameras
         from hmr_edu.data.photos.calibration import group_by_moment
         from hmr_edu.evaluation import evaluate_views, view_table
+        from hmr_edu.hmr import load_pretrained
 
         calibrated = read_cameras(cameras)
         people = group_by_moment(read_annotations(keypoints, folder), calibrated)
-        record = evaluate_views(_models("network", weights, refine), people, calibrated)
+        networks = _readers_of_pictures(weights, refine)
+        second = load_pretrained(lifter) if lifter else None
+        record = evaluate_views(networks, people, calibrated, second)
         print(view_table(record))
         if out is not None:
             write_json(out, record)
@@ -163,8 +172,21 @@ def views(args: Sequence[str]) -> None:
 
 def _models(name: str, weights: str, refine: bool) -> dict:
     """Load a network under the name of its row and, if asked for, its refined form."""
-    from hmr_edu.fitting import Refined
+    from hmr_edu.fitting import FlipTested, Refined
     from hmr_edu.hmr import load_pretrained
 
     model = load_pretrained(weights)
-    return {name: model} | ({"refined": Refined(model)} if refine else {})
+    if not refine:
+        return {name: model}
+    reads_keypoints = model.options["encoder"] == "keypoints"
+    return {name: model, "refined": (FlipTested if reads_keypoints else Refined)(model)}
+
+
+def _readers_of_pictures(weights: str, refine: bool) -> dict:
+    """Load a network as `_models`; raise DataError on one that reads no pictures."""
+    from hmr_edu.io import DataError
+
+    models = _models("network", weights, refine)
+    if models["network"].options["encoder"] == "keypoints":
+        raise DataError(f"--weights {weights}: reads keypoints, not pictures")
+    return models
