@@ -127,4 +127,4 @@ def test_records_of_presets_are_whole_and_of_todays_experiments(path):
 def test_the_docs_show_every_record_of_a_preset():
     page = (Path(__file__).parents[2] / "docs" / "weights.md").read_text()
     shown = re.findall(r"^```\{experiment\} (\S+)$", page, re.MULTILINE)
-    assert sorted(shown) == [path.stem for path in RECORDED]
+    assert {path.stem for path in RECORDED} <= set(shown) <= set(EXPERIMENTS)
