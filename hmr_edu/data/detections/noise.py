@@ -46,7 +46,10 @@ LIMB_ENDS = [
 ]
 SWAPPED = (("elbow", "wrist", "shoulder"), ("hip", "knee", "ankle"), None)  # None: everything
 CONFIDENT = 0.04  # the noise, in boxes, at which a graded confidence is 1 / e
-HIDDEN_FACE = 0.8  # share of keypoints of a face that looks away which are missing
+# Share of keypoints of a face that looks away which are missing; share of people of whom nothing is
+# hidden, as where somebody projects 3D joints. Without them a whole face meant "looks at us", and
+# one in eight people with all their keypoints was turned round.
+HIDDEN_FACE, ALL_KNOWN = 0.8, 0.35
 
 
 @dataclass
@@ -146,6 +149,7 @@ def seen(
         keypoints[:, FACE, 2] - keypoints[:, [K["left_ear"], K["right_ear"]], 2].mean(1)[:, None]
     )
     hidden = (depth > 0.04) & (torch.rand(n, len(FACE), generator=g) < HIDDEN_FACE)
+    hidden &= torch.rand(n, 1, generator=g) >= ALL_KNOWN
     known[:, FACE] &= ~hidden
     share = 0.5 * torch.rand(n, 1, generator=g)
     lossy = torch.rand(n, 1, generator=g) < config.missing
