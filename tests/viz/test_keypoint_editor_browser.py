@@ -169,7 +169,7 @@ def test_a_drag_ends_where_the_mouse_is_released(editor):
     for n, end in enumerate([[10, 10], [200, 300], [33, 200]]):
         page.mouse.move(*editor.at(*editor.places()[n]))
         page.mouse.down()
-        page.mouse.move(*editor.at(*end), steps=40)
+        page.mouse.move(*editor.at(*end), steps=12)
         page.mouse.up()
         editor.wait_for(n, end)
     settle(page)
