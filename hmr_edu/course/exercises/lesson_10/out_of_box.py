@@ -89,7 +89,7 @@ HINTS = {
     "scale kept": "the scale is missing: a half-side is `half` units, so s becomes s half",
     "divided by half": "in the picture's unit a metre is longer: s TIMES half",
     "translation forgotten": "the translation is missing: the box is not at the origin",
-    "middle not divided": "the middle is in the picture's unit, the translation in metres: divide it by s half",
+    "middle not divided": "the middle is no length in metres: divide it by s half",
     "middle divided by s": "divide the middle by the NEW scale, s half, not by s",
     "middle divided by half": "the middle has to be divided by s, too",
     "other way": "the other way: the middle is added",
