@@ -126,6 +126,7 @@ def views(args: Sequence[str]) -> None:
         cameras: Path,
         folder: Path | None = None,
         weights: str = "resnet18",
+        lifter: str = "",
         refine: bool = False,
         out: Path | None = None,
     ) -> None:
@@ -139,6 +140,8 @@ def views(args: Sequence[str]) -> None:
                 OpenCV's [k1, k2, p1, p2, k3], and "size", the [width, height] of its pictures.
             folder: folder of the pictures; by default, that of the keypoints' file.
             weights: shipped weights by name, or a file written by a training run.
+            lifter: also measure these weights, of a network that reads keypoints, on the annotated
+                keypoints: "keypoints" is shipped.
             refine: also run the flip test, and fit each body to the heat-maps.
             out: also write the numbers here, as JSON.
         """
@@ -149,10 +152,13 @@ def views(args: Sequence[str]) -> None:
         from hmr_edu.data import read_annotations, read_cameras
         from hmr_edu.data.photos.calibration import group_by_moment
         from hmr_edu.evaluation import evaluate_views, view_table
+        from hmr_edu.hmr import load_pretrained
 
         calibrated = read_cameras(cameras)
         people = group_by_moment(read_annotations(keypoints, folder), calibrated)
-        record = evaluate_views(_models("network", weights, refine), people, calibrated)
+        networks = _models("network", weights, refine)
+        second = load_pretrained(lifter) if lifter else None
+        record = evaluate_views(networks, people, calibrated, second)
         print(view_table(record))
         if out is not None:
             write_json(out, record)

@@ -1,4 +1,8 @@
 from .batch import Batch
+from .detections.detector import detect_people
+from .detections.files import read_detections
+from .detections.formats import Detection
+from .detections.joint_sets import JOINT_SETS, to_cocoplus
 from .photos.annotations import AnnotatedPerson, read_annotations
 from .photos.calibration import View, read_cameras
 from .photos.crops import read_crop
@@ -15,11 +19,13 @@ from .synthetic.scenes import paint_scenes
 __all__ = [
     "APPEARANCES",
     "EXAMPLES",
+    "JOINT_SETS",
     "AnnotatedPerson",
     "AnnotatedPhotos",
     "AppearanceConfig",
     "Batch",
     "BatchSource",
+    "Detection",
     "Mixture",
     "Mocap",
     "PosePrior",
@@ -29,6 +35,7 @@ __all__ = [
     "SyntheticPeople",
     "View",
     "batch_seed",
+    "detect_people",
     "find_mocap",
     "load_mocap",
     "load_pose_prior",
@@ -37,5 +44,7 @@ __all__ = [
     "read_annotations",
     "read_cameras",
     "read_crop",
+    "read_detections",
     "read_photo",
+    "to_cocoplus",
 ]

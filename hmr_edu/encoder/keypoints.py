@@ -58,13 +58,12 @@ class KeypointEncoder(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(self.feature_dim) for _ in range(blocks)))
         self.last = nn.Sequential(nn.LayerNorm(self.feature_dim), nn.ReLU())
 
-    def forward(
-        self, keypoints2d: Float[Tensor, "batch 19 2"], confidence: Float[Tensor, "batch 19"]
-    ) -> Features:
-        """Encode keypoints, x right and y down; a keypoint of confidence 0 is missing.
+    def forward(self, keypoints2d: Tensor, confidence: Tensor) -> Features:
+        """Encode keypoints [B, 19, 2], x right and y down, with confidences [B, 19].
 
-        The place of a missing keypoint may be anything, NaN included. Raises ValueError on other
-        shapes and, on the CPU, on a confidence outside [0, 1] or a place that is not finite.
+        A keypoint of confidence 0 is missing; its place may be anything, NaN included. Raises
+        ValueError on other shapes and, on the CPU, on a confidence outside [0, 1] or a place that
+        is not finite.
         """
         _check_keypoints(keypoints2d, confidence)
         box = visible_box(keypoints2d, confidence)

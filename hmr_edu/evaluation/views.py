@@ -20,7 +20,8 @@ from hmr_edu.data.photos.annotations import AnnotatedPerson
 from hmr_edu.evaluation.held_out import starting_theta
 from hmr_edu.evaluation.photos import crops, predict_photos, shuffled_baseline
 from hmr_edu.evaluation.triangulation import View, triangulate
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.flip_test import lift
+from hmr_edu.fitting.smplify import Refined, fit_to_keypoints
 from hmr_edu.hmr import HMR, body_of_theta
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.tables import number_cell, text_table
@@ -29,6 +30,8 @@ from hmr_edu.keypoints import LSP
 MM = 1000
 # Annotations of one joint that disagree by more than this share of the person's size are wrong.
 FAR = 0.1
+# What a network of keypoints makes of the annotated ones.
+LIFTED = "annotated 2D, lifted"
 # Fewer points than this leave a similarity transform too much freedom.
 ENOUGH = 6
 
@@ -89,13 +92,15 @@ def evaluate_views(
     models: Mapping[str, HMR | Refined],
     recording: Mapping[str, Mapping[str, AnnotatedPerson]],
     cameras: Mapping[str, View],
+    lifter: HMR | None = None,
 ) -> dict[str, Any]:
     """Score networks on a calibrated recording: {"about": ..., name: scores}.
 
     Scores: `mpjpe` and `pa_mpjpe`, in millimetres, over the known joints, hips aligned;
     `facing_flipped`, the share of pictures where the line of the hips is more than 90 degrees off.
     Baselines: `mean theta`, from which the first network starts, and for each network its
-    predictions for pictures of other moments (None with a single moment). Raises as
+    predictions for pictures of other moments (None with a single moment). A `lifter`, a network of
+    keypoints, gets the annotated ones: its rows are no image-to-body numbers. Raises as
     `triangulate_recording` and `crops`.
     """
     measured, errors = triangulate_recording(recording, cameras)
@@ -112,8 +117,12 @@ def evaluate_views(
         },
         "mean theta": _score(mean.expand(len(measured), -1, -1), measured),
     }
-    for name, network in models.items():
-        keypoints3d = predict_photos(network, images)[-1].keypoints3d
+    answers = {
+        name: predict_photos(network, images)[-1].keypoints3d for name, network in models.items()
+    }
+    if lifter is not None:
+        answers |= _lifted(lifter, measured)
+    for name, keypoints3d in answers.items():
         # All views of one moment show one pose, so a prediction for another view is not wrong.
         record[f"{name}, shuffled"] = shuffled_baseline(
             keypoints3d,
@@ -122,6 +131,19 @@ def evaluate_views(
         )
         record[name] = _score(keypoints3d, measured)
     return record
+
+
+@torch.no_grad()
+def _lifted(lifter: HMR, measured: Sequence[Measured]) -> dict[str, Float[Tensor, "pictures 19 3"]]:
+    """Return the bodies of the annotated keypoints, and those fitted to them from there."""
+    annotated = torch.stack([m.person.crop.to_crop(m.person.keypoints2d) for m in measured])
+    visible = torch.stack([m.person.visible for m in measured])
+    lifted = lift(lifter, annotated, visible)[-1]
+    fitted = fit_to_keypoints(lifter.body, [lifted.theta], annotated, visible)
+    return {
+        LIFTED: lifted.keypoints3d,
+        f"{LIFTED}, fitted": lifter.detail(fitted.theta).keypoints3d,
+    }
 
 
 def view_table(record: Mapping[str, Mapping[str, Any]]) -> str:

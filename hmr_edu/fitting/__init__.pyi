@@ -1,4 +1,4 @@
-from .flip_test import average_theta, run_flip_test
+from .flip_test import average_theta, lift, run_flip_test
 from .smplify import (
     CLICK_OUTLIER,
     CLICK_SIGMA,
@@ -26,5 +26,6 @@ __all__ = [
     "fit_to_keypoints",
     "heatmap_evidence",
     "keypoint_evidence",
+    "lift",
     "run_flip_test",
 ]

@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hmr_edu.encoder.keypoints import KeypointEncoder
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.precision import float32_inside
-from hmr_edu.keypoints import COCOPLUS, flip_permutation, flip_theta
+from hmr_edu.keypoints import COCOPLUS, flip_keypoints, flip_permutation, flip_theta
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 from hmr_edu.theta import join_theta, split_theta
 
@@ -55,6 +56,23 @@ def run_flip_test(
     theta = average_theta(*thetas)
     depths = (features.depths + mirrored_features.depths[:, swapped]) / 2
     return FlipTest(steps, theta, torch.logaddexp(*log_maps), depths)
+
+
+def lift(
+    model: HMR, keypoints2d: Float[Tensor, "batch 19 2"], confidence: Float[Tensor, "batch 19"]
+) -> list[Prediction]:
+    """Return the bodies of 2D keypoints: every step, and last the mean with the mirror image's.
+
+    Raises ValueError as the encoder of keypoints, DataError on a network that reads pictures.
+    """
+    if not isinstance(model.encoder, KeypointEncoder):
+        raise DataError("this network reads pictures; lifting keypoints takes one that reads them")
+    # What is missing may be NaN; the mirror image of zero is zero.
+    keypoints2d = keypoints2d.where((confidence > 0)[..., None], 0.0)
+    mirrored = flip_keypoints(keypoints2d), confidence[:, list(flip_permutation(COCOPLUS))]
+    steps = model(keypoints2d, confidence)
+    other = model(*mirrored, vertices=False)[-1].theta
+    return [*steps, model.detail(average_theta(steps[-1].theta, flip_theta(other)))]
 
 
 @float32_inside

@@ -43,6 +43,8 @@ def check_options(config: TrainConfig) -> None:
 
 def _check_files(config: TrainConfig) -> None:
     """Raise DataError or FileNotFoundError that names an option whose file cannot be used."""
+    if config.backbone and config.model.encoder == "keypoints":
+        raise DataError("--backbone: an encoder of keypoints has no backbone; give --start")
     files = {
         "--model.body": [b for b in (config.model.body,) if b not in SHIPPED],
         "--poses": [p for p in config.poses if p not in POSES and not find_mocap(p)],
@@ -55,8 +57,6 @@ def _check_files(config: TrainConfig) -> None:
                 check_input(path)
             except (DataError, FileNotFoundError) as error:
                 raise type(error)(f"{option}: {error}") from None
-    if config.backbone and config.model.encoder == "keypoints":
-        raise DataError("--backbone: an encoder of keypoints has no backbone; give --start")
     if config.backbone:
         # Shapes alone: no memory is taken, and nothing is drawn at random.
         with torch.device("meta"):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from helpers.toy_body import toy_body
 
-from hmr_edu import camera, discriminator, hmr, keypoints, losses, metrics, rotations, theta
+from hmr_edu import camera, crop, discriminator, hmr, keypoints, losses, metrics, rotations, theta
 from hmr_edu.body import SMPL, smpl
 from hmr_edu.camera import CropBox
 from hmr_edu.data.photos.calibration import View
@@ -27,6 +27,7 @@ from hmr_edu.regressor import RegressionStep
 MODULES = (
     rotations,
     camera,
+    crop,
     theta,
     keypoints,
     metrics,
@@ -54,6 +55,8 @@ NO_NUMBERS = {
     "transfer",
     "weights_path",
     "widened",
+    # Pictures: tests/geometry/test_crop.py.
+    "crop_image",
     # It makes tensors of whole numbers.
     "as_floats",
     # Positions of cells, in the dtype of their argument.
@@ -106,6 +109,7 @@ MAPS = randn(3, 19, 64, seed=4).softmax(-1).unflatten(-1, (8, 8))
 CAMERA = torch.tensor([[0.8, 0.1, -0.2], [1.2, 0.0, 0.3], [0.5, 0.4, 0.1]]).double()
 FOCAL = torch.tensor([5.0, 7.0, 9.0]).double()
 BOX = CropBox(310.5, 200.0, 123.0)
+BOXES = torch.tensor([[0.5, -0.2, 1.4], [-1.0, 2.0, 0.7], [0.1, 0.0, 1.0]]).double()
 LAYER = SMPL(toy_body())
 PRIOR = prior.load_pose_prior()
 POSE = PRIOR.sample(3, torch.Generator().manual_seed(0)).double()
@@ -227,6 +231,10 @@ CASES = {
         (randn(4, 25), randn(3, 25, seed=1)),
         FLOAT32,
     ),
+    # the box around keypoints
+    "visible_box": (crop.visible_box, (FLAT_TARGET, WEIGHTS), FLOAT32),
+    "into_box": (crop.into_box, (FLAT_TARGET, BOXES), SAME),
+    "camera_out_of_box": (crop.camera_out_of_box, (CAMERA, BOXES), SAME),
     # body
     "forward_kinematics": (smpl.forward_kinematics, (turns(3, 24), randn(3, 24, 3)), SAME),
     "SMPL.forward": (LAYER, (randn(3, 10), randn(3, 72, scale=0.4)), SAME),

@@ -31,6 +31,7 @@ KINDS = (
     "weights",
     "backbone",
     "annotations",
+    "detections",
     "ship",
     "resume",
     "report",
@@ -53,6 +54,7 @@ def make_samples(folder: Path) -> None:
         options = {"width": 8, "stem": "small", "pooling": "spatial", "hidden": 16}
         network = HMR("resnet18", image_size=32, share_weights=share, **options)
         network.save(folder / f"{name}.safetensors")
+    HMR("keypoints", width=2, hidden=16).save(folder / "lifter.safetensors")
     save_body(folder / "body.npz", toy_body())
     rng = np.random.default_rng(0)
     ours = {"poses": rng.normal(0, 2000, (6, 72)).astype(np.int16), "scale": 1e-4, "fps": 12}
@@ -65,6 +67,14 @@ def make_samples(folder: Path) -> None:
     Image.fromarray(rng.integers(0, 255, (40, 30, 3), np.uint8)).save(folder / "someone.png")
     people = {"box": [2, 2, 28, 38], "keypoints": {"nose": [9, 9], "left_knee": [12, 30]}}
     (folder / "people.json").write_text(json.dumps({"someone.png": [people]}))
+    known = [9, 9, 0.9, 12, 30, 0.8, 20, 12, 0.5]
+    content = {"version": 1.3, "people": [{"pose_keypoints_2d": known + [0] * 66}]}
+    (folder / "openpose.json").write_text(json.dumps(content))
+    result = {"image_id": "someone.png", "category_id": 1, "keypoints": known + [0] * 42}
+    (folder / "results.json").write_text(json.dumps([result]))
+    mark = {"x": 0.5, "y": 0.5, "z": 0, "visibility": 0.5}
+    marks = [mark | {"x": i / 40} for i in range(33)]
+    (folder / "landmarks.json").write_text(json.dumps({"pose_landmarks": [marks]}))
     K = [[100, 0, 15], [0, 100, 20], [0, 0, 1]]
     view = {"K": K, "R": np.eye(3).tolist(), "t": [0, 0, 3]}
     (folder / "cameras.json").write_text(json.dumps({"left": view, "right": view}))
@@ -73,9 +83,11 @@ def make_samples(folder: Path) -> None:
 
 def undamaged(good: Path) -> Iterator[Case]:
     """Yield readers with good files; they must take them."""
-    wanted = ("tiny.safetensors: demo, text", "config.json: text", "people.json: text")
+    wanted = ["tiny.safetensors: demo, text", "config.json: text", "people.json: text"]
+    wanted += [f"{name}.json: text" for name in ("openpose", "results", "landmarks")]
+    kinds = ("weights", "ship", "resume", "annotations", "detections")
     for case in cases(good):
-        if case.kind in ("weights", "ship", "resume", "annotations") and case.name in wanted:
+        if case.kind in kinds and case.name in wanted:
 
             def prepare(folder: Path, case: Case = case) -> Call:
                 damaged = case.prepare(folder)
@@ -93,6 +105,7 @@ def cases(good: Path) -> Iterator[Case]:
     yield from weights(good)
     yield from backbones(good)
     yield from _annotations(good)
+    yield from _detections(good)
     yield from ships(good)
     yield from resumes(good)
     yield from reports(good)
@@ -149,6 +162,26 @@ def _annotations(good: Path) -> Iterator[Case]:
 
     for name, call in (("people.json", photos), ("cameras.json", views)):
         yield from files_of("annotations", good / name, ANY_FILE | json_damages(), call)
+
+
+def _detections(good: Path) -> Iterator[Case]:
+    def demo(path: Path) -> Call:
+        options = ("--keypoints", path, "--lifter", good / "lifter.safetensors")
+        return command("demo", good / "someone.png", *options, "--out", path.parent / "out")
+
+    for name, keys in (
+        ("openpose.json", ("people", 0, "pose_keypoints_2d", 0)),
+        ("results.json", (0, "keypoints", 2)),
+        ("landmarks.json", ("pose_landmarks", 0, 3, "visibility")),
+    ):
+        damages = ANY_FILE | json_damages(*keys)  # ty: ignore
+        yield from files_of("detections", good / name, damages, demo)
+
+    def lift(path: Path) -> Call:
+        options = ("--keypoints", good / "openpose.json", "--lifter", path)
+        return command("demo", good / "someone.png", *options, "--out", path.parent / "out")
+
+    yield from files_of("detections", good / "lifter.safetensors", ANY_FILE, lift)
 
 
 def _records() -> Iterator[Case]:

@@ -15,7 +15,8 @@ from helpers.hostile import Call, Case, command, files_of
 def weights(good: Path) -> Iterator[Case]:
     def demo(path: Path) -> Call:
         out = path.parent / "out"
-        return command("demo", good / "someone.png", "--weights", path, "--out", out)
+        box = ("--box", 2, 2, 28, 38)
+        return command("demo", good / "someone.png", *box, "--weights", path, "--out", out)
 
     def start(path: Path) -> Call:
         return command("train", "cpu", "--start", path, "--out", path.parent)

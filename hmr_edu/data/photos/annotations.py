@@ -54,9 +54,9 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
     """
     path = Path(path)
     content = read_json(path, "annotations")
-    if other := _other_format(content):
+    if other := other_format(content):
         raise DataError(f"{path}: {other}")
-    read = read_coco if is_coco(content) else _read_by_name
+    read = read_coco if is_coco(content) else read_by_name
     folder = path.parent if folder is None else Path(folder)
     people, sizes = [], {}
     for described in read(path, content):
@@ -73,7 +73,7 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
     return people
 
 
-def _other_format(content: Any) -> str | None:
+def other_format(content: Any) -> str | None:
     """Say what the content of a JSON file is, if it is in neither of the two formats."""
     first = content[0] if isinstance(content, list) and content else None
     if isinstance(first, dict) and {"image_id", "keypoints"} <= first.keys():
@@ -92,7 +92,7 @@ def _other_format(content: Any) -> str | None:
     return None
 
 
-def _read_by_name(path: Path, content: dict[str, Any]) -> Iterator[Described]:
+def read_by_name(path: Path, content: dict[str, Any]) -> Iterator[Described]:
     """Yield the people of our own format who have keypoints."""
     for file, in_picture in content.items():
         if not isinstance(in_picture, list):
@@ -115,8 +115,13 @@ def _read_by_name(path: Path, content: dict[str, Any]) -> Iterator[Described]:
                 yield Described(file, size, box, named, where)
 
 
-def _person(path: Path, person: Described) -> AnnotatedPerson:
-    """Put keypoints into COCO+ order; without a box, use the box around them."""
+def ordered_keypoints(
+    person: Described,
+) -> tuple[Float[Tensor, "19 2"], Float[Tensor, " 19"]]:
+    """Return keypoints in COCO+ order, and 1 for each that is annotated.
+
+    Raises DataError on a name that is none of COCO+.
+    """
     unknown = sorted(person.named.keys() - set(COCOPLUS))
     if unknown:
         raise DataError(
@@ -126,6 +131,12 @@ def _person(path: Path, person: Described) -> AnnotatedPerson:
     for name, place in person.named.items():
         keypoints2d[COCOPLUS.index(name)] = torch.tensor(place)
         visible[COCOPLUS.index(name)] = 1.0
+    return keypoints2d, visible
+
+
+def _person(path: Path, person: Described) -> AnnotatedPerson:
+    """Put keypoints into COCO+ order; without a box, use the box around them."""
+    keypoints2d, visible = ordered_keypoints(person)
     try:
         if person.box is not None:
             crop = CropBox.around_box(*person.box, padding=PADDING)

@@ -43,9 +43,7 @@ def check_size(path: Path, recorded: tuple[int, int], where: str) -> None:
 
     Raises DataError that names both sizes and `where` the one is recorded, and as `read_photo`.
     """
-    with _opened(path) as picture:
-        stored, turned = picture.size, _orientation(picture) >= 5
-    upright = stored[::-1] if turned else stored
+    stored, upright = _sizes(path)
     if upright == recorded:
         return
     width, height = recorded
@@ -64,6 +62,18 @@ def check_size(path: Path, recorded: tuple[int, int], where: str) -> None:
         f"{where} records {width} x {height} pixels, but {path} has {upright[0]} x {upright[1]}: "
         f"{why}"
     )
+
+
+def upright_size(path: str | Path) -> tuple[int, int]:
+    """Return the (width, height) of the upright picture. Raises as `read_photo`."""
+    return _sizes(Path(path))[1]
+
+
+def _sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the (width, height) of a picture as it is stored, and upright."""
+    with _opened(path) as picture:
+        (width, height), turned = picture.size, _orientation(picture) >= 5
+    return (width, height), (height, width) if turned else (width, height)
 
 
 @contextmanager

@@ -47,14 +47,17 @@ class AnnotatedPhotos:
         self.people, self.batch_size = list(people), batch_size
         self.image_size, self.seed = image_size, seed
 
+    def rows(self, index: int) -> list[int]:
+        """Return which people batch `index` shows."""
+        g = torch.Generator().manual_seed(batch_seed(self.seed, index))
+        return torch.randint(len(self.people), (self.batch_size,), generator=g).tolist()
+
     def prepare(self, index: int) -> Crops:
         """Read and crop the people of batch `index`.
 
         Raises DataError that names the file when a picture cannot be read or cropped.
         """
-        g = torch.Generator().manual_seed(batch_seed(self.seed, index))
-        rows = torch.randint(len(self.people), (self.batch_size,), generator=g).tolist()
-        people = [self.people[row] for row in rows]
+        people = [self.people[row] for row in self.rows(index)]
         return Crops(
             torch.stack([crop_person(read_photo(p.path), p, self.image_size) for p in people]),
             torch.stack([person.crop.to_crop(person.keypoints2d) for person in people]),

@@ -88,7 +88,7 @@ def exchange(
         generator: of the draws.
     """
     n = len(pose)
-    others = torch.randint(n, (n,), generator=generator)
+    others = torch.randint(max(n, 1), (n,), generator=generator)
     chosen = torch.rand(n, 1, 1, generator=generator) < share
     mixed = pose.clone().unflatten(1, (24, 3))
     mixed[:, joints] = torch.where(chosen, mixed[others][:, joints], mixed[:, joints])

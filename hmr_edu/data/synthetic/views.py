@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,7 @@ FARTHEST = 1e-5
 NEAREST = 0.8
 
 
+@runtime_checkable
 class ViewOptions(Protocol):
     """The options of `SyntheticConfig` that say how people are framed."""
 
@@ -32,7 +33,7 @@ class ViewOptions(Protocol):
     inverse_focal: tuple[float, float]
 
 
-class View(NamedTuple):
+class PinholeView(NamedTuple):
     """The pinhole before each person, and what it sees; lengths in metres and half-crops."""
 
     translation: Float[Tensor, "batch 3"]
@@ -63,7 +64,7 @@ def draw_viewpoints(
 
 def draw_view(
     keypoints: Float[Tensor, "batch 19 3"], options: ViewOptions, g: torch.Generator
-) -> View:
+) -> PinholeView:
     """Draw where people are in their crops and a focal length; return what the pinhole sees."""
     n = len(keypoints)
     low, high = _framed(keypoints[..., :2], options.cut, g)
@@ -81,7 +82,7 @@ def draw_view(
     distance = torch.maximum(focal / scale, NEAREST - keypoints[..., 2].amin(1))
     focal = distance * scale
     translation = torch.cat([t, (focal / scale)[:, None]], dim=1)
-    return View(translation, focal, perspective(keypoints, translation, focal))
+    return PinholeView(translation, focal, perspective(keypoints, translation, focal))
 
 
 def _framed(
