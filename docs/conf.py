@@ -26,6 +26,7 @@ extensions = [
     "citations",
     "rooms",
     "loss_terms",
+    "experiment_tables",
     "wrong_answers",
     "offline_mathjax",
     "plotly_figures",

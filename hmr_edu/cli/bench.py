@@ -17,10 +17,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 import tyro
-from torch.utils.benchmark import Timer
 
 from hmr_edu.body import SMPL, BodyData, read_body
 from hmr_edu.body.peer import smplx_layer
+from hmr_edu.cli.bench_keypoints import keypoint_speeds, speed_table
+from hmr_edu.cli.bench_timing import milliseconds
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.encoder.resnet import Encoder
@@ -91,7 +92,7 @@ def run_bench(
     peers: bool = True,
     out: Path | None = None,
 ) -> None:
-    """Time the SMPL layer, the renderer and a training step beside their peers.
+    """Time the SMPL layer, the renderer and training steps beside their peers.
 
     Raises DataError when a peer is not installed.
 
@@ -101,7 +102,7 @@ def run_bench(
         seconds: time spent on each measurement.
         threads: CPU threads.
         gpu_batch: pictures in the `gpu` preset's step; its own batch would take minutes on a CPU.
-        device: where the training steps are timed; all else is timed on the CPU.
+        device: where the networks are timed; all else is timed on the CPU.
         peers: compare with smplx and with trimesh + embreex; otherwise time our parts alone.
         out: write the numbers here as JSON too.
     """
@@ -123,10 +124,13 @@ def run_bench(
         if step.batch != own:
             share = 100 * step.at(own).beside_backbone
             print(f"by proportion, at the preset's own batch of {own}: {share:.1f} %")
+    speeds = keypoint_speeds(seconds, device)
+    print(f"\nthe networks of 2D keypoints on {device}:\n{speed_table(speeds)}")
     if out is not None:
         record = [{"what": r.what, "ours_ms": r.ours, "peer_ms": r.peer} for r in rows]
         step_record = {preset: dataclasses.asdict(step) for preset, step in steps.items()}
-        write_json(out, {"environment": environment(), "rows": record, "steps": step_record})
+        about = {"environment": environment(), "rows": record, "steps": step_record}
+        write_json(out, about | {"keypoints": [dataclasses.asdict(speed) for speed in speeds]})
 
 
 def check_peers() -> None:
@@ -150,12 +154,6 @@ def peer_table(rows: Sequence[Row]) -> str:
         times = (number_cell(time, 3) for time in (row.ours, row.peer))
         lines.append([row.what, *times, number_cell(row.ratio)])
     return text_table(lines)
-
-
-def milliseconds(call: Callable[[], object], seconds: float) -> float:
-    """Return the median time of a call."""
-    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
-    return 1e3 * timer.blocked_autorange(min_run_time=seconds).median
 
 
 def layer_rows(

@@ -103,7 +103,10 @@ def photos(args: Sequence[str]) -> None:
         from hmr_edu.data import read_annotations
         from hmr_edu.evaluation import evaluate_photos, photo_table
 
-        annotated, models = read_annotations(keypoints, folder), _models("network", weights, refine)
+        annotated, models = (
+            read_annotations(keypoints, folder),
+            _readers_of_pictures(weights, refine),
+        )
         record = evaluate_photos(models, annotated)
         print(photo_table(record))
         if out is not None:
@@ -156,7 +159,7 @@ def views(args: Sequence[str]) -> None:
 
         calibrated = read_cameras(cameras)
         people = group_by_moment(read_annotations(keypoints, folder), calibrated)
-        networks = _models("network", weights, refine)
+        networks = _readers_of_pictures(weights, refine)
         second = load_pretrained(lifter) if lifter else None
         record = evaluate_views(networks, people, calibrated, second)
         print(view_table(record))
@@ -169,8 +172,21 @@ def views(args: Sequence[str]) -> None:
 
 def _models(name: str, weights: str, refine: bool) -> dict:
     """Load a network under the name of its row and, if asked for, its refined form."""
-    from hmr_edu.fitting import Refined
+    from hmr_edu.fitting import FlipTested, Refined
     from hmr_edu.hmr import load_pretrained
 
     model = load_pretrained(weights)
-    return {name: model} | ({"refined": Refined(model)} if refine else {})
+    if not refine:
+        return {name: model}
+    reads_keypoints = model.options["encoder"] == "keypoints"
+    return {name: model, "refined": (FlipTested if reads_keypoints else Refined)(model)}
+
+
+def _readers_of_pictures(weights: str, refine: bool) -> dict:
+    """Load a network as `_models`; raise DataError on one that reads no pictures."""
+    from hmr_edu.io import DataError
+
+    models = _models("network", weights, refine)
+    if models["network"].options["encoder"] == "keypoints":
+        raise DataError(f"--weights {weights}: reads keypoints, not pictures")
+    return models

@@ -57,21 +57,21 @@ def command(args: Sequence[str]) -> None:
                 print(f"{experiment.name:{width}}  {experiment.claim}")
             return
         chosen = [find(name) for name in names]
-        for experiment in chosen if photos or views else ():
-            if experiment.lab == "keypoints":
-                raise DataError(f"--photos and --views: {experiment.name} trains on no pictures")
-
         # PyTorch and all, which the list can do without.
         import torch
 
+        from hmr_edu.experiments.laboratories import reads_pictures
         from hmr_edu.experiments.real_pictures import read_real_pictures
         from hmr_edu.experiments.results_table import REAL_MEASURES, table
         from hmr_edu.experiments.runner import run_experiment
 
         check_folder(out)
-        real = read_real_pictures(photos, views)
         if training:
             chosen = [_with_options(experiment, training) for experiment in chosen]
+        for experiment in chosen if photos or views else ():
+            if not reads_pictures(experiment):
+                raise DataError(f"--photos and --views: {experiment.name} trains on no pictures")
+        real = read_real_pictures(photos, views)
         torch.set_num_threads(threads)
         for experiment in chosen:
             record = run_experiment(experiment, seeds, images, resume, out, real, training)

@@ -16,6 +16,7 @@ from hmr_edu.evaluation.baselines import score_baselines
 from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.evaluation.scores import Truth, score, score_joints
 from hmr_edu.evaluation.test_sets import TestSet
+from hmr_edu.fitting.flip_test import FlipTested
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
@@ -58,7 +59,7 @@ def predict(model: nn.Module, test_set: TestSet) -> Predictions:
 
 
 def evaluate(
-    models: Mapping[str, HMR | Refined],
+    models: Mapping[str, HMR | Refined | FlipTested],
     test_sets: Iterable[TestSet],
     real_poses: RealPoses | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -85,7 +86,7 @@ def evaluate(
 
 
 def _evaluate_on(
-    test_set: TestSet, models: Mapping[str, HMR | Refined], real_poses: RealPoses
+    test_set: TestSet, models: Mapping[str, HMR | Refined | FlipTested], real_poses: RealPoses
 ) -> dict[str, Any]:
     rows = {}
     for name, model in models.items():
@@ -111,7 +112,7 @@ def _evaluate_on(
 
 
 @torch.no_grad()
-def starting_theta(model: HMR | Refined) -> Float[Tensor, " 85"]:
+def starting_theta(model: HMR | Refined | FlipTested) -> Float[Tensor, " 85"]:
     """Return the theta that the network's regression starts from, on the CPU."""
     regressor = model.regressor
     state = regressor.mean_state

@@ -3,11 +3,12 @@ from .design import Experiment, Forecast, changed
 from .keypoint_lab import LiftConfig, train_lifter
 from .people import draw_people
 from .results_table import table
-from .runner import RECORDS, read_record, run_experiment
+from .runner import PRESET_RECORDS, RECORDS, read_record, run_experiment
 from .verdicts import WORDS, claims_table, result, verdict
 
 __all__ = [
     "EXPERIMENTS",
+    "PRESET_RECORDS",
     "RECORDS",
     "WORDS",
     "Experiment",

@@ -27,16 +27,18 @@ class Forecast:
 class Experiment:
     """A claim and the trainings that test it.
 
-    `lab` says what is trained: "keypoints" a regressor on noisy 2D keypoints, in seconds;
-    "pictures" the whole network on pictures, in minutes; "cpu" and "cpu-long" the preset of that
-    name, as `hmr-edu train` does. `variants` are changes to the lab's
-    base configuration, as {"loss.steps": "last"}; `shared` changes it for all of them.
+    `lab` says what is trained: "keypoints" a regressor alone on noisy 2D keypoints, in seconds;
+    "pictures" the whole network on pictures, in minutes; "cpu", "cpu-long" and "keypoints-quick"
+    the preset of that name, as `hmr-edu train` does. So "keypoints-quick" has an encoder, people
+    without end and everything that a detector does wrong, and "keypoints" has none of these.
+    `variants` are changes to the lab's base configuration, as {"loss.steps": "last"}; `shared`
+    changes it for all of them.
     """
 
     name: str
     claim: str
     source: str
-    lab: Literal["keypoints", "pictures", "cpu", "cpu-long"]
+    lab: Literal["keypoints", "pictures", "cpu", "cpu-long", "keypoints-quick"]
     variants: dict[str, dict[str, Any]]
     predicts: tuple[Forecast, ...]
     # The measures that its table shows, as far as a record holds them.

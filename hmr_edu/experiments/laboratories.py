@@ -11,6 +11,7 @@ from hmr_edu.evaluation.scores import Truth
 from hmr_edu.experiments.design import Experiment, changed
 from hmr_edu.experiments.image_lab import picture_config, test_pictures, train_pictures
 from hmr_edu.experiments.keypoint_lab import LiftConfig, train_lifter
+from hmr_edu.experiments.keypoint_tests import measure_on_keypoints
 from hmr_edu.experiments.measures import measure_bodies, rounded
 from hmr_edu.experiments.people import draw_people
 from hmr_edu.experiments.preset_lab import measure_on_mocap, preset_config, preset_test_data
@@ -35,6 +36,12 @@ def base_config(experiment: Experiment, images: int | None, seed: int) -> LiftCo
         config = preset_config(experiment.lab)
     config = changed(config, experiment.shared | {"seed": seed})
     return changed(config, {"images": images}) if images is not None else config
+
+
+def reads_pictures(experiment: Experiment) -> bool:
+    """Return whether the experiment's networks read pictures, real ones too."""
+    config = base_config(experiment, None, 0)
+    return isinstance(config, TrainConfig) and config.model.encoder != "keypoints"
 
 
 def run_variant(
@@ -87,9 +94,15 @@ def _measure_network(
     lab: str, config: TrainConfig, people: int, real: RealPictures | None
 ) -> dict[str, Any]:
     model, trained = train_pictures(config), config.model.iterations
+    measured_steps = _steps(trained, config.model.share_weights)
+    if config.model.encoder == "keypoints":
+        on_keypoints = measure_on_keypoints(
+            model, config.model.body, people, trained, measured_steps
+        )
+        return {"trained_steps": trained, **on_keypoints}
     preset = lab != "pictures"
     data = preset_test_data(lab, config.data.image_size) if preset else config.data
-    steps, truth = test_pictures(model, data, people, _steps(trained, config.model.share_weights))
+    steps, truth = test_pictures(model, data, people, measured_steps)
     measured = measure_bodies(steps, trained, truth, model.body)
     model.regressor.iterations = trained
     if preset:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from hmr_edu.io.tables import text_table
+from hmr_edu.io.tables import markdown_table, text_table
 
 # measure: (title, unit, digits)
 TITLES = {
@@ -23,8 +23,14 @@ TITLES = {
     "scale": ("scale off", "%", 1),
     # Of people who lean by 35 degrees or more: they kick, sit on the ground or lie.
     "leaning_pa_mpjpe": ("PA, leaning", "mm", 1),
+    # Of 2D keypoints with 3 % noise, and where 30 % of them are missing.
+    "noisy_pa_mpjpe": ("PA, 3 % noise", "mm", 1),
+    "missing_pa_mpjpe": ("PA, 30 % missing", "mm", 1),
     # On recorded poses, where they are found.
     "mocap_pa_mpjpe": ("mocap PA", "mm", 1),
+    "mocap_mpjpe": ("mocap MPJPE", "mm", 1),
+    "mocap_noisy_pa_mpjpe": ("mocap PA, 3 % noise", "mm", 1),
+    "mocap_missing_pa_mpjpe": ("mocap PA, 30 % missing", "mm", 1),
     "mocap_leaning_pa_mpjpe": ("mocap PA, leaning", "mm", 1),
     "mocap_facing_wrong": ("mocap facing wrong", "", 3),
     # On real pictures, where they are given.
@@ -61,16 +67,31 @@ def table(record: dict[str, Any], measures: Sequence[str]) -> str:
 
     Measures that not every run has are left out.
     """
-    measures = [name for name in measures if all(name in run["final"] for run in record["runs"])]
+    measures = _measured(record, measures)
     lines = [
         ["", "seeds", *(TITLES[name][0] for name in measures)],
         ["", "", *(TITLES[name][1] for name in measures)],
     ]
     for variant in record["variants"]:
         seeds = len(values(record, variant, measures[0]))
-        cells = [_cell(values(record, variant, name), TITLES[name][2]) for name in measures]
-        lines.append([variant, str(seeds), *cells])
+        lines.append([variant, str(seeds), *_cells(record, variant, measures)])
     return text_table(lines)
+
+
+def markdown(record: dict[str, Any], measures: Sequence[str]) -> str:
+    """Lay a record out as Markdown, as `table` does; the number of seeds is left out."""
+    measures = _measured(record, measures)
+    titles = (f"{TITLES[name][0]} {TITLES[name][1]}".strip() for name in measures)
+    rows = ([variant, *_cells(record, variant, measures)] for variant in record["variants"])
+    return markdown_table(["", *titles], rows)
+
+
+def _measured(record: dict[str, Any], measures: Sequence[str]) -> list[str]:
+    return [name for name in measures if all(name in run["final"] for run in record["runs"])]
+
+
+def _cells(record: dict[str, Any], variant: str, measures: Sequence[str]) -> list[str]:
+    return [_cell(values(record, variant, name), TITLES[name][2]) for name in measures]
 
 
 def _cell(numbers: Sequence[float], digits: int) -> str:

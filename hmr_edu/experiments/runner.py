@@ -22,6 +22,8 @@ from hmr_edu.io.schema import check_type, shown
 
 # The records of all experiments travel with the package.
 RECORDS = Path(__file__).parent / "records"
+# Those of presets, which the docs show; lesson 07 reads the others, which have more seeds.
+PRESET_RECORDS = RECORDS / "presets"
 # What all runs of one record share.
 SAME = ("lab", "images", "shared", "real_pictures")
 HARDWARE = ("commit", "cpu", "gpu", "threads", "torch")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from hmr_edu.encoder.keypoints import KeypointEncoder
 from hmr_edu.hmr import HMR, Prediction
@@ -42,6 +42,8 @@ def run_flip_test(
 
     Raises DataError on a network without heat-maps, and on predictions that are NaN or infinite.
     """
+    if isinstance(model.encoder, KeypointEncoder):
+        raise DataError("this network reads keypoints, and has no heat-maps to fit a body to")
     steps, features = model(images, vertices=vertices, return_features=True)
     if features.heatmaps is None:
         raise DataError("this network has no heat-maps that a body could be fitted to")
@@ -65,14 +67,38 @@ def lift(
 
     Raises ValueError as the encoder of keypoints, DataError on a network that reads pictures.
     """
-    if not isinstance(model.encoder, KeypointEncoder):
-        raise DataError("this network reads pictures; lifting keypoints takes one that reads them")
+    check_lifter(model)
     # What is missing may be NaN; the mirror image of zero is zero.
     keypoints2d = keypoints2d.where((confidence > 0)[..., None], 0.0)
     mirrored = flip_keypoints(keypoints2d), confidence[:, list(flip_permutation(COCOPLUS))]
     steps = model(keypoints2d, confidence)
     other = model(*mirrored, vertices=False)[-1].theta
     return [*steps, model.detail(average_theta(steps[-1].theta, flip_theta(other)))]
+
+
+class FlipTested(nn.Module):
+    """A network of keypoints with one more step, the flip test; it can replace an `HMR`.
+
+    Raises DataError on a network that reads pictures.
+    """
+
+    def __init__(self, model: HMR) -> None:
+        super().__init__()
+        check_lifter(model)
+        self.model, self.body, self.regressor = model, model.body, model.regressor
+        self.image_size, self.options = model.image_size, model.options
+        self.training = model.training
+
+    def forward(self, *inputs: Tensor, vertices: bool = True) -> list[Prediction]:
+        """Return the bodies of every regression step, and after them the mean of both."""
+        steps = lift(self.model, *inputs)
+        return steps if vertices else [step._replace(vertices=None) for step in steps]
+
+
+def check_lifter(model: HMR) -> None:
+    """Raise DataError unless a network reads keypoints."""
+    if not isinstance(model.encoder, KeypointEncoder):
+        raise DataError("this network reads pictures; lifting keypoints takes one that reads them")
 
 
 @float32_inside

@@ -3,6 +3,7 @@ from .diagrams.loop_map import loop_map
 from .diagrams.steps_figure import steps_figure
 from .diagrams.trial import dot_rows, step_lines
 from .explore import (
+    KeypointEditor,
     compare_bodies,
     explore_camera,
     explore_iterations,
@@ -65,6 +66,7 @@ __all__ = [
     "SKY",
     "TRUTH",
     "VERMILLION",
+    "KeypointEditor",
     "adversary_chart",
     "blank_picture",
     "body_figure",

@@ -121,12 +121,12 @@ def draw_keypoints(
         thickness = 1.8 if casing else 1.0
         for a, b in COCOPLUS_EDGES:
             if shown[a] and shown[b]:
-                ink = "#ffffff" if casing else _side_colour(COCOPLUS[a], COCOPLUS[b])
+                ink = "#ffffff" if casing else side_colour(COCOPLUS[a], COCOPLUS[b])
                 ends = [tuple(points[a]), tuple(points[b])]
                 pen.line(ends, fill=ink, width=round(width * thickness * zoom))
         for i, (x, y) in enumerate(points):
             if shown[i]:
-                ink = "#ffffff" if casing else _side_colour(COCOPLUS[i], COCOPLUS[i])
+                ink = "#ffffff" if casing else side_colour(COCOPLUS[i], COCOPLUS[i])
                 r = width * zoom * (1.3 if casing else 0.95)
                 pen.ellipse((x - r, y - r, x + r, y + r), fill=ink)
     reduced = layer.resize((breadth, height), Image.Resampling.BOX)
@@ -277,6 +277,7 @@ def save_picture(path: str | Path, image: AnyPicture) -> None:
         Image.fromarray(image).save(temporary)
 
 
-def _side_colour(*names: str) -> str:
+def side_colour(*names: str) -> str:
+    """Return the colour of the side that keypoints are on: left, right, or neither."""
     sides = {name.split("_")[0] for name in names} & {"left", "right"}
     return {"left": LEFT, "right": RIGHT}[sides.pop()] if len(sides) == 1 else MIDDLE

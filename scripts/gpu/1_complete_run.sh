@@ -7,7 +7,7 @@
 source "$(dirname "$0")/common.sh"
 runs=${RUNS:-$OUT} poses=${POSES:-prior prior bent}
 # shellcheck disable=SC2086 # several names
-watched gpu hmr_in_pieces train gpu --resume --out "$runs" \
+watched gpu hmr_in_pieces train gpu $(resume_if_begun "$runs/gpu") --out "$runs" \
   --minutes "${MINUTES:-25}" --images 100000000 --threads 2 --checkpoint-every 1000000 \
   --sample-every 1000000 --poses $poses ${START:+--start "$START"} \
   ${PHOTOS:+--data.appearance.photos "$PHOTOS" --data.appearance.photo-share 0.5}

@@ -3,7 +3,7 @@
 # MINUTES (7.6) of training, then the test sets (HMR_EDU_MOCAP for `test-mocap`). PHOTOS: a folder
 # of backgrounds. Then: hmr-edu ship $OUT/resnet18 resnet18
 source "$(dirname "$0")/common.sh"
-watched resnet18 hmr_in_pieces train cpu-long --resume --name resnet18 \
+watched resnet18 hmr_in_pieces train cpu-long $(resume_if_begun "$OUT/resnet18") --name resnet18 \
   --device cuda --out "$OUT" --workers 14 --threads 2 --minutes "${MINUTES:-7.6}" --images 100000000 \
   --checkpoint-every 1000000 --sample-every 500000 --start "${START:-resnet18}" \
   --model.width 64 --model.hidden 512 --data.image-size 128 --data.batch-size 256 \

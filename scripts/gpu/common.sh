@@ -12,6 +12,9 @@ fi
 
 hmr() { python3 -m hmr_edu.cli "$@"; }
 
+# --resume for a run's folder where that run was begun; nothing on the first call.
+resume_if_begun() { if [ -e "$1/config.json" ] || [ -e "$1/checkpoint.pt" ]; then echo --resume; fi; }
+
 # The same, stopped after SECONDS_EACH seconds where that is set.
 hmr_in_pieces() { ${SECONDS_EACH:+timeout "$SECONDS_EACH"} python3 -m hmr_edu.cli "$@"; }
 

@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from hmr_edu.body import read_body
-from hmr_edu.cli import bench, main
+from hmr_edu.cli import bench, bench_keypoints, main
 from hmr_edu.cli.bench import OPTIMISERS, Row, StepShares, peer_table, step_shares
+from hmr_edu.cli.bench_keypoints import Speed, keypoint_speeds
 
 
 def test_a_row_says_how_many_times_faster():
@@ -58,9 +59,27 @@ def test_our_own_parts_without_peers(monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, peer, None)
     monkeypatch.setattr(bench, "milliseconds", lambda call, seconds: [call(), 1.0][1])
     monkeypatch.setattr(bench, "step_shares", lambda *_: StepShares(8, {"backbone": 1.0}))
+    monkeypatch.setattr(bench, "keypoint_speeds", lambda *_: [Speed("lifting", 256, 20.0)])
     arguments = ["--no-peers", "--body", "lite", "--batches", "1", "--seconds", "0.001"]
     assert main(["bench", *arguments]) == 0
     table = capsys.readouterr().out
     for row in bench.layer_rows(read_body("lite"), (1,), 0.001, peers=False):
         assert row.peer is None
         assert row.what in table
+    assert "lifting    20.00    12,800" in table
+
+
+def test_networks_of_keypoints_are_timed_in_training_and_prediction(monkeypatch):
+    calls = []
+
+    def timed(call, seconds):
+        calls.append(call())
+        return 4.0
+
+    monkeypatch.setattr(bench_keypoints, "milliseconds", timed)
+    monkeypatch.setattr(bench_keypoints, "KEYPOINT_PRESETS", ("keypoints-quick",))
+    speeds = keypoint_speeds(0.001)
+    assert [speed.people for speed in speeds] == [512, 1, 256]
+    assert [speed.per_second for speed in speeds] == [128_000, 250, 64_000]
+    assert calls[0] is None  # a training step answers nothing
+    assert [len(steps[-1].theta) for steps in calls[1:]] == [1, 256]

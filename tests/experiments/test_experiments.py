@@ -30,7 +30,7 @@ from hmr_edu.experiments.keypoint_lab import LiftConfig, train_lifter
 from hmr_edu.experiments.laboratories import base_config, run_variant
 from hmr_edu.experiments.measures import beyond_limits, leaning_error
 from hmr_edu.experiments.people import draw_people
-from hmr_edu.experiments.results_table import TITLES, table, values
+from hmr_edu.experiments.results_table import TITLES, markdown, table, values
 from hmr_edu.experiments.runner import read_record, run_experiment
 from hmr_edu.experiments.verdicts import verdict
 from hmr_edu.hmr import predict_bodies
@@ -251,6 +251,12 @@ def test_the_table_says_mean_and_spread(tmp_path, quick):
         assert line.split("  ")[0] == variant
         assert f"{np.mean(numbers):.1f} ± 1.0" in line
         assert line.endswith(f"{np.mean(numbers):.0f} ± 1")
+    assert markdown(record, ("pa_mpjpe", "log_prior")).splitlines() == [
+        "|  | PA-MPJPE mm | log prior nats |",
+        "|---|---|---|",
+        "| ReLU | 41.0 ± 1.0 | 41 ± 1 |",
+        "| no ReLU | 71.0 ± 1.0 | 71 ± 1 |",
+    ]
     del record["runs"][0]["final"]["log_prior"]
     assert "log prior" not in table(record, ("pa_mpjpe", "log_prior"))  # not of every run
     one = run_experiment(EXPERIMENTS["camera"], 1, None, False, tmp_path)
@@ -263,7 +269,8 @@ def test_a_run_is_measured_at_its_answer_and_at_every_step(monkeypatch):
     for name in ("pa_mpjpe", "mpjpe", "beyond_limits", "log_prior"):
         assert result["steps"][1][name] == result["final"][name]
     assert result["steps"][2]["pa_mpjpe"] != result["final"]["pa_mpjpe"]
-    elsewhere = {name for name in TITLES if name.startswith(("mocap_", "photos_", "views_"))}
+    others = ("mocap_", "photos_", "views_", "noisy_", "missing_")
+    elsewhere = {name for name in TITLES if name.startswith(others)}
     # Nobody of so few may lean.
     assert set(TITLES) - elsewhere - {"leaning_pa_mpjpe"} <= set(result["final"])
     assert result["truth"]["beyond_limits"] < 0.1

@@ -279,7 +279,7 @@ def found(monkeypatch):
         monkeypatch.setattr(demo_people, "detect_people", lambda photo, name: by_detector)
         finder = ModuleType("finder")
         finder.find_people = lambda model, photo: list(by_network)
-        monkeypatch.setitem(sys.modules, "hmr_edu.fitting.find_people", finder)
+        monkeypatch.setitem(sys.modules, "hmr_edu.fitting.people_search", finder)
 
     return put
 

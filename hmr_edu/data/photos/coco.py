@@ -1,6 +1,7 @@
 """Read COCO's person keypoints, https://cocodataset.org/#format-data.
 
-Facts that the file records twice, or that must be unique, are compared.
+A category of people may list other names than COCO's 17, if all of them are in COCO+. Facts that
+the file records twice, or that must be unique, are compared.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, TypeGuard
 
 from hmr_edu.data.photos.described import Described, finite_numbers, objects, picture_size
 from hmr_edu.io.errors import DataError
-from hmr_edu.keypoints import COCO17
+from hmr_edu.keypoints import COCO17, COCOPLUS
 
 # A keypoint is not annotated, hidden, or visible.
 VISIBILITIES = (0, 1, 2)
@@ -25,9 +26,8 @@ def is_coco(content: dict[str, Any]) -> bool:
 def read_coco(path: Path, content: dict[str, Any]) -> Iterator[Described]:
     """Yield the people who have annotated keypoints, without crowds, in the file's order.
 
-    Annotations of categories without keypoints, or with others than COCO's 17, are left out. Raises
-    DataError on the first value that COCO's definition does not allow, and on facts that contradict
-    each other.
+    Annotations of categories with other keypoints are left out. Raises DataError on the first value
+    that COCO's definition does not allow, and on facts that contradict each other.
     """
     pictures = _pictures(path, content["images"])
     categories = _categories(path, content)
@@ -35,14 +35,15 @@ def read_coco(path: Path, content: dict[str, Any]) -> Iterator[Described]:
     for number, person in enumerate(objects(content["annotations"], f"{path}: `annotations`")):
         where = f"{path}: annotation {number}"
         _check_unique(person, numbers, number, where)
-        if categories and not _of_people(person, categories, where):
+        names = _names(person, categories, where) if categories else COCO17
+        if names is None:
             continue
         if _flag(person.get("iscrowd", 0), f"{where}: `iscrowd`"):
             continue
         picture = person.get("image_id")
         if not _is_number_or_name(picture) or picture not in pictures:
             raise DataError(f"{where} belongs to no image of the file")
-        named = _keypoints(person, where)
+        named = _keypoints(person, names, where)
         if not named:
             continue
         box = None
@@ -72,42 +73,55 @@ def _pictures(path: Path, images: Any) -> dict[int | str, tuple[str, tuple[int, 
     return pictures
 
 
-def _categories(path: Path, content: dict[str, Any]) -> dict[Any, bool]:
-    """Return for each category whether its keypoints are COCO's 17, or are not listed."""
+def _categories(path: Path, content: dict[str, Any]) -> dict[Any, tuple[str, ...] | None]:
+    """Return for each category the names of its keypoints; None where they are not a person's."""
     categories, others = {}, []
     for category in objects(content.get("categories", []), f"{path}: `categories`"):
-        names = category.get("keypoints", [])
-        ours = names in ([], list(COCO17))
-        if not ours:
-            others.append(names)
+        listed = category.get("keypoints", [])
+        names = COCO17 if listed in ([], list(COCO17)) else _names_of_people(category)
+        if names is None:
+            others.append(listed)
         key = category.get("id")
         if key is not None and (not _is_number_or_name(key) or key in categories):
             raise DataError(f"{path}: a category's `id` is no number, or another's: {key!r:.60}")
-        categories[key] = ours
+        categories[key] = names
     if others and not any(categories.values()):
         raise DataError(f"{path}: the keypoints are not COCO's 17 but {others[0]!r:.200}")
     return categories
 
 
-def _of_people(person: dict[str, Any], categories: dict[Any, bool], where: str) -> bool:
-    """Return whether an annotation's category may have COCO's 17 keypoints."""
+def _names_of_people(category: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the keypoints of a category "person" whose names are of COCO+, each once."""
+    listed = category["keypoints"]
+    if category.get("name") != "person" or not isinstance(listed, list):
+        return None
+    known = all(name in COCOPLUS and listed.count(name) == 1 for name in listed)
+    return tuple(listed) if known else None
+
+
+def _names(
+    person: dict[str, Any], categories: dict[Any, tuple[str, ...] | None], where: str
+) -> tuple[str, ...] | None:
+    """Return the names of an annotation's keypoints; None where they are not a person's."""
     category = person.get("category_id")
     if category is None:
-        return True
+        return COCO17
     if not _is_number_or_name(category) or category not in categories:
         listed = ", ".join(map(repr, categories))
         raise DataError(f"{where}: no category has the id {category!r:.60}; {listed:.200} are")
     return categories[category]
 
 
-def _keypoints(person: dict[str, Any], where: str) -> dict[str, list[float]]:
+def _keypoints(
+    person: dict[str, Any], names: tuple[str, ...], where: str
+) -> dict[str, list[float]]:
     """Return the annotated keypoints of a person by name."""
     if not person.get("keypoints", []):  # a person, or a ball, without any
-        values = [0.0] * (3 * len(COCO17))
+        values = [0.0] * (3 * len(names))
     else:
-        values = finite_numbers(person["keypoints"], 3 * len(COCO17), f"{where}: `keypoints`")
+        values = finite_numbers(person["keypoints"], 3 * len(names), f"{where}: `keypoints`")
     named = {}
-    for i, name in enumerate(COCO17):
+    for i, name in enumerate(names):
         x, y, v = values[3 * i : 3 * i + 3]
         if v not in VISIBILITIES:
             raise DataError(

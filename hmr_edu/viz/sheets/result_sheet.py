@@ -8,6 +8,7 @@ import torch
 
 from hmr_edu.evaluation.predict import evaluation_mode
 from hmr_edu.evaluation.test_sets import TestSet
+from hmr_edu.fitting.flip_test import FlipTested
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR
 from hmr_edu.viz.palette import TRUTH
@@ -24,14 +25,14 @@ PEOPLE, SIZE = 8, 112  # people of a sheet, pixels of a tile
 
 
 @torch.no_grad()
-def result_sheet(model: HMR | Refined, test_set: TestSet) -> Picture:
+def result_sheet(model: HMR | Refined | FlipTested, test_set: TestSet) -> Picture:
     """Draw the first people of a test set, four tiles each, two people a row.
 
     The picture, the recovered body over it, that body from the side, the true one from the side.
     """
     batch = test_set[0].first(PEOPLE)
     with evaluation_mode(model):
-        prediction = model(batch.images)[-1]
+        prediction = model(*batch.inputs)[-1]
     truth = model.body(batch.betas, batch.rotations).vertices.numpy()
     faces = model.body.faces.numpy()
     tiles = []
@@ -48,6 +49,8 @@ def result_sheet(model: HMR | Refined, test_set: TestSet) -> Picture:
     return contact_sheet(tiles, 8, labels)
 
 
-def save_result_sheet(path: str | Path, model: HMR | Refined, test_set: TestSet) -> None:
+def save_result_sheet(
+    path: str | Path, model: HMR | Refined | FlipTested, test_set: TestSet
+) -> None:
     """Write the contact sheet of a test set's first people."""
     save_picture(path, result_sheet(model, test_set))

@@ -1,0 +1,44 @@
+"""The directive `{experiment} NAME`: the record of an experiment on a preset, and its verdicts."""
+
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from hmr_edu.experiments import PRESET_RECORDS, WORDS, find, read_record, result, verdict
+from hmr_edu.experiments.results_table import markdown
+from hmr_edu.io.tables import markdown_table
+
+
+def page_text(name: str) -> str:
+    """Return the record's table and its forecasts with their verdicts, as Markdown."""
+    record = read_record(PRESET_RECORDS / f"{name}.json")
+    rows = [
+        (forecast.says, result(record, forecast), WORDS[verdict(record, forecast)])
+        for forecast in find(name).predicts
+    ]
+    forecasts = markdown_table(("forecast", "result", "verdict"), rows)
+    return f"{markdown(record, find(name).measures)}\n\n{forecasts}"
+
+
+class ExperimentTables(SphinxDirective):
+    """Both tables of the experiment that the argument names."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the tables."""
+        name = self.arguments[0]
+        self.env.note_dependency(str(PRESET_RECORDS / f"{name}.json"))
+        text = page_text(name).splitlines()
+        box = nodes.container()
+        self.state.nested_parse(StringList(text, source=name), self.content_offset, box)
+        return box.children
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Make the directive known."""
+    app.add_directive("experiment", ExperimentTables)
+    return {"parallel_read_safe": True}
