@@ -13,8 +13,15 @@ from hmr_edu.io.tables import markdown_table
 
 
 def page_text(name: str) -> str:
-    """Return the record's table and its forecasts with their verdicts, as Markdown."""
-    record = read_record(PRESET_RECORDS / f"{name}.json")
+    """Return the record's table and its forecasts with their verdicts, as Markdown.
+
+    Where there is no record, the forecasts stand alone.
+    """
+    path = PRESET_RECORDS / f"{name}.json"
+    if not path.exists():
+        rows = [(forecast.says, "no record yet") for forecast in find(name).predicts]
+        return markdown_table(("forecast", "verdict"), rows)
+    record = read_record(path)
     rows = [
         (forecast.says, result(record, forecast), WORDS[verdict(record, forecast)])
         for forecast in find(name).predicts

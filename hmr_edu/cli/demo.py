@@ -48,19 +48,26 @@ def command(args: Sequence[str]) -> None:
                 is overwritten but the results of the same picture, person and network.
         """
         from hmr_edu.io.errors import DataError
-        from hmr_edu.viz import demo_people as people
+        from hmr_edu.viz.demo_people import (
+            Networks,
+            by_detector,
+            by_network,
+            chosen_detector,
+            in_box,
+            in_file,
+        )
 
         if box is not None and keypoints is not None:
             raise DataError("give --box or --keypoints, not both")
-        networks = people.Networks(weights, lifter, refine)
+        networks = Networks(weights, lifter, refine)
         if box is not None:
-            said, written = people.in_box(image, out, networks, box)
+            said, written = in_box(image, out, networks, box)
         elif keypoints is not None:
-            said, written = people.in_file(image, out, networks, keypoints)
-        elif name := people.chosen_detector(detect):
-            said, written = people.by_detector(image, out, networks, name, all)
+            said, written = in_file(image, out, networks, keypoints)
+        elif name := chosen_detector(detect):
+            said, written = by_detector(image, out, networks, name, all)
         else:
-            said, written = people.by_network(image, out, networks, all)
+            said, written = by_network(image, out, networks, all)
         for line in said:
             print(line)
         for paths in written:

@@ -41,8 +41,8 @@ from hmr_edu.io.errors import DataError
 THRESHOLD = 0.5
 # The score is sigmoid((mean logit - LEVEL) / SPREAD); a keypoint's confidence is such a function of
 # its own logit.
-LEVEL, SPREAD = 0.3, 0.5
-KEYPOINT_LEVEL, KEYPOINT_SPREAD = 0.0, 1.5
+LEVEL, SPREAD = 1.72, 0.59
+KEYPOINT_LEVEL, KEYPOINT_SPREAD = 1.75, 0.90
 # Peaks with a logit above this make the box; fewer than so many make none.
 SEEN, FEWEST = -1.0, 3
 # Heads, hands and feet reach beyond their keypoints, by this share of the box's longer side.

@@ -6,6 +6,7 @@ how sure it is. Nobody found is a DataError: there is nothing to write.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from hmr_edu.data.detections.files import read_detections
 from hmr_edu.data.detections.formats import Detection
 from hmr_edu.data.photos.crops import Box
 from hmr_edu.data.photos.pictures import read_photo
+from hmr_edu.fitting.people_search import find_people
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
@@ -96,8 +98,6 @@ def by_network(image: Path, out: Path, networks: Networks, everybody: bool) -> W
     check_folder(out)
     photo = read_photo(image)
     network, model = networks.of_pictures()
-    from hmr_edu.fitting.people_search import find_people
-
     people = find_people(network, photo)
     if not people:
         raise DataError(f"nobody was found in {image} by the network {networks.weights}: {NOBODY}")
@@ -107,7 +107,10 @@ def by_network(image: Path, out: Path, networks: Networks, everybody: bool) -> W
     ]
     people, said = _chosen(people, said, everybody)
     # Whole pixels: the same box can be given again by hand.
-    boxes = [tuple(round(edge) for edge in person.box) for person in people]
+    boxes = [
+        (math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
+        for x0, y0, x1, y1 in (person.box for person in people)
+    ]
     notes: list[dict[str, Any]] = []
     for number, (person, box) in enumerate(zip(people, boxes, strict=True), 1):
         still = "stood still" if person.still else "did not stand still"

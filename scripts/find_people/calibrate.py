@@ -157,12 +157,19 @@ def constants(record: list[dict[str, Any]]) -> str:
 
 
 def logistic(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Fit P(y = 1) = sigmoid((x - level) / spread); both classes of y weigh the same."""
-    weight = np.where(y > 0, 0.5 / y.sum(), 0.5 / (1 - y).sum())
+    """Fit P(y = 1) = sigmoid((x - level) / spread); both classes of y weigh the same.
+
+    The targets are not quite 0 and 1 (Platt, 1999): few numbers that no threshold confuses would
+    else be divided without any doubt.
+    """
+    ones, zeros = y.sum(), (1 - y).sum()
+    weight = np.where(y > 0, 0.5 / ones, 0.5 / zeros)
+    target = np.where(y > 0, (ones + 1) / (ones + 2), 1 / (zeros + 2))
 
     def loss(parameters: np.ndarray) -> float:
         z = (x - parameters[0]) / np.exp(parameters[1])
-        return float((weight * np.logaddexp(0, np.where(y > 0, -z, z))).sum())
+        misses = target * np.logaddexp(0, -z) + (1 - target) * np.logaddexp(0, z)
+        return float((weight * misses).sum())
 
     level, log_spread = minimize(loss, (x.mean(), 0.0), method="Nelder-Mead").x
     return float(level), float(np.exp(log_spread))

@@ -256,7 +256,7 @@ def test_what_a_bare_wheel_lacks_is_one_line(capsys, tmp_path, monkeypatch, modu
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault(monkeypatch):
-    monkeypatch.setitem(sys.modules, "hmr_edu.viz.demo", None)
+    monkeypatch.setitem(sys.modules, "hmr_edu.viz.demo_people", None)
     with pytest.raises(ModuleNotFoundError):
         main(["demo", "x.png"])
 

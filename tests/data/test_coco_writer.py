@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from hmr_edu.data.detections.files import read_detections
 from hmr_edu.data.photos.annotations import read_annotations
 from hmr_edu.data.photos.coco_writer import write_person
 from hmr_edu.io.errors import DataError
@@ -40,6 +41,9 @@ def test_what_is_read_is_what_was_written(picture, known):
     torch.testing.assert_close(
         person.keypoints2d, points.nan_to_num(0.0), atol=0.006, rtol=0
     )  # hundredths of a pixel
+    (found,) = read_detections(picture / "k.json", picture / "a.png")
+    assert torch.equal(found.keypoints2d, person.keypoints2d)
+    assert torch.equal(found.confidence, person.visible)
 
 
 def test_the_file_is_cocos(picture):

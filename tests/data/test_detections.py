@@ -13,6 +13,7 @@ from PIL import Image
 
 from hmr_edu.data.detections.files import read_detections
 from hmr_edu.data.detections.joint_sets import JOINT_SETS
+from hmr_edu.data.photos.coco_writer import write_person
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCOPLUS
 
@@ -167,6 +168,16 @@ def test_annotations_of_coco(tmp_path, picture):
     assert places(second)["nose"] == (59, 20, 1)
     assert first.where == f"{path}: annotation 0"
     assert [each.file for each in read_detections(path)] == ["walk.jpg", "run.jpg", "walk.jpg"]
+
+
+def test_what_the_keypoint_editor_saves(tmp_path, picture):
+    points = torch.arange(38.0).view(19, 2) + 10
+    confidence = torch.tensor([1.0] * 13 + [1.0] + [0.0] * 5)  # neck and head top, which COCO lacks
+    path = tmp_path / "clicked.json"
+    write_person(path, "walk.jpg", (WIDTH, HEIGHT), points, confidence)
+    (person,) = read_detections(path, picture)
+    assert person.confidence.tolist() == confidence.tolist()
+    torch.testing.assert_close(person.keypoints2d[:14], points[:14])
 
 
 def test_folders_tell_pictures_of_one_name_apart(tmp_path):

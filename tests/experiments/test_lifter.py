@@ -1,6 +1,7 @@
 """The experiments on the preset `keypoints-quick`: what their variants change, what is measured."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def test_without_all_four_kinds_of_errors_keypoints_are_perfect(left):
     elif left == "no definitions":
         assert 0 < float(off.max()) < 0.5
     elif left == "no noise":
-        assert float(off.median()) == pytest.approx(0.02, rel=0.5)  # 2 x the middle of 0.3..6 %
+        # The box has a side of 2; the middle of 0.3..6 %; the median of a Rayleigh distribution.
+        expected = 2 * math.sqrt(0.003 * 0.06) * math.sqrt(2 * math.log(2))
+        assert float(off.median()) == pytest.approx(expected, rel=0.15)
 
 
 def test_each_set_is_of_the_same_people_who_are_given_differently():
@@ -79,6 +82,7 @@ def test_each_set_is_of_the_same_people_who_are_given_differently():
     assert float(share) == pytest.approx(0.3, abs=4 * (0.21 / 1900) ** 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["complete", "shared weights"])
 def test_a_training_is_measured_as_by_the_command_evaluate(variant):
     measured = run_variant(PARTS, variant, 0, 512, people=40)
@@ -123,4 +127,4 @@ def test_records_of_presets_are_whole_and_of_todays_experiments(path):
 def test_the_docs_show_every_record_of_a_preset():
     page = (Path(__file__).parents[2] / "docs" / "weights.md").read_text()
     shown = re.findall(r"^```\{experiment\} (\S+)$", page, re.MULTILINE)
-    assert sorted(shown) == [path.stem for path in RECORDED]
+    assert {path.stem for path in RECORDED} <= set(shown) <= set(EXPERIMENTS)

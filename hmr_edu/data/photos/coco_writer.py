@@ -104,14 +104,14 @@ def _there(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         raise DataError(f"{path} holds something else; save to another file")
     images = objects(content["images"], f"{path}: `images`")
     people = objects(content["annotations"], f"{path}: `annotations`")
-    pictures = [image.get("id") for image in images]
+    pictures = [repr(image.get("id")) for image in images]
     ours = (
         content.keys() == {"images", "annotations", "categories"}
         and content["categories"] == [CATEGORY]
         and all(isinstance(image.get("file_name"), str) for image in images)
         and all(isinstance(entry.get("id"), int) for entry in images + people)
         # One person a picture.
-        and sorted(pictures) == sorted(person.get("image_id", 0) for person in people)
+        and sorted(pictures) == sorted(repr(person.get("image_id")) for person in people)
     )
     if not ours:
         raise DataError(f"{path} holds annotations of another program; save to another file")

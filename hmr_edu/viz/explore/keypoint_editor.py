@@ -169,7 +169,7 @@ class KeypointEditor(Explorer):
         if self.prediction is not None:
             # The camera is in pixels: the "crop" whose coordinates are pixels.
             crop = CropBox(0, 0, 2)
-            vertices, faces = self.prediction.vertices[0], self.model.body.faces
+            vertices, faces = mesh_of(self.prediction)[0], self.model.body.faces
             drawn = overlay(drawn, vertices, faces, self.prediction.camera[0], 0.6, box=crop)
         size = torch.tensor([self.photo.shape[1], self.photo.shape[0]])
         crop_coordinates = (self.keypoints2d + 0.5) / size * 2 - 1
@@ -198,10 +198,12 @@ class KeypointEditor(Explorer):
     def _standing(self, prediction: Prediction | None) -> Float[Tensor, "V 3"]:
         """Return the body's vertices on the floor; without a body, the mean one's."""
         with torch.no_grad():
-            body = prediction or self.model.body(torch.zeros(1, 10), neutral_pose()[None])
-            keypoints = body.keypoints3d if prediction else body.keypoints
-            vertices = mesh_of(body)[0]
-            moved = vertices - keypoints[0, HIPS].mean(0)
+            if prediction is None:
+                body = self.model.body(torch.zeros(1, 10), neutral_pose()[None])
+                vertices, keypoints = mesh_of(body)[0], body.keypoints[0]
+            else:
+                vertices, keypoints = mesh_of(prediction)[0], prediction.keypoints3d[0]
+            moved = vertices - keypoints[HIPS, :].mean(0)
             moved[:, 1] -= moved[:, 1].max()
         return moved
 

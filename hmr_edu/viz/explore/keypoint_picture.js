@@ -91,6 +91,7 @@ function drawing(stage, { width, height, scale, names, colours, edges }) {
   // Pixels are counted from 0 at their centres.
   const svg = make('svg', {
     viewBox: `-0.5 -0.5 ${width} ${height}`, tabindex: 0, role: 'application',
+    'data-lm-suppress-shortcuts': 'true', // else JupyterLab takes the keys
   }, stage);
   const under = make('g', { 'pointer-events': 'none', 'stroke-linecap': 'round' }, svg);
   const lines = [['#ffffff', 5], [null, 3]].map(([casing, wide]) => edges.map(([, , colour]) =>
