@@ -60,7 +60,7 @@ def code_of(path: Path) -> list[str]:
 def solved_exercises() -> list[Solved]:
     """Return every exercise of the lessons, then every problem."""
     found = []
-    for path in sorted(NOTEBOOKS.glob("0*.ipynb")) + sorted(NOTEBOOKS.glob("problems/*.ipynb")):
+    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) + sorted(NOTEBOOKS.glob("problems/*.ipynb")):
         stars, card = 0, ""
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":

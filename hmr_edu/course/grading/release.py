@@ -35,7 +35,7 @@ WHAT_TO_DO = """\
 def problem_sets(lessons: Path) -> dict[str, list[Path]]:
     """Notebooks of each problem set, by its name: ps1, ps2, ...; lessons with exercises only."""
     sets: dict[str, list[Path]] = {}
-    for path in sorted(lessons.glob("0[1-9]_*.ipynb")):
+    for path in sorted(lessons.glob("[0-9][0-9]_*.ipynb")):
         if not any(has_solution(cell.source) for cell in nbformat.read(path, as_version=4).cells):
             continue
         problems = sorted((lessons / "problems").glob(f"{path.name[:2]}_*.ipynb"))
