@@ -66,7 +66,7 @@ def test_our_own_parts_without_peers(monkeypatch, capsys):
     for row in bench.layer_rows(read_body("lite"), (1,), 0.001, peers=False):
         assert row.peer is None
         assert row.what in table
-    assert "lifting    20.00    12,800" in table
+    assert "lifting  20.00    12,800" in table
 
 
 def test_networks_of_keypoints_are_timed_in_training_and_prediction(monkeypatch):
