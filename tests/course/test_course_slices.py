@@ -3,6 +3,8 @@
 What the whole notebook does is what IPython's `run_cell` says.
 """
 
+import sys
+
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
@@ -228,8 +230,11 @@ OUT = {
 
 @pytest.fixture(scope="module")
 def shell():
+    # A shell takes the place of `__main__`, which a new process of another test looks at.
+    main = sys.modules["__main__"]
     yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     InteractiveShell.clear_instance()
+    sys.modules["__main__"] = main
 
 
 def value(cells):
