@@ -138,7 +138,7 @@ def _lifted(lifter: HMR, measured: Sequence[Measured]) -> dict[str, Float[Tensor
     """Return the bodies of the annotated keypoints, and those fitted to them from there."""
     annotated = torch.stack([m.person.crop.to_crop(m.person.keypoints2d) for m in measured])
     visible = torch.stack([m.person.visible for m in measured])
-    lifted = lift(lifter, annotated, visible)[-1]
+    lifted = lift(lifter, annotated, visible, vertices=False)[-1]
     fitted = fit_to_keypoints(lifter.body, [lifted.theta], annotated, visible)
     return {
         LIFTED: lifted.keypoints3d,

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hmr_edu.encoder.keypoints import KeypointEncoder
-from hmr_edu.hmr import HMR, Prediction
+from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.precision import float32_inside
 from hmr_edu.keypoints import COCOPLUS, flip_keypoints, flip_permutation, flip_theta
@@ -61,19 +61,29 @@ def run_flip_test(
 
 
 def lift(
-    model: HMR, keypoints2d: Float[Tensor, "batch 19 2"], confidence: Float[Tensor, "batch 19"]
+    model: HMR,
+    keypoints2d: Float[Tensor, "batch 19 2"],
+    confidence: Float[Tensor, "batch 19"],
+    vertices: bool = True,
 ) -> list[Prediction]:
     """Return the bodies of 2D keypoints: every step, and last the mean with the mirror image's.
 
     Raises ValueError as the encoder of keypoints, DataError on a network that reads pictures.
+
+    Args:
+        model: the network.
+        keypoints2d: in any unit of the picture.
+        confidence: of each keypoint; 0 where it is missing.
+        vertices: whether to compute the meshes.
     """
     check_lifter(model)
     # What is missing may be NaN; the mirror image of zero is zero.
     keypoints2d = keypoints2d.where((confidence > 0)[..., None], 0.0)
     mirrored = flip_keypoints(keypoints2d), confidence[:, list(flip_permutation(COCOPLUS))]
-    steps = model(keypoints2d, confidence)
+    steps = model(keypoints2d, confidence, vertices=vertices)
     other = model(*mirrored, vertices=False)[-1].theta
-    return [*steps, model.detail(average_theta(steps[-1].theta, flip_theta(other)))]
+    mean = average_theta(steps[-1].theta, flip_theta(other))
+    return [*steps, body_of_theta(mean, model.body, vertices)]
 
 
 class FlipTested(nn.Module):
@@ -91,8 +101,7 @@ class FlipTested(nn.Module):
 
     def forward(self, *inputs: Tensor, vertices: bool = True) -> list[Prediction]:
         """Return the bodies of every regression step, and after them the mean of both."""
-        steps = lift(self.model, *inputs)
-        return steps if vertices else [step._replace(vertices=None) for step in steps]
+        return lift(self.model, *inputs, vertices=vertices)
 
 
 def check_lifter(model: HMR) -> None:

@@ -67,7 +67,7 @@ def label_people(
     keypoints2d = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
     visible = torch.stack([person.visible for person in people])
     lifted = [
-        lift(lifter, *chunk)[-1]
+        lift(lifter, *chunk, vertices=False)[-1]
         for chunk in zip(keypoints2d.split(CHUNK), visible.split(CHUNK), strict=True)
     ]
     projected = torch.cat([p.keypoints2d for p in lifted])

@@ -86,7 +86,7 @@ def photographs(tmp_path):
 def test_bodies_are_trusted_where_they_explain_enough_keypoints(photographs, lifter, monkeypatch):
     annotated, pose = photographs
 
-    def knows(model, keypoints2d, confidence):
+    def knows(model, keypoints2d, confidence, vertices):
         theta = torch.cat([torch.zeros(3, 3), pose, torch.zeros(3, 10)], 1)
         half = torch.tensor([person.crop.size for person in annotated]) / 2
         middle = torch.tensor([[p.crop.x, p.crop.y] for p in annotated])
