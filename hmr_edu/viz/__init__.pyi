@@ -1,3 +1,4 @@
+from .animation import write_animated_glb
 from .diagrams.course_map import course_map
 from .diagrams.loop_map import loop_map
 from .diagrams.steps_figure import steps_figure
@@ -101,6 +102,7 @@ __all__ = [
     "svg_figure",
     "to_picture",
     "turntable",
+    "write_animated_glb",
     "write_glb",
     "write_obj",
     "write_report",
