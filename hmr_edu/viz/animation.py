@@ -199,7 +199,7 @@ def _times(
             raise ValueError(f"frame {int(good.argmin())}: the matrix of {name} is no rotation")
     with np.errstate(over="ignore"):
         times = (np.arange(count) / fps).astype(np.float32)
-    if not (np.diff(times) > 0).all() or not np.isfinite(times).all():
+    if not (times[1:] > times[:-1]).all() or not np.isfinite(times).all():
         raise ValueError(f"{count} frames at {fps} a second have no distinct times in float32")
     return times
 
