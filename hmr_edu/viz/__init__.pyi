@@ -14,7 +14,7 @@ from .explore import (
     explore_shape,
     explore_skinning,
 )
-from .export import write_glb, write_obj
+from .export import write_glb, write_obj, write_ply
 from .lesson import draw_pose, figure, front_and_side, show
 from .orbit import body_figure
 from .palette import (
@@ -105,5 +105,6 @@ __all__ = [
     "write_animated_glb",
     "write_glb",
     "write_obj",
+    "write_ply",
     "write_report",
 ]

@@ -165,7 +165,8 @@ def _rate(stream: Any) -> float:
 
 
 def _too_large(width: int, height: int) -> str:
-    return f"its frames have {width} x {height} pixels, and at most {LARGEST / 1e6:.0f} million are read"
+    most = f"{LARGEST / 1e6:.0f} million"
+    return f"its frames have {width} x {height} pixels, and at most {most} are read"
 
 
 @contextmanager
