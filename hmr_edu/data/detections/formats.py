@@ -44,7 +44,7 @@ class Detection(NamedTuple):
     confidence: Float[Tensor, " 19"]
     file: str | None
     where: str
-    box: Sequence[float] | None = None
+    box: Sequence[float | int] | None = None
 
 
 class Landmark(TypedDict):
