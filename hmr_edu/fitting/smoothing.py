@@ -145,7 +145,7 @@ def steady(
     rotations: Float[Tensor, "T 24 3 3"],
     translations: Float[Tensor, "T 3"],
     seconds: Float[Tensor, " T"],
-    fps: float,
+    fps: float | int,
 ) -> Steady:
     """Put a motion on a steady clock: frames where there are some, else the way between two.
 

@@ -54,7 +54,10 @@ class PictureTracker(Tracks):
     """
 
     def __init__(
-        self, model: HMR | Refined, everybody: bool = False, box: Sequence[float | int] | None = None
+        self,
+        model: HMR | Refined,
+        everybody: bool = False,
+        box: Sequence[float | int] | None = None,
     ) -> None:
         super().__init__(everybody)
         self.model = model

@@ -39,6 +39,11 @@ from hmr_edu.viz.video_file import video_writer
 from hmr_edu.viz.video_journal import Journal
 
 ENDINGS = {"overlay": "_overlay.mp4", "spin": "_spin.npz", "record": "_video.json"}
+FRAMES = (
+    "amass: Z up, the camera is the origin, level, and looks along +Y; glb: Y up, it looks "
+    "along -Z; spin: the camera's own, x right, y down, z away; metres. Distances are "
+    "proportional to focal_pixels, which is a guess unless it was given"
+)
 Paths = dict[str, Path]
 # A frame in, the people in it out.
 Step = Callable[[Frame], list[Tracked]]
@@ -295,9 +300,7 @@ def _write_record(
         "focal_pixels": _focal(video, options),
         "people": described,
         "files": {kind: each.name for kind, each in sorted(paths.items()) if each != path},
-        "frames_of_reference": "amass: Z up, the camera at the origin, level, looks along +Y; glb: "
-        "Y up, the camera looks along -Z; spin: the camera's (x right, y down, z away); metres. "
-        "Distances are proportional to focal_pixels, which is a guess unless it was given",
+        "frames_of_reference": FRAMES,
         "betas_are_of": record["network"]["body"],
     }
     write_json(path, {**record, **numbers})

@@ -21,7 +21,7 @@ TICKS = 60_000
 
 @contextmanager
 def video_writer(
-    path: str | Path, width: int, height: int, fps: float
+    path: str | Path, width: int, height: int, fps: float | int
 ) -> Generator[Callable[[Picture, float], None]]:
     """Yield a function that writes a picture, shown from so many seconds on.
 

@@ -22,7 +22,7 @@ class SeesColours(HMR):
     def __init__(self, pooling="spatial"):
         nn.Module.__init__(self)
         self.body, self.image_size = SMPL(toy_body()), 64
-        self.options = {"encoder": "resnet18", "pooling": pooling}
+        self.options = {"encoder": "resnet18", "pooling": pooling, "body": "toy"}
         self.crops = 0
 
     def forward(self, images, vertices=True, return_features=False):
@@ -77,7 +77,7 @@ class Explaining(HMR):
 
     def __init__(self):
         nn.Module.__init__(self)
-        self.body, self.options = SMPL(toy_body()), {"encoder": "keypoints"}
+        self.body, self.options = SMPL(toy_body()), {"encoder": "keypoints", "body": "toy"}
 
     def forward(self, keypoints2d, confidence, *, vertices=True):
         theta = torch.zeros(len(keypoints2d), 85)

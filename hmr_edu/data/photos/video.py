@@ -102,7 +102,11 @@ class Video:
             self.info = VideoInfo(width, height, rate, frames)
 
     def frames(
-        self, every: int = 1, start: float = 0.0, end: float = math.inf, after: int = -1
+        self,
+        every: int = 1,
+        start: float | int = 0.0,
+        end: float | int = math.inf,
+        after: int = -1,
     ) -> Generator[Frame]:
         """Yield every `every`-th frame from `start` to `end`, one in memory at a time.
 
