@@ -68,7 +68,7 @@ class SyntheticClip:
         self,
         body: SMPL,
         frames: int = 100,
-        fps: float = 25.0,
+        fps: float | int = 25.0,
         size: tuple[int, int] = (640, 480),
         walkers: Sequence[Walker] = (Walker(),),
         betas: Float[Tensor, " 10"] | None = None,
