@@ -31,7 +31,7 @@ PART = 10_000
 
 
 @dataclass
-class PeopleTable(Sequence[AnnotatedPerson]):
+class PeopleTable(Sequence):
     """Annotated people of a data set, a row each; arrays may lie in a file (`index.py`).
 
     All pixels are those of the upright picture, counted from 0 at the centres of pixels. What is
