@@ -108,7 +108,7 @@ def test_photographs_alone_start_from_the_mean_of_the_poses(tmp_path, coco):
     config = small(tmp_path, sources=(f"coco={coco}",))
     trainer = Trainer(config)
     theta = first_theta(trainer.source, load_pose_prior(), config.seed)
-    torch.testing.assert_close(trainer.network().regressor.mean_theta.flatten()[:3], theta[:3])
+    torch.testing.assert_close(trainer.network().regressor.mean_state.flatten()[:3], theta[:3])
     assert theta[3:6].norm() == pytest.approx(math.pi, abs=1e-5)
     # Arms of real people hang; those of the T-pose do not.
     assert theta[3:75].view(24, 3)[16].norm() > 0.3
