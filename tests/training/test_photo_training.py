@@ -252,7 +252,7 @@ def test_a_data_set_that_is_not_there(tmp_path):
 
 
 def test_a_set_is_never_written_over_another(tmp_path, coco):
-    with pytest.raises(DataError, match="is not empty"):
+    with pytest.raises(DataError, match="is there already"):
         write_set("coco", coco, people(), 2)
     with pytest.raises(DataError, match="no layout is called 'koko'; coco, lsp are"):
         write_set("koko", tmp_path / "new", people(), 2)
