@@ -77,7 +77,8 @@ def shares(path: Path, out: Path) -> list[Seen]:
     print(f"{count} frames of 640 x 480, {torch.get_num_threads()} threads")
     for part, seconds in clock.seconds.items():
         print(f"{part:8s} {1000 * seconds / count:6.1f} ms a frame, {seconds / total:4.0%}")
-    print(f"together {count / total:.1f} frames a CPU-second; search in the first frame {search:.1f} s")
+    print(f"together {count / total:.1f} frames a CPU-second")
+    print(f"search in the first frame {search:.1f} s")
     return seen
 
 
@@ -113,7 +114,8 @@ def main(frames: int) -> None:
         _, paths = run_video(path, Path(folder) / "out", Networks("resnet18", "keypoints", False))
         passed = time.process_time() - start
         size = sum(each.stat().st_size for each in paths.values())
-        print(f"the whole demo: {passed:.1f} CPU-seconds, {frames / passed:.1f} frames a CPU-second, all files")
+        rate = frames / passed
+        print(f"the whole demo, all files: {passed:.1f} s, {rate:.1f} frames a CPU-second")
         print(f"{size / 1e6:.1f} MB; {np.mean([s.body.score for s in seen]):.2f} sure")
 
 
