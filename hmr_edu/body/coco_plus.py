@@ -30,6 +30,8 @@ SMPL_FACE = {
 HEAD, NECK = SMPL_JOINTS.index("head"), SMPL_JOINTS.index("neck")
 # Bodies that the rows are fitted to, and how the random numbers of their poses begin.
 POSES, SHAPES, SEED = 40, 10, 18
+# Vertices of which a joint's regressor may choose: of very fine meshes, some.
+CANDIDATES = 1000
 # An eye's regressor uses vertices at most this far from it, in metres.
 EYE_REACH = 0.015
 
@@ -86,7 +88,8 @@ def _fit_joint(
     from hmr_edu.body.build.mirror import JOINT_MIRROR
 
     reach = REACH.get(joint) or REACH[int(JOINT_MIRROR[joint])]
-    candidates = near(bodies[0], targets[0], reach)
+    candidates = np.flatnonzero(near(bodies[0], targets[0], reach))
+    candidates = candidates[:: -(-len(candidates) // CANDIDATES)]
     row = np.zeros(bodies.shape[1])
     row[candidates] = fit_regressor(bodies[:, candidates], targets)
     return row
@@ -132,21 +135,23 @@ def _found_face(
     if len(head) < 6:
         raise DataError(f"weights give the head {len(head)} vertices: it has no face")
     at = template[head]
-    rows = {}
-    top, nose = head[at[:, 1].argmax()], head[at[:, 2].argmax()]
-    for name, vertex in (
-        ("head_top", top),
-        ("nose", nose),
-        ("left_ear", head[at[:, 0].argmax()]),
-        ("right_ear", head[at[:, 0].argmin()]),
-    ):
-        rows[name] = np.zeros(len(template))
-        rows[name][vertex] = 1
+    # A crown is flat: the mean of its highest places is in its middle.
+    rows = {
+        name: np.isin(np.arange(len(template)), head[height >= height.max() - depth]).astype(float)
+        for name, height, depth in (
+            ("head_top", at[:, 1], 0.005),
+            ("nose", at[:, 2], 0.0),
+            ("left_ear", at[:, 0], 0.005),
+            ("right_ear", -at[:, 0], 0.005),
+        )
+    }
+    rows = {name: row / row.sum() for name, row in rows.items()}
+    top, nose = rows["head_top"] @ template, rows["nose"] @ template
     free = read_body("lite")
     keypoints = dict(zip(COCOPLUS, free.keypoint_regressor @ free.v_template, strict=True))
-    scale = (template[top, 1] - template[nose, 1]) / (keypoints["head_top"] - keypoints["nose"])[1]
+    scale = (top - nose)[1] / (keypoints["head_top"] - keypoints["nose"])[1]
     for name in ("left_eye", "right_eye"):
-        place = template[nose] + scale * (keypoints[name] - keypoints["nose"])
+        place = nose + scale * (keypoints[name] - keypoints["nose"])
         candidates = head[near(at, place, EYE_REACH)] if len(head) > 12 else head
         rows[name] = np.zeros(len(template))
         rows[name][candidates] = fit_regressor(template[None, candidates], place[None])

@@ -22,7 +22,7 @@ from scipy import sparse
 
 from hmr_edu.body.coco_plus import fit_coco_plus
 from hmr_edu.body.data import BodyData, as_stored, check_arrays
-from hmr_edu.io.errors import DataError
+from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import check_input
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.io.npz import array_names, read_arrays
@@ -36,9 +36,9 @@ BETAS = 10
 ENDINGS = {"pkl": (".pkl", ".pickle"), "JSON": (".txt", ".json"), "npz": (".npz",)}
 # Bytes of a JSON file, and numbers of an array. SMPL's have 120 MB and 6.2 million (300 betas).
 LARGEST_JSON, LARGEST_ARRAY = 2**28, 2**27
-# Height of a body in a file's unit -> metres: the lowest height that the unit fits.
+# The least span of a body in a unit, what makes it metres, and its name. Span of the largest body.
 UNITS = ((300.0, 1e-3, "millimetres"), (30.0, 1e-2, "centimetres"), (0.3, 1.0, "metres"))
-TALLEST = 3.0
+LARGEST_BODY = 3.0
 # A regressor whose rows sum to less or more than one by this much is divided by its sums.
 SUM_ERROR = 0.05
 
@@ -77,8 +77,9 @@ def read_official(path: str | Path) -> OfficialBody:
     content = _content(path)
     try:
         return _body(content)
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-        raise DataError(f"{path}: {error}") from None
+    # The last one where no weights fit a joint.
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        raise DataError(f"{path}: {first_meaning(error)}") from None
 
 
 def _content(path: Path) -> Mapping[str, Any]:
@@ -169,8 +170,9 @@ def dense(value: Any, name: str) -> np.ndarray:
 
 def _refuse_others(content: Mapping[str, Any]) -> None:
     """Raise DataError that names another model of the family."""
-    table = content.get("kintree_table")
-    shape = np.shape(table) if isinstance(table, np.ndarray | list | tuple) else ()
+    if "kintree_table" not in content:
+        return
+    shape = dense(content["kintree_table"], "kintree_table").shape
     joints = shape[1] if len(shape) == 2 else len(SMPL_JOINTS)
     if joints in OTHERS:
         raise DataError(f"a body of {OTHERS[joints]}")
@@ -201,18 +203,15 @@ def _parents(table: np.ndarray) -> np.ndarray:
 
 def _to_metres(arrays: dict[str, np.ndarray]) -> str:
     """Turn the arrays into metres, in place; say which unit the file has."""
-    height = float(np.ptp(arrays["v_template"][:, 1]))
-    for least, factor, unit in UNITS:
-        if height >= least:
-            break
-    else:
-        raise DataError(f"v_template is {height:.3g} high: no unit makes that a body")
-    if height * factor > TALLEST:
-        raise DataError(f"v_template is {height:.3g} high: no unit makes that a body")
+    size = float(np.ptp(arrays["v_template"], axis=0).max())
+    fitting = [(factor, unit) for least, factor, unit in UNITS if size >= least]
+    if not fitting or size * fitting[0][0] > LARGEST_BODY:
+        raise DataError(f"v_template spans {size:.3g}: in no unit is that a body")
+    factor, unit = fitting[0]
     for name in ("v_template", "shapedirs", "posedirs") if factor != 1 else ():
         arrays[name] = arrays[name] * np.float32(factor)
-    turned = "" if factor == 1 else f", turned into metres from {unit}"
-    return f"{height * factor:.2f} m high at rest{turned}"
+    height = np.ptp(arrays["v_template"][:, 1])
+    return f"{height:.2f} m high at rest" + (f", in the file in {unit}" if factor != 1 else "")
 
 
 def _check_axes(arrays: dict[str, np.ndarray]) -> None:
