@@ -71,7 +71,9 @@ def _posed(body: Arrays) -> tuple[Float[np.ndarray, "S V 3"], Float[np.ndarray, 
     )
     generator = np.random.default_rng(SEED)
     betas = generator.normal(size=(SHAPES, shapedirs.shape[2]))
-    resting = template + np.concatenate([0 * template[None], np.einsum("vcb,sb->svc", shapedirs, betas)])
+    resting = template + np.concatenate(
+        [0 * template[None], np.einsum("vcb,sb->svc", shapedirs, betas)]
+    )
     rest_joints = J_regressor @ resting
     rotations = random_poses(POSES, generator)
     posed, (R, t) = corrected_blend(template, rest_joints[0], weights, posedirs, rotations)

@@ -46,7 +46,7 @@ WHERE = "SMPL's own files are at https://smpl.is.tue.mpg.de"
 # Other models of the family, by their number of joints, and what to do with them.
 OTHERS = {
     52: f"SMPL-H, with 52 joints; its first 22 are SMPL's, the body is not. {WHERE}",
-    55: f"SMPL-X, with 55 joints and another mesh. {WHERE}; `transfer_model` of smplx converts fits",
+    55: f"SMPL-X, with 55 joints and another mesh. {WHERE}; smplx converts fits",
     16: f"MANO, which is a hand. {WHERE}",
     5: f"FLAME, which is a head. {WHERE}",
 }
@@ -82,7 +82,7 @@ def read_official(path: str | Path) -> OfficialBody:
         raise DataError(f"{path}: {first_meaning(error)}") from None
 
 
-def _content(path: Path) -> Mapping[str, Any]:
+def _content(path: Path) -> Mapping[Any, Any]:
     """Return what a file holds, by name."""
     ending = path.suffix.lower()
     if ending in ENDINGS["npz"]:
@@ -103,7 +103,7 @@ def _content(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _body(content: Mapping[str, Any]) -> OfficialBody:
+def _body(content: Mapping[Any, Any]) -> OfficialBody:
     """Make the body of a file's content. Errors do not name the file."""
     _refuse_others(content)
     faces = next((name for name in FACES if name in content), FACES[0])
@@ -168,7 +168,7 @@ def dense(value: Any, name: str) -> np.ndarray:
     return value
 
 
-def _refuse_others(content: Mapping[str, Any]) -> None:
+def _refuse_others(content: Mapping[Any, Any]) -> None:
     """Raise DataError that names another model of the family."""
     if "kintree_table" not in content:
         return
@@ -185,7 +185,7 @@ def _refuse_others(content: Mapping[str, Any]) -> None:
 
 def _upright(regressor: np.ndarray, rows: int, V: int) -> np.ndarray:
     """Return a regressor with a row for each joint; the PyTorch port has columns."""
-    return regressor.T if regressor.shape == (V, rows) and V != rows else regressor
+    return regressor.T if regressor.shape == (V, rows) and rows != V else regressor
 
 
 def _parents(table: np.ndarray) -> np.ndarray:

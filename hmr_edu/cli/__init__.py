@@ -88,8 +88,12 @@ def _run(argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         print(f"hmr-edu: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    import warnings
+
     from hmr_edu.io.errors import DataError
 
+    # One line, without the place in the code.
+    warnings.formatwarning = lambda message, *_, **__: f"hmr-edu {name}: {message}\n"
     module, function = COMMANDS[name][0].split(":")
     try:
         getattr(import_module(f"hmr_edu.cli.{module}"), function)(rest)

@@ -24,6 +24,7 @@ def command(args: Sequence[str]) -> None:
         weights: str = "resnet18",
         lifter: str = "keypoints",
         refine: bool = False,
+        body: str | None = None,
         out: Path = Path("demo"),
     ) -> None:
         """Recover the bodies in a picture: overlay PNG, OBJ, GLB, orbitable HTML, theta as JSON.
@@ -44,6 +45,7 @@ def command(args: Sequence[str]) -> None:
                 by a training run.
             lifter: of the network that reads keypoints, likewise.
             refine: also fit each body, to the keypoints or, after a flip test, to the heat-maps.
+            body: a body file in the place of that of the weights; see `hmr-edu body import`.
             out: folder for the results, which are named after the picture and the person. Nothing
                 is overwritten but the results of the same picture, person and network.
         """
@@ -59,7 +61,7 @@ def command(args: Sequence[str]) -> None:
 
         if box is not None and keypoints is not None:
             raise DataError("give --box or --keypoints, not both")
-        networks = Networks(weights, lifter, refine)
+        networks = Networks(weights, lifter, refine, body)
         if box is not None:
             said, written = in_box(image, out, networks, box)
         elif keypoints is not None:

@@ -24,6 +24,7 @@ def held_out(args: Sequence[str]) -> None:
         sheet: Path | None = None,
         threads: Threads = 0,
         refine: bool = False,
+        body: str | None = None,
     ) -> None:
         """Measure a network on the held-out test sets, and compare it with baselines.
 
@@ -38,6 +39,7 @@ def held_out(args: Sequence[str]) -> None:
             sheet: also draw the first people of the first set here (PNG).
             threads: CPU threads; 0 leaves the number to PyTorch.
             refine: also run the flip test, and fit each body to the heat-maps.
+            body: a body file in the place of that of the weights; see `hmr-edu body import`.
         """
         from hmr_edu.io import check_output, write_json
         from hmr_edu.io.files import PICTURES
@@ -52,7 +54,7 @@ def held_out(args: Sequence[str]) -> None:
 
         if threads:
             torch.set_num_threads(threads)
-        models = _models("after", weights, refine)
+        models = _models("after", weights, refine, body)
         model = models["after"]
         data = SyntheticConfig(image_size=model.image_size, appearance=APPEARANCES[appearance])
         encoder = model.options["encoder"]
@@ -170,12 +172,19 @@ def views(args: Sequence[str]) -> None:
     tyro.cli(run, prog="hmr-edu evaluate-views", args=args, config=config)
 
 
-def _models(name: str, weights: str, refine: bool) -> dict:
-    """Load a network under the name of its row and, if asked for, its refined form."""
+def _models(name: str, weights: str, refine: bool, body: str | None = None) -> dict:
+    """Load a network under the name of its row and, if asked for, its refined form.
+
+    Args:
+        name: of its row.
+        weights: shipped ones by name, or a file.
+        refine: whether to add the refined form.
+        body: in the place of the body of the weights.
+    """
     from hmr_edu.fitting import FlipTested, Refined
     from hmr_edu.hmr import load_pretrained
 
-    model = load_pretrained(weights)
+    model = load_pretrained(weights, body)
     if not refine:
         return {name: model}
     reads_keypoints = model.options["encoder"] == "keypoints"

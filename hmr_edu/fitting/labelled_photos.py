@@ -78,7 +78,8 @@ def label_people(
     return Labels(
         keypoints3d=torch.cat([p.keypoints3d for p in lifted]),
         rotations=torch.cat([p.rotations for p in lifted]),
-        betas=torch.cat([p.betas for p in lifted]),
+        # Of another body's shape nothing is known.
+        betas=torch.cat([p.betas if lifter.shape_known else p.betas * torch.nan for p in lifted]),
         camera=torch.cat([p.camera for p in lifted]),
         error=error,
         trusted=(error <= most_error) & (known.sum(1) >= least),

@@ -333,5 +333,5 @@ def test_hostile_text(tmp_path, text):
 def test_other_endings_are_refused(tmp_path):
     path = tmp_path / "SMPL_NEUTRAL.mat"
     path.write_bytes(b"MATLAB")
-    with pytest.raises(DataError, match=r"SMPL_NEUTRAL\.mat: the name of a body file ends in \.pkl"):
+    with pytest.raises(DataError, match=r"SMPL_NEUTRAL\.mat: .* ends in \.pkl"):
         load_body(path)

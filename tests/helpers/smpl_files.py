@@ -8,6 +8,7 @@ import functools
 import io
 import json
 import pickle
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -37,7 +38,10 @@ class Select:
 
     def __init__(self, x):
         array = np.asarray(x)
-        self.a, self.idxs = Ch(np.concatenate([[np.nan], array.ravel()])), np.arange(1, array.size + 1)
+        self.a, self.idxs = (
+            Ch(np.concatenate([[np.nan], array.ravel()])),
+            np.arange(1, array.size + 1),
+        )
         self.preferred_shape = array.shape
 
 
@@ -52,8 +56,7 @@ class _Writer(pickle._Pickler):
         else:
             super().save_global(obj, name)
 
-    dispatch = dict(pickle._Pickler.dispatch)
-    dispatch[type] = save_global
+    dispatch: ClassVar = {**pickle._Pickler.dispatch, type: save_global}
 
 
 def pickled(value, protocol=2):
