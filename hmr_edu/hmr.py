@@ -123,6 +123,7 @@ class HMR(nn.Module):
         hidden: int = 1024,
         dropout: float = 0.5,
         learn_mean: bool = False,
+        activation: str = "relu",
         mean_theta: Float[Tensor, "85"] | None = None,
     ) -> None:
         """Build a network; the defaults are the paper's.
@@ -148,6 +149,7 @@ class HMR(nn.Module):
             hidden: units in each of the regressor's two hidden layers.
             dropout: share of the hidden units that training leaves out.
             learn_mean: train the theta that the steps begin from, instead of keeping it.
+            activation: what follows the regressor's hidden layers: "relu", or "none" as in SPIN.
             mean_theta: the theta that the steps begin from; `hmr_edu.theta.mean_theta` if None.
         """
         super().__init__()
@@ -165,6 +167,7 @@ class HMR(nn.Module):
             "hidden": hidden,
             "dropout": dropout,
             "learn_mean": learn_mean,
+            "activation": activation,
         }
         self.image_size = image_size
         self.encoder = build_encoder(
@@ -178,6 +181,7 @@ class HMR(nn.Module):
             hidden=hidden,
             dropout=dropout,
             learn_mean=learn_mean,
+            activation=activation,
             mean_theta=mean_theta,
         )
         self.body = load_body(body)

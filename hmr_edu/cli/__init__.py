@@ -92,8 +92,10 @@ def _run(argv: Sequence[str]) -> int:
 
     from hmr_edu.io.errors import DataError
 
-    # One line, without the place in the code.
-    warnings.formatwarning = lambda message, *_, **__: f"hmr-edu {name}: {message}\n"
+    def one_line(message: Warning | str, *_: object, **__: object) -> str:
+        return f"hmr-edu {name}: {message}\n"
+
+    warnings.formatwarning = one_line  # without the place in the code
     module, function = COMMANDS[name][0].split(":")
     try:
         getattr(import_module(f"hmr_edu.cli.{module}"), function)(rest)

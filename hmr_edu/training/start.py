@@ -24,7 +24,7 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
     al. 2016, "Net2Net"). Otherwise, for example at another resolution, the tensors of equal shape
     are copied.
 
-    Raises as `load_pretrained`, and DataError when no tensor fits.
+    Raises as `load_pretrained`, and DataError when no tensor fits or the activation differs.
     """
     path = weights_path(name_or_path)
     options, tensors = read_network(path)
@@ -48,9 +48,11 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
         raise DataError(f"{path}: the weights do not fit its own options ({reason})") from None
     if not fits:
         raise DataError(f"{path}: no tensor of these weights fits the network")
-    if not same_shapes(
-        trained := str(options.get("body", "lite")), body := str(model.options["body"])
-    ):
+    ours = model.options["activation"]
+    if "regressor.perceptrons.0.0.weight" in fits and options.get("activation", "relu") != ours:
+        raise DataError(f"{path}: its regressor was trained without --model.activation {ours}")
+    trained, body = str(options.get("body", "lite")), str(model.options["body"])
+    if not same_shapes(trained, body):
         warnings.warn(
             f"{name_or_path} was trained with the body {trained}: the betas of "
             f"{body} mean another shape, and must be learnt anew",
