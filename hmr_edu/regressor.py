@@ -77,8 +77,8 @@ class ThetaRegressor(nn.Module):
     VIBE, CLIFF, mmhuman3d) has no non-linearity between the hidden layers, so its two layers can do
     no more than one; `activation="none"` does the same.
 
-    Raises ValueError on an unknown representation or activation, on less than one step, and when the mean has
-    another shape.
+    Raises ValueError on an unknown representation or activation, on less than one step, and when
+    the mean has another shape.
 
     Args:
         feature_dim: numbers in the feature vector of an image, F.

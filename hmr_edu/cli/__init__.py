@@ -29,6 +29,7 @@ COMMANDS = {
     "mocap": ("mocap:command", "Fit the pose prior to motion capture, or report on it."),
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),
     "course": ("course:command", "Run lessons, add exercises; release and grade problem sets."),
+    "weights": ("weights:command", "Import SPIN's or HMR's checkpoints, or export one."),
     "ship": ("ship:command", "Turn a finished run into shipped weights."),
 }
 
@@ -92,10 +93,8 @@ def _run(argv: Sequence[str]) -> int:
 
     from hmr_edu.io.errors import DataError
 
-    def one_line(message: Warning | str, *_: object, **__: object) -> str:
-        return f"hmr-edu {name}: {message}\n"
-
-    warnings.formatwarning = one_line  # without the place in the code
+    # One line, without the place in the code.
+    setattr(warnings, "formatwarning", lambda message, *_: f"hmr-edu {name}: {message}\n")  # noqa: B010
     module, function = COMMANDS[name][0].split(":")
     try:
         getattr(import_module(f"hmr_edu.cli.{module}"), function)(rest)

@@ -48,9 +48,9 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
         raise DataError(f"{path}: the weights do not fit its own options ({reason})") from None
     if not fits:
         raise DataError(f"{path}: no tensor of these weights fits the network")
-    ours = model.options["activation"]
-    if "regressor.perceptrons.0.0.weight" in fits and options.get("activation", "relu") != ours:
-        raise DataError(f"{path}: its regressor was trained without --model.activation {ours}")
+    activation = options.get("activation", "relu")
+    if activation != model.options["activation"] and any("perceptrons" in name for name in fits):
+        raise DataError(f"{path}: its regressor needs --model.activation {activation}")
     trained, body = str(options.get("body", "lite")), str(model.options["body"])
     if not same_shapes(trained, body):
         warnings.warn(
