@@ -40,7 +40,7 @@ LARGEST_JSON, LARGEST_ARRAY = 2**28, 2**27
 UNITS = ((300.0, 1e-3, "millimetres"), (30.0, 1e-2, "centimetres"), (0.3, 1.0, "metres"))
 LARGEST_BODY = 3.0
 # A regressor whose rows sum to less or more than one by this much is divided by its sums.
-SUM_ERROR = 0.05
+SUM_ERROR = 0.2
 
 WHERE = "SMPL's own files are at https://smpl.is.tue.mpg.de"
 # Other models of the family, by their number of joints, and what to do with them.
@@ -142,7 +142,7 @@ def _body(content: Mapping[Any, Any]) -> OfficialBody:
     _check_axes(arrays)
     if KEYPOINTS in content:
         given = _upright(dense(content[KEYPOINTS], KEYPOINTS), len(COCOPLUS), V)
-        regressor, how = _unit_rows(given), f"the file's {KEYPOINTS}"
+        regressor, how = _unit_rows(given)
     else:
         regressor, how = fit_coco_plus(arrays)
     arrays["keypoint_regressor"] = as_stored("keypoint_regressor", regressor)
@@ -223,10 +223,15 @@ def _check_axes(arrays: dict[str, np.ndarray]) -> None:
         raise DataError("v_template has its left at -X: turn it so that it faces +Z")
 
 
-def _unit_rows(regressor: np.ndarray) -> np.ndarray:
-    """Divide rows whose sums are nearly one by their sums: keypoints then move with the body."""
+def _unit_rows(regressor: np.ndarray) -> tuple[np.ndarray, str]:
+    """Divide rows by their sums where these are nearly one; return where the rows are from."""
+    origin = f"the file's {KEYPOINTS}"
     if regressor.ndim != 2:
-        return regressor
+        return regressor, origin
     sums = regressor.sum(1, dtype=np.float64, keepdims=True)
-    near = np.abs(sums - 1) < SUM_ERROR
-    return np.where(near, regressor / np.where(near, sums, 1), regressor)
+    error = np.abs(sums - 1).max(initial=0)
+    if not 1e-6 < error < SUM_ERROR:
+        return regressor, origin
+    if error > 1e-3:
+        origin += f", its rows divided by their sums ({sums.min():.3f} to {sums.max():.3f})"
+    return regressor / sums, origin

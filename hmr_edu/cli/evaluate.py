@@ -80,6 +80,7 @@ def photos(args: Sequence[str]) -> None:
         folder: Path | None = None,
         weights: str = "resnet18",
         refine: bool = False,
+        body: str | None = None,
         out: Path | None = None,
         sheet: Path | None = None,
         people: Annotated[int, Range(1, 1000)] = 12,
@@ -92,6 +93,7 @@ def photos(args: Sequence[str]) -> None:
             folder: folder of the pictures; by default, that of the JSON file.
             weights: shipped weights by name, or a file written by a training run.
             refine: also run the flip test, and fit each body to the heat-maps.
+            body: a body file in the place of that of the weights; see `hmr-edu body import`.
             out: also write the numbers here, as JSON.
             sheet: also draw the first people here (PNG).
             people: how many people the sheet shows.
@@ -107,7 +109,7 @@ def photos(args: Sequence[str]) -> None:
 
         annotated, models = (
             read_annotations(keypoints, folder),
-            _readers_of_pictures(weights, refine),
+            _readers_of_pictures(weights, refine, body),
         )
         record = evaluate_photos(models, annotated)
         print(photo_table(record))
@@ -133,6 +135,7 @@ def views(args: Sequence[str]) -> None:
         weights: str = "resnet18",
         lifter: str = "",
         refine: bool = False,
+        body: str | None = None,
         out: Path | None = None,
     ) -> None:
         """Measure a network in 3D, on one person in several calibrated views.
@@ -148,6 +151,7 @@ def views(args: Sequence[str]) -> None:
             lifter: also measure these weights, of a network that reads keypoints, on the annotated
                 keypoints: "keypoints" is shipped.
             refine: also run the flip test, and fit each body to the heat-maps.
+            body: a body file in the place of that of the weights; see `hmr-edu body import`.
             out: also write the numbers here, as JSON.
         """
         from hmr_edu.io import check_output, write_json
@@ -161,8 +165,8 @@ def views(args: Sequence[str]) -> None:
 
         calibrated = read_cameras(cameras)
         people = group_by_moment(read_annotations(keypoints, folder), calibrated)
-        networks = _readers_of_pictures(weights, refine)
-        second = load_pretrained(lifter) if lifter else None
+        networks = _readers_of_pictures(weights, refine, body)
+        second = load_pretrained(lifter, body) if lifter else None
         record = evaluate_views(networks, people, calibrated, second)
         print(view_table(record))
         if out is not None:
@@ -191,11 +195,11 @@ def _models(name: str, weights: str, refine: bool, body: str | None = None) -> d
     return {name: model, "refined": (FlipTested if reads_keypoints else Refined)(model)}
 
 
-def _readers_of_pictures(weights: str, refine: bool) -> dict:
+def _readers_of_pictures(weights: str, refine: bool, body: str | None) -> dict:
     """Load a network as `_models`; raise DataError on one that reads no pictures."""
     from hmr_edu.io import DataError
 
-    models = _models("network", weights, refine)
+    models = _models("network", weights, refine, body)
     if models["network"].options["encoder"] == "keypoints":
         raise DataError(f"--weights {weights}: reads keypoints, not pictures")
     return models
