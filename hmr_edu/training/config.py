@@ -43,7 +43,9 @@ class ModelConfig:
     dropout: Dropout = 0.5
     # Train the mean theta, as the original TensorFlow code does, instead of keeping it fixed.
     learn_mean: bool = False
-    # The body model: "lite", "full" or a body file.
+    # What follows the regressor's hidden layers; "none" as in SPIN, for weights from there.
+    activation: Literal["relu", "none"] = "relu"
+    # The body model: "lite", "full", a body file, or a file of SMPL's.
     body: str = "lite"
 
 

@@ -20,12 +20,13 @@ from hmr_edu.data.source import BatchSource
 from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.encoder.resnet import Encoder
-from hmr_edu.hmr import HMR, transfer, weights_path
+from hmr_edu.hmr import HMR, weights_path
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.io.provenance import sha256
 from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
 from hmr_edu.training.sources import first_theta
+from hmr_edu.training.start import transfer
 
 # Sources that make new poses of the prior's.
 MADE: dict[str, Callable[[PosePrior], PoseSource]] = {

@@ -19,6 +19,7 @@ from helpers.damages import (
 )
 from helpers.hostile import Call, Case, command, files_of
 from helpers.hostile_networks import backbones, weights
+from helpers.hostile_public import make_public_samples, public_files
 from helpers.hostile_runs import reports, resumes, ships
 from helpers.small_run import small
 from helpers.toy_body import toy_body
@@ -37,6 +38,8 @@ KINDS = (
     "report",
     "experiment",
     "body source",
+    "SMPL's body",
+    "checkpoint",
 )
 
 
@@ -56,6 +59,7 @@ def make_samples(folder: Path) -> None:
         network.save(folder / f"{name}.safetensors")
     HMR("keypoints", width=2, hidden=16).save(folder / "lifter.safetensors")
     save_body(folder / "body.npz", toy_body())
+    make_public_samples(folder)
     rng = np.random.default_rng(0)
     ours = {"poses": rng.normal(0, 2000, (6, 72)).astype(np.int16), "scale": 1e-4, "fps": 12}
     ours |= {"clip": np.array([0, 0, 0, 1, 1, 1]), "clip_names": np.array(["walk", "run"])}
@@ -84,8 +88,9 @@ def make_samples(folder: Path) -> None:
 def undamaged(good: Path) -> Iterator[Case]:
     """Yield readers with good files; they must take them."""
     wanted = ["tiny.safetensors: demo, text", "config.json: text", "people.json: text"]
+    wanted += ["SMPL_NEUTRAL.pkl: text", "SMPL_FEMALE.npz: text", "neutral_smpl.txt: text"]
     wanted += [f"{name}.json: text" for name in ("openpose", "results", "landmarks")]
-    kinds = ("weights", "ship", "resume", "annotations", "detections")
+    kinds = ("weights", "ship", "resume", "annotations", "detections", "SMPL's body")
     for case in cases(good):
         if case.kind in kinds and case.name in wanted:
 
@@ -111,6 +116,7 @@ def cases(good: Path) -> Iterator[Case]:
     yield from reports(good)
     yield from _records()
     yield from _sources()
+    yield from public_files(good)
 
 
 def _arrays(good: Path) -> Iterator[Case]:
