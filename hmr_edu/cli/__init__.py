@@ -26,7 +26,7 @@ COMMANDS = {
     "demo": ("demo:command", "Recover the body in a picture."),
     "experiment": ("experiment:command", "Test claims about HMR by small trainings."),
     "body": ("body:command", "Build the free body, or measure a body file."),
-    "mocap": ("mocap:command", "Fit the pose prior to motion capture, or report on it."),
+    "mocap": ("mocap:command", "Import motion capture, look at it, fit the pose prior to it."),
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),
     "course": ("course:command", "Run lessons, add exercises; release and grade problem sets."),
     "ship": ("ship:command", "Turn a finished run into shipped weights."),

@@ -7,7 +7,6 @@ parent. The bones' directions are those of the rest pose, in the axes of the wor
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -213,7 +212,7 @@ def _recording(path: Path, skeleton: Skeleton, fps: float) -> Recording:
     names = [bone.name for bone in bones]
     flexion, neutral = {}, {}
     for side, letter in (("left", "l"), ("right", "r")):
-        for joint, bone in enumerate(bones):
+        for bone in bones:
             if bone.name.lower() == f"{letter}radius" and len(bone.turns) == 1:
                 flexion[f"{side}_elbow"] = _hinge(bone)
             # The forearm's roll is that of the wrist's bone. The middle of its range counts as

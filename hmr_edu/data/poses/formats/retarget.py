@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def _retarget(recording: Recording, reading: Reading, name: str) -> Clip:
         raise DataError("no frame has a number for every joint")
     upright = Rotation.from_rotvec(whole[:, 0]).apply([0, 1, 0])[:, 1]
     if np.mean(upright < 0.3) > LYING:
-        notes.append("people lie in most frames: another axis may be up (--up)")
+        notes.append("people lie in most frames; if another axis points up, give --up")
     return Clip(name, poses.reshape(-1, 72), recording.fps, tuple(notes))
 
 
@@ -133,7 +134,7 @@ def _places(recording: Recording, found: dict[str, int], first: bool) -> tuple[P
             rest[f"{side}_wrist"] = places[ends[0]] if ends else rest[f"{side}_elbow"] + upper
         for chain in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
             parts = [f"{side}_{part}" for part in chain]
-            for a, b in zip(parts, parts[1:], strict=False):
+            for a, b in pairwise(parts):
                 if np.linalg.norm(rest[a] - rest[b]) < 1e-9:
                     raise DataError(f"{a} and {b} are at one place: the bone has no length")
     notes = []
