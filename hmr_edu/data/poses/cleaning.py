@@ -1,4 +1,4 @@
-"""What is left out of recordings: jumps, doubles, frames without numbers; and another frame rate."""
+"""What is left out of recordings: jumps, doubles, frames without numbers. Other frame rates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Cleaned:
     jumped: int
 
 
-def clean(poses: Poses, fps: float, speed: float, new_fps: float) -> Cleaned:
+def clean(poses: Poses, fps: float | int, speed: float | int, new_fps: float | int) -> Cleaned:
     """Leave out frames with NaN and frames that jump; then resample.
 
     Args:
@@ -44,7 +44,7 @@ def clean(poses: Poses, fps: float, speed: float, new_fps: float) -> Cleaned:
 
 
 def within_speed(
-    poses: Poses, times: Float[np.ndarray, " T"], speed: float
+    poses: Poses, times: Float[np.ndarray, " T"], speed: float | int
 ) -> Bool[np.ndarray, " T"]:
     """Return which frames can be reached from the last good one without a joint turning faster.
 
@@ -72,7 +72,9 @@ def within_speed(
     return keep
 
 
-def resample(poses: Poses, times: Float[np.ndarray, " T"], fps: float, new_fps: float) -> Poses:
+def resample(
+    poses: Poses, times: Float[np.ndarray, " T"], fps: float | int, new_fps: float | int
+) -> Float[np.ndarray, "N 72"]:
     """Interpolate rotations (slerp) at a new frame rate; nothing is made up inside gaps.
 
     Args:
@@ -97,7 +99,9 @@ def resample(poses: Poses, times: Float[np.ndarray, " T"], fps: float, new_fps: 
     return np.stack(turned, 1).reshape(-1, 72)
 
 
-def not_double(poses: Poses, clips: Int[np.ndarray, " T"], tolerance: float) -> Bool[np.ndarray, " T"]:
+def not_double(
+    poses: Poses, clips: Int[np.ndarray, " T"], tolerance: float | int
+) -> Bool[np.ndarray, " T"]:
     """Return which poses to keep so that each differs from every other in some joint.
 
     A pose is a double of an earlier one that is kept where no joint differs by more than
@@ -140,7 +144,9 @@ def quaternions(poses: Poses) -> Float[np.ndarray, "T 24 4"]:
 def _angles(a: Float[np.ndarray, "*n 4"], b: Float[np.ndarray, "*m 4"]) -> Float[np.ndarray, "*k"]:
     """Return the angles between rotations, exact near zero."""
     sign = np.where((a * b).sum(-1, keepdims=True) < 0, -1.0, 1.0)
-    return 4 * np.arctan2(np.linalg.norm(a - sign * b, axis=-1), np.linalg.norm(a + sign * b, axis=-1))
+    return 4 * np.arctan2(
+        np.linalg.norm(a - sign * b, axis=-1), np.linalg.norm(a + sign * b, axis=-1)
+    )
 
 
 def _probes(poses: Poses) -> Float32[np.ndarray, "T P"]:

@@ -156,7 +156,9 @@ def import_motion(
         more = f" (and {len(files) - 1:,} more files)" if len(files) > 1 else ""
         raise type(first_error)(f"{first_error}{more}")
     report.clips = len(names)
-    return _without_doubles(np.concatenate(poses), np.concatenate(clips), list(names), options, report)
+    return _without_doubles(
+        np.concatenate(poses), np.concatenate(clips), list(names), options, report
+    )
 
 
 def save_motion(path: Path, imported: Imported) -> None:
@@ -197,4 +199,3 @@ def _without_doubles(
     for joint, name in enumerate(SMPL_JOINTS):
         report.angles[name] = np.percentile(angles[:, joint], PERCENTILES).round(1).tolist()
     return Imported(joints.reshape(-1, 72), clips[keep], tuple(names), report)
-

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.data.poses.mocap import LARGEST_ANGLE, split_root
+from hmr_edu.data.poses.formats.clip import LARGEST_ANGLE
+from hmr_edu.data.poses.mocap import split_root
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
 from hmr_edu.io.precision import (

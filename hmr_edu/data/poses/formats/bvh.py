@@ -14,6 +14,7 @@ from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
 from hmr_edu.data.poses.formats.clip import Clip, Reading, check_rate
+from hmr_edu.data.poses.formats.joint_names import side_and_part
 from hmr_edu.data.poses.formats.recording import MOST_JOINTS, Recording, check_tree
 from hmr_edu.data.poses.formats.retarget import retarget
 from hmr_edu.data.poses.formats.text import Lines, read_table
@@ -144,5 +145,7 @@ def _recording(joints: Hierarchy, table: Float64[np.ndarray, "T C"], fps: float)
         rotation,
         len(table),
         fps,
+        # CMU's skeleton, whose shins splay and roll the feet, is known by these joints.
+        rolled_feet=any(side_and_part(name)[1] == "hipjoint" for name in joints.names),
         missing=~whole,
     )

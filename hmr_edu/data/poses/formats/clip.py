@@ -45,7 +45,7 @@ class Reading:
 
     up: Up = "auto"
     rest: Rest = "zero"
-    source_fps: float = 120.0
+    source_fps: float | int = 120.0
     skeleton: Path | None = None
 
 
@@ -58,7 +58,7 @@ def check_angles(path: Path, poses: np.ndarray) -> None:
         )
 
 
-def check_rate(path: Path, fps: float) -> float:
+def check_rate(path: Path, fps: float | int) -> float:
     """Return a frame rate; raise DataError where no camera has it."""
     if not 0.5 <= fps <= 10_000:
         raise DataError(f"{path}: {fps:.6g} frames a second; from 0.5 to 10,000 are read")

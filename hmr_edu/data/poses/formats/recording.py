@@ -33,7 +33,7 @@ class Recording:
         fps: frames a second.
         flexion: by part ("left_elbow"), the axis about which a hinge bends, at rest.
         neutral: by part ("left_wrist"), the rotation that counts as no rotation.
-        rolled_feet: whether the feet tilt with legs that splay at rest; None: as they look.
+        rolled_feet: whether the feet are rolled with legs that splay at rest; else they are flat.
         spine: shares of the trunk's bend that spine1, spine2 and spine3 get.
         missing: frames without a pose: the file has no number there.
     """
@@ -46,7 +46,7 @@ class Recording:
     fps: float
     flexion: dict[str, Vector] = field(default_factory=dict)
     neutral: dict[str, Matrix] = field(default_factory=dict)
-    rolled_feet: bool | None = None
+    rolled_feet: bool = False
     spine: tuple[float, float, float] = (0.4, 0.3, 0.3)
     missing: Bool[np.ndarray, " T"] | None = None
 

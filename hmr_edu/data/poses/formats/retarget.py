@@ -34,8 +34,10 @@ CHUNK = 8192
 STRAIGHT = np.radians(12)
 # A rest pose this near to the axes of its file stands along them.
 NEAR_AXES = np.radians(20)
-# Legs that splay farther at rest than `SPLAY` may have feet that are rolled alike, within `ROLL`.
-SPLAY, ROLL = np.radians(5), np.radians(6)
+# An elbow is a hinge where all its rotations have one axis, to this share of their squares. An axis
+# that is rolled farther about the arm than `LARGEST_ROLL` is not taken for that of the elbow.
+HINGE, BENT, LARGEST_ROLL = 0.9995, np.radians(5), np.radians(75)
+SAMPLE = 1000  # frames in which hinges are looked for
 NECK = (0.5, 0.5)
 LYING = 0.8  # share of frames; more of them, and Z may be up
 
@@ -66,6 +68,8 @@ def _retarget(recording: Recording, reading: Reading, name: str) -> Clip:
     start = recording.turned(joints, slice(0, 1)) if first else {}
     if first:  # what the file says of its own rest pose holds for the first frame, turned
         recording = _turned_rest(recording, {part: start[j] for part, j in found.items()})
+    else:
+        recording = replace(recording, flexion=hinges(recording, found) | recording.flexion)
     corrections = rest_corrections(recording, rest, body)
 
     poses = np.zeros((recording.frames, 24, 3))
@@ -115,11 +119,27 @@ def rest_corrections(recording: Recording, rest: Places, body: Matrix) -> dict[s
         if bends is not None:  # in the T-pose, palms down, about Y: the forearm comes forward
             along = _unit(T[f"{side}_wrist"] - T[f"{side}_shoulder"])
             roll = _roll(along, np.array([0, inward, 0]), forearm.T @ bends)
-            arm, forearm = arm @ roll, forearm @ roll
+            if roll.magnitude() < LARGEST_ROLL:
+                arm, forearm = arm @ roll.as_matrix(), forearm @ roll.as_matrix()
         neutral = recording.neutral.get(f"{side}_wrist", np.eye(3))
         A |= {f"{side}_shoulder": arm, f"{side}_elbow": forearm}
         A |= {f"{side}_hand": neutral.T @ forearm}
     return A
+
+
+def hinges(recording: Recording, found: dict[str, int]) -> dict[str, Vector]:
+    """Return the axes, at rest, of elbows that are hinges, so far as the motion shows them."""
+    axes = {}
+    step = slice(0, recording.frames, max(1, recording.frames // SAMPLE))
+    for side in ("left", "right"):
+        pair = [found[f"{side}_shoulder"], found[f"{side}_elbow"]]
+        upper, lower = recording.turned(pair, step).values()
+        bends = (upper.inv() * lower).as_rotvec()
+        values, vectors = np.linalg.eigh(bends.T @ bends)
+        axis = vectors[:, -1] * np.sign(bends.sum(0) @ vectors[:, -1])
+        if np.mean(bends @ axis) > BENT and values[-1] > HINGE * values.sum():
+            axes[f"{side}_elbow"] = axis
+    return axes
 
 
 def _places(recording: Recording, found: dict[str, int], first: bool) -> tuple[Places, list[str]]:
@@ -200,9 +220,7 @@ def _limb(body: Matrix, T: Places, rest: Places, parts: list[str]) -> tuple[Matr
     return first, _align(first @ (T[c] - T[b]), lower) @ first
 
 
-def _foot(
-    body: Matrix, knee: Matrix, rest: Places, T: Places, side: str, rolled: bool | None
-) -> Matrix:
+def _foot(body: Matrix, knee: Matrix, rest: Places, T: Places, side: str, rolled: bool) -> Matrix:
     """Return A of a foot: it stands flat at rest, or is rolled with a leg that splays.
 
     Args:
@@ -211,7 +229,7 @@ def _foot(
         rest: the recorded rest pose.
         T: SMPL's T-pose.
         side: "left" or "right".
-        rolled: whether the foot is rolled with the leg; None: if it looks so.
+        rolled: whether the foot is rolled with the leg.
     """
     if rolled:
         return knee
@@ -219,10 +237,6 @@ def _foot(
         return body
     ankle = rest[f"{side}_ankle"]
     foot = body.T @ (rest[f"{side}_toe"] - ankle)
-    shin = body.T @ (ankle - rest[f"{side}_knee"])
-    splay, roll = (np.arctan2(v[0], -v[1]) for v in (shin, foot))
-    if rolled is None and abs(splay) > SPLAY and abs(roll - splay) < ROLL:
-        return knee
     own = T[f"{side}_foot"] - T[f"{side}_ankle"]
     heading = np.arctan2(foot[0], foot[2]) - np.arctan2(own[0], own[2])
     flat = np.hypot(foot[0], foot[2]) > 0.2 * np.linalg.norm(foot)
@@ -281,8 +295,8 @@ def _align(a: Vector, b: Vector) -> Matrix:
     return Rotation.from_rotvec(_unit(axis) * _angle(a, b)).as_matrix()
 
 
-def _roll(along: Vector, a: Vector, b: Vector) -> Matrix:
+def _roll(along: Vector, a: Vector, b: Vector) -> Rotation:
     """Return the rotation about `along` that takes `a` nearest to `b`."""
     a, b = (v - (v @ along) * along for v in (a, b))
     angle = np.arctan2(np.cross(a, b) @ along, a @ b)
-    return Rotation.from_rotvec(along * angle).as_matrix()
+    return Rotation.from_rotvec(along * angle)
