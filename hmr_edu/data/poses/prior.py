@@ -270,6 +270,15 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     return PosePrior(*tensors)
 
 
+def is_pose_prior(path: str | Path) -> bool:
+    """Return whether a file says that it is a pose prior; it may be damaged all the same."""
+    try:
+        format_ = read_arrays(path, (), ("format",)).get("format")
+    except (DataError, FileNotFoundError):
+        return False
+    return format_ is not None and format_.ndim == 0 and str(format_) == FORMAT
+
+
 def _any_lean(chance: Float[Tensor, "2 n"]) -> Float[Tensor, "n 2"]:
     """Return tilts (x, z) of uniform direction, with angles in the range LEAN."""
     direction, angle = chance
