@@ -145,14 +145,17 @@ def import_motion(
             report.seconds += len(clip.poses) / clip.fps
             report.missing += cleaned.missing
             report.jumped += cleaned.jumped
-            if len(cleaned.poses):
+            if not len(cleaned.poses):
+                error = DataError(f"{path}: no frame of {printable(clip.name)!r:.60} has a pose")
+                first_error = first_error or error
+                report.problems.append(str(error))
+            else:
                 clips.append(np.full(len(cleaned.poses), len(names)))
                 poses.append(cleaned.poses.astype(np.float32))
                 name = printable(clip.name)
                 names[name if name not in names else f"{name} ({len(names)})"] = None
     if not poses:
-        if first_error is None:
-            raise DataError("no frame of these files has a pose")
+        assert first_error is not None  # a file without poses has one
         more = f" (and {len(files) - 1:,} more files)" if len(files) > 1 else ""
         raise type(first_error)(f"{first_error}{more}")
     report.clips = len(names)

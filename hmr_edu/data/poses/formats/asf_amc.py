@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.data.poses.formats.clip import Clip, Reading, check_rate
+from hmr_edu.data.poses.formats.clip import LARGEST_NUMBER, Clip, Reading, check_rate
 from hmr_edu.data.poses.formats.recording import MOST_JOINTS, Matrix, Recording, check_tree
 from hmr_edu.data.poses.formats.retarget import retarget
 from hmr_edu.data.poses.formats.text import Lines
@@ -116,7 +116,7 @@ def read_asf(path: Path) -> Skeleton:
     names = _sorted(path, bones, children)
     parents = [names.index(children[name]) if name in children else -1 for name in names]
     try:
-        check_tree(names, parents)
+        check_tree(names)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return Skeleton([bones[name] for name in names], parents, degrees)
@@ -200,7 +200,7 @@ def _recording(path: Path, skeleton: Skeleton, fps: float) -> Recording:
     bones, parents = skeleton.bones, skeleton.parents
     values, degrees = _read_motion(path, skeleton)
     frames = len(values[0])
-    whole = np.isfinite(np.concatenate(values, 1)).all(1)
+    whole = (np.abs(np.concatenate(values, 1)) <= LARGEST_NUMBER).all(1)
     offsets = np.zeros((len(bones), 3))
     for joint, parent in enumerate(parents):
         if parent >= 0:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.data.poses.formats.clip import Clip, Reading, check_rate
+from hmr_edu.data.poses.formats.clip import LARGEST_NUMBER, Clip, Reading, check_rate
 from hmr_edu.data.poses.formats.joint_names import side_and_part
 from hmr_edu.data.poses.formats.recording import MOST_JOINTS, Recording, check_tree
 from hmr_edu.data.poses.formats.retarget import retarget
@@ -72,7 +72,10 @@ def _read_hierarchy(lines: Lines, words: Iterator[str]) -> Hierarchy:
         if word == "MOTION":
             if stack or waiting is not None or not joints.names:
                 raise lines.error("MOTION comes before the hierarchy is complete")
-            check_tree(joints.names, joints.parents)
+            try:
+                check_tree(joints.names)
+            except DataError as error:
+                raise lines.error(str(error)) from None
             return joints
         if word in ("ROOT", "JOINT", "END"):
             if (word == "ROOT") == bool(stack) or (word == "ROOT" and joints.names):
@@ -126,8 +129,9 @@ def _recording(joints: Hierarchy, table: Float64[np.ndarray, "T C"], fps: float)
     starts = ends - [len(channels) for channels in joints.channels]
 
     # Frames with NaN are left out later; scipy has no rotation for them.
-    whole = np.isfinite(table).all(1)
-    table = np.where(whole[:, None], table, 0.0)
+    turns = [name.endswith("rotation") for channels in joints.channels for name in channels]
+    whole = (np.abs(table[:, turns]) <= LARGEST_NUMBER).all(1)
+    table = table if whole.all() else np.where(whole[:, None], table, 0.0)
 
     def rotation(joint: int, frames: slice) -> Rotation:
         channels = joints.channels[joint]

@@ -15,6 +15,9 @@ POSE_SIZE = 72
 # No joint rotates more than this. Larger numbers are degrees, or another layout.
 LARGEST_ANGLE = 2 * np.pi + 1e-3
 
+# Larger numbers are no angles, whatever their unit: rounding leaves nothing of them.
+LARGEST_NUMBER = 1e6
+
 Up = Literal["auto", "y", "z"]
 Rest = Literal["zero", "first"]
 

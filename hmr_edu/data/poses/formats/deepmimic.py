@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.data.poses.formats.clip import Clip, Reading, check_rate
+from hmr_edu.data.poses.formats.clip import LARGEST_NUMBER, Clip, Reading, check_rate
 from hmr_edu.data.poses.formats.recording import Recording
 from hmr_edu.data.poses.formats.retarget import retarget
 from hmr_edu.io.errors import DataError
@@ -60,13 +60,15 @@ def read_deepmimic(path: Path, reading: Reading) -> list[Clip]:
     try:
         table = np.array(rows, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):
-        raise DataError(f"{path}: `Frames` must hold numbers and nothing else") from None
+        table = np.empty(0)
+    if table.shape != (len(rows), COLUMNS):
+        raise DataError(f"{path}: `Frames` must hold numbers and nothing else")
     return [retarget(_recording(path, table), reading, path)]
 
 
 def _recording(path: Path, table: np.ndarray) -> Recording:
     """Return the humanoid with its motion."""
-    whole = np.isfinite(table).all(1) & (np.abs(table[:, 4:]) < 1e6).all(1)
+    whole = (np.abs(table) <= LARGEST_NUMBER).all(1)
     seconds = float(np.median(table[whole, 0])) if whole.any() else 0.0
     if seconds <= 0:
         raise DataError(f"{path}: a frame takes {seconds:g} seconds")

@@ -89,7 +89,7 @@ class Recording:
         return places
 
 
-def check_tree(names: Sequence[str], parents: Sequence[int]) -> None:
+def check_tree(names: Sequence[str]) -> None:
     """Raise DataError where the joints are too many, or a name stands for two of them."""
     if len(names) > MOST_JOINTS:
         raise DataError(f"more than {MOST_JOINTS} joints")

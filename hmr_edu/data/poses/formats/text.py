@@ -13,7 +13,7 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_input
 
 # Bytes of the largest file, and of its longest line.
-LARGEST = 2**28
+LARGEST = 2**27
 LONGEST = 2**18
 
 
@@ -56,6 +56,8 @@ class Lines:
 
 def read_table(lines: Lines, rest: Iterator[str], columns: int) -> Float64[np.ndarray, "T columns"]:
     """Read the numbers that are left as rows of `columns`; NaN may be among them."""
+    if not columns:
+        raise lines.error("there are no channels")
     numbers = array("d")
     for line in rest:
         try:
