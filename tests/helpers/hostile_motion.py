@@ -21,11 +21,12 @@ from helpers.motion_files import (
     write_deepmimic,
 )
 
+PARTS = {"hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "Toe", "collar": "Shoulder"}
+PARTS |= {"shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand"}
 RIG = {"pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2"} | {
     f"{side.lower()}_{part}": side + name
     for side in ("Left", "Right")
-    for part, name in (("hip", "UpLeg"), ("knee", "Leg"), ("ankle", "Foot"), ("foot", "Toe"))
-    + (("collar", "Shoulder"), ("shoulder", "Arm"), ("elbow", "ForeArm"), ("wrist", "Hand"))
+    for part, name in PARTS.items()
 }
 
 
@@ -74,9 +75,9 @@ def _pair(good: Path, damaged: str, name: str, damage: Damage) -> Case:
         damage(folder / damaged)
         return importing(folder / "07_01.amc")
 
-    return Case(
-        "motion", f"{damaged}: {name}", prepare, "07_01.amc" if "skeleton" in name else damaged
-    )
+    # A skeleton that can be read, and fits no motion, is a fault of the motion.
+    named = "07_01.amc" if "skeleton" in name else damaged
+    return Case("motion", f"{damaged}: {name}", prepare, named)
 
 
 def _text(change: Callable[[str], str]) -> Damage:
@@ -142,7 +143,7 @@ def _bvh() -> dict[str, Damage]:
         "50,000 joints": lambda p: _write(p, head + nested + "}" * 50_000 + "\n}\n" + motion),
         "no channels": lambda p: _write(p, head + "OFFSET 0 0 0\n}\n" + motion + "1 2 3\n"),
         "a line of 9 MB": lambda p: _write(p, "HIERARCHY" + " " * 9_000_000 + "\n"),
-        "a name of 1 MB": _swap("ROOT Hips", "ROOT " + "H" * 200_000),
+        "a name of 300,000 letters": _swap("ROOT Hips", "ROOT " + "H" * 300_000),
         "2 GB of zeros": _sparse,
         "NUL among numbers": _swap("0.", "\x00.", 400),
     }
@@ -200,8 +201,7 @@ def _each_number(text: str, value: str) -> str:
 def _asf() -> dict[str, Damage]:
     many = "".join(f"  begin\n name b{n}\n  end\n" for n in range(30_000))
     return {
-        "a circle": _text(lambda t: t.replace("to_spine1 lowerback", "lowerback to_spine1")
-                          .replace("root lhipjoint rhipjoint to_spine1", "root lhipjoint rhipjoint")),
+        "a circle": _text(_circle),
         "a bone below itself": _swap("lfemur ltibia", "lfemur lfemur"),
         "a bone below two": _swap("rfemur rtibia", "rfemur rtibia ltibia"),
         "the root below a bone": _swap("rfemur rtibia", "rfemur rtibia root"),
@@ -215,14 +215,20 @@ def _asf() -> dict[str, Damage]:
         "an order of two": _swap("  XYZ", "  XXY"),
         "freedom unknown": _swap("dof rx ry rz", "dof rx ry rw"),
         "a freedom twice": _swap("dof rx ry rz", "dof rx ry rx"),
-        "a length of infinity": _swap("length ", "length inf "),
-        "lengths of zero": _text(lambda t: "\n".join(
+        "a length of infinity": _swap("     length ", "     length 1e999\n     nothing "),
+        "a skeleton without lengths": _text(lambda t: "\n".join(
             "     length 0" if x.strip().startswith("length") and "0.45" not in x else x
             for x in t.splitlines())),
         "limits of words": _swap("limits (", "limits (much "),
         "30,000 bones": _swap(":hierarchy", many + ":hierarchy"),
         "a bone without begin": _swap("  begin", ""),
     }  # fmt: skip
+
+
+def _circle(text: str) -> str:
+    """Cut a bone off from the root, and hang what it hung from below it."""
+    text = text.replace("root lhipjoint rhipjoint to_spine1", "root lhipjoint rhipjoint")
+    return text.replace("to_spine1 lowerback", "to_spine1 lowerback\n    lowerback to_spine1")
 
 
 def _deepmimic() -> dict[str, Damage]:
