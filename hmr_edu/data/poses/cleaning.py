@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation, Slerp
 
 Poses = Float[np.ndarray, "T 72"]
@@ -125,7 +125,7 @@ def not_double(
     rows = np.flatnonzero(keep)
     # A direction turns by no more than its joint, so doubles lie in a small cube of `probes`.
     probes = _probes(poses[rows])
-    tree = cKDTree(probes)
+    tree = KDTree(probes)
     for begin in range(0, len(rows), CHUNK):
         near = tree.query_ball_point(probes[begin : begin + CHUNK], limit + 1e-5, p=np.inf)
         for number, found in enumerate(near, begin):

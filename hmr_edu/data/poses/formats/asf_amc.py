@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.data.poses.formats.clip import LARGEST_NUMBER, Clip, Reading, check_rate
+from hmr_edu.data.poses.formats.clip import Clip, Reading, check_rate, usable
 from hmr_edu.data.poses.formats.recording import MOST_JOINTS, Matrix, Recording, check_tree
 from hmr_edu.data.poses.formats.retarget import retarget
 from hmr_edu.data.poses.formats.text import Lines
@@ -200,7 +200,7 @@ def _recording(path: Path, skeleton: Skeleton, fps: float) -> Recording:
     bones, parents = skeleton.bones, skeleton.parents
     values, degrees = _read_motion(path, skeleton)
     frames = len(values[0])
-    whole = (np.abs(np.concatenate(values, 1)) <= LARGEST_NUMBER).all(1)
+    whole = usable(np.concatenate(values, 1))
     offsets = np.zeros((len(bones), 3))
     for joint, parent in enumerate(parents):
         if parent >= 0:

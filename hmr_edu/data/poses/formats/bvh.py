@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.data.poses.formats.clip import LARGEST_NUMBER, Clip, Reading, check_rate
+from hmr_edu.data.poses.formats.clip import Clip, Reading, check_rate, usable
 from hmr_edu.data.poses.formats.joint_names import side_and_part
 from hmr_edu.data.poses.formats.recording import MOST_JOINTS, Recording, check_tree
 from hmr_edu.data.poses.formats.retarget import retarget
@@ -130,7 +130,7 @@ def _recording(joints: Hierarchy, table: Float64[np.ndarray, "T C"], fps: float)
 
     # Frames with NaN are left out later; scipy has no rotation for them.
     turns = [name.endswith("rotation") for channels in joints.channels for name in channels]
-    whole = (np.abs(table[:, turns]) <= LARGEST_NUMBER).all(1)
+    whole = usable(table[:, turns])
     table = table if whole.all() else np.where(whole[:, None], table, 0.0)
 
     def rotation(joint: int, frames: slice) -> Rotation:

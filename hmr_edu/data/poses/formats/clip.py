@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from hmr_edu.io.errors import DataError
 
@@ -50,6 +50,11 @@ class Reading:
     rest: Rest = "zero"
     source_fps: float | int = 120.0
     skeleton: Path | None = None
+
+
+def usable(numbers: Float[np.ndarray, "T C"]) -> Bool[np.ndarray, " T"]:
+    """Return which rows hold numbers that can be angles, and nothing else."""
+    return np.asarray((np.abs(numbers) <= LARGEST_NUMBER).all(1))
 
 
 def check_angles(path: Path, poses: np.ndarray) -> None:

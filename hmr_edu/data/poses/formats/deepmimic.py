@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.data.poses.formats.clip import LARGEST_NUMBER, Clip, Reading, check_rate
+from hmr_edu.data.poses.formats.clip import Clip, Reading, check_rate, usable
 from hmr_edu.data.poses.formats.recording import Recording
 from hmr_edu.data.poses.formats.retarget import retarget
 from hmr_edu.io.errors import DataError
@@ -68,7 +68,7 @@ def read_deepmimic(path: Path, reading: Reading) -> list[Clip]:
 
 def _recording(path: Path, table: np.ndarray) -> Recording:
     """Return the humanoid with its motion."""
-    whole = (np.abs(table) <= LARGEST_NUMBER).all(1)
+    whole = usable(table)
     seconds = float(np.median(table[whole, 0])) if whole.any() else 0.0
     if seconds <= 0:
         raise DataError(f"{path}: a frame takes {seconds:g} seconds")
