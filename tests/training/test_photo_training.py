@@ -242,7 +242,7 @@ def test_betas_of_smpl_are_no_labels_of_another_body(tmp_path, coco, monkeypatch
 
 def test_nobody_with_so_many_keypoints(tmp_path, coco):
     config = small(tmp_path, sources=(f"coco={coco}",), least_keypoints=19)
-    with pytest.raises(DataError, match=r"nobody in it has 19 keypoints \(--least-keypoints\)"):
+    with pytest.raises(DataError, match=r"--data coco=.*: nobody of 18 people has 19 keypoints"):
         Trainer(config)
 
 
