@@ -26,6 +26,7 @@ from hmr_edu.body import load_body
 from hmr_edu.data.poses.formats.clip import Reading
 from hmr_edu.data.poses.formats.joint_names import find_joints, side_and_part
 from hmr_edu.data.poses.formats.registry import find_files, read_clips
+from hmr_edu.data.poses.mocap import find_mocap, load_mocap
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import SMPL_JOINTS
 
@@ -371,3 +372,21 @@ def test_folders_are_searched(tmp_path, T):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="folder without"):
         find_files([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize("rest", ["hanging", "splayed, feet flat"])
+def test_real_motion_goes_through_bvh_unchanged(tmp_path, T, rest):
+    """CMU's walking, climbing and swinging, written as BVH on another skeleton."""
+    path = find_mocap("cmu_poses_knees.npz")
+    if path is None:
+        pytest.skip("cmu_poses_knees.npz is not in $HMR_EDU_MOCAP")
+    truth = load_mocap(path).poses[::20].double().numpy()
+    offsets, local = rig_of(truth, T, rest_pose(rest), AXES["z up, facing -y"])
+    write_bvh(tmp_path / "a.bvh", offsets, local, RIGS["mixamo"], fps=12.0)
+    (clip,) = read_clips(tmp_path / "a.bvh")
+    for name, true in directions(truth, T).items():
+        assert angle(directions(clip.poses, T)[name], true).max() < 0.05, name
+    # No elbow was taken for a rolled hinge.
+    found = Rotation.from_rotvec(clip.poses.reshape(-1, 24, 3)[:, [18, 19]].reshape(-1, 3))
+    true = Rotation.from_rotvec(truth.reshape(-1, 24, 3)[:, [18, 19]].reshape(-1, 3))
+    assert np.degrees((found.inv() * true).magnitude().max()) < 4
