@@ -28,7 +28,7 @@ def read_amass(path: Path, reading: Reading) -> list[Clip]:
 
     Raises FileNotFoundError, or DataError that says what is wrong with the file.
     """
-    arrays = read_arrays(path, (), ("poses", *PARTS, *RATES, "clip", "mosh_markers"), _check_header)
+    arrays = read_arrays(path, (), ("poses", *PARTS, *RATES, "clip"), _check_header)
     if "clip" in arrays:
         return _read_ours(path)
     if "poses" in arrays:
