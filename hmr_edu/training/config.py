@@ -141,7 +141,8 @@ class TrainConfig:
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
     # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
     # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
-    # (limbs of several draws, bent farther), or mocap files (npz).
+    # (limbs of several draws, bent farther), mocap files (npz; `hmr-edu mocap import`), or files of
+    # priors (`hmr-edu mocap fit-prior`).
     poses: tuple[str, ...] = ("prior",)
     # Data to train on, each with its share of a batch: "synthetic", and data sets of photographs
     # as NAME=PATH, for example `--data coco=/data/coco:0.3 synthetic:0.7`. `hmr-edu data list`

@@ -18,6 +18,7 @@ from helpers.damages import (
     zeros_without_end,
 )
 from helpers.hostile import Call, Case, command, files_of
+from helpers.hostile_motion import make_motion, motions
 from helpers.hostile_networks import backbones, weights
 from helpers.hostile_public import make_public_samples, public_files
 from helpers.hostile_runs import reports, resumes, ships
@@ -27,6 +28,7 @@ from PIL import Image
 
 KINDS = (
     "mocap",
+    "motion",
     "body",
     "prior",
     "weights",
@@ -66,6 +68,7 @@ def make_samples(folder: Path) -> None:
     np.savez(folder / "ours.npz", **ours)
     amass = {"poses": rng.normal(0, 0.4, (4, 156)), "mocap_framerate": np.float64(60)}
     np.savez(folder / "amass.npz", **amass)
+    make_motion(folder)
     copied(SHIPPED, folder).rename(folder / "prior.npz")
     torch.save(ResNet("resnet18", 8, "small").state_dict(), folder / "backbone.pth")
     Image.fromarray(rng.integers(0, 255, (40, 30, 3), np.uint8)).save(folder / "someone.png")
@@ -107,6 +110,7 @@ def undamaged(good: Path) -> Iterator[Case]:
 def cases(good: Path) -> Iterator[Case]:
     """Yield all cases; `good` is a folder of `make_samples`."""
     yield from _arrays(good)
+    yield from motions(good)
     yield from weights(good)
     yield from backbones(good)
     yield from _annotations(good)
