@@ -81,7 +81,8 @@ def test_what_was_written_is_read_in_3d(tmp_path, kind):
         )
         assert np.isnan(table.keypoints3d[row, ~known]).all()
         if name == "mpi-inf-3dhp":
-            assert table.pose is None and table.betas is None
+            assert table.pose is None
+            assert table.betas is None
             continue
         if name == "3dpw" or n % 2 == 0:
             ours = Rotation.from_rotvec(table.pose[row].reshape(24, 3))
@@ -99,7 +100,9 @@ def test_what_was_written_is_read_in_3d(tmp_path, kind):
 def test_2d_data_sets_know_nothing_else(tmp_path, kind):
     name, write, _ = LAYOUTS[kind]
     table = open_data_set(name, write(tmp_path / "set", made_up()))
-    assert table.keypoints3d is None and table.pose is None and table.betas is None
+    assert table.keypoints3d is None
+    assert table.pose is None
+    assert table.betas is None
 
 
 def sorted_rows(table, people, chosen, kind):
@@ -124,7 +127,8 @@ def test_lsp_by_hand(tmp_path):
     joints[:, :, 1000] = np.array([[1.0], [1], [0]]) + np.arange(14) * np.array([[2], [3], [0]])
     savemat(tmp_path / "joints.mat", {"joints": joints})
     train, test = open_data_set("lsp", tmp_path), open_data_set("lsp", tmp_path, "test")
-    assert len(train) == 1 and len(test) == 1
+    assert len(train) == 1
+    assert len(test) == 1
     assert train.left_out == {"nothing of them is known": 999}
     person = train[0]
     assert person.path.name == "im0001.jpg"
@@ -185,7 +189,8 @@ def test_spin_by_hand(tmp_path):
     np.testing.assert_allclose(table.keypoints3d[1, 13], [0.1, 0.2, 0.3])
     assert np.isfinite(table.pose).all()
     # The betas of a man are not those of the neutral body.
-    assert np.isnan(table.betas[0]).all() and (table.betas[1] == 1).all()
+    assert np.isnan(table.betas[0]).all()
+    assert (table.betas[1] == 1).all()
 
 
 def test_names_as_pythons_objects_are_read(tmp_path):
@@ -203,7 +208,8 @@ def test_pictures_of_an_npz_are_found(tmp_path):
     (tmp_path / "dataset_extras").mkdir()
     (tmp_path / "mpi_inf_train.npz").rename(tmp_path / "dataset_extras" / "mpi_inf_train.npz")
     table = open_data_set("spin", tmp_path)
-    assert table.folder == tmp_path and table.path(0).is_file()
+    assert table.folder == tmp_path
+    assert table.path(0).is_file()
 
 
 def test_3dpw_turns_the_root(tmp_path):

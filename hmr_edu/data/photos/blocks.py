@@ -128,7 +128,7 @@ class BlockBuilder:
     def _pictures(
         self, files: Sequence[str], chosen: np.ndarray, sizes: np.ndarray | None
     ) -> Integer[np.ndarray, " n"]:
-        """Number the pictures in the order in which they come."""
+        """Give each picture a number, in the order in which they come."""
         numbers, new = self.numbers, len(self.numbers)
         pictures = [numbers.setdefault(files[row], len(numbers)) for row in chosen.tolist()]
         if sizes is not None:
