@@ -18,6 +18,7 @@ from helpers.damages import (
     zeros_without_end,
 )
 from helpers.hostile import Call, Case, command, files_of
+from helpers.hostile_data_sets import DATA_SETS, data_sets, write_data_sets
 from helpers.hostile_networks import backbones, weights
 from helpers.hostile_runs import reports, resumes, ships
 from helpers.small_run import small
@@ -37,6 +38,7 @@ KINDS = (
     "report",
     "experiment",
     "body source",
+    *DATA_SETS,
 )
 
 
@@ -78,6 +80,7 @@ def make_samples(folder: Path) -> None:
     K = [[100, 0, 15], [0, 100, 20], [0, 0, 1]]
     view = {"K": K, "R": np.eye(3).tolist(), "t": [0, 0, 3]}
     (folder / "cameras.json").write_text(json.dumps({"left": view, "right": view}))
+    write_data_sets(folder / "sets")
     run(small(folder, name="run", images=8, checkpoint_every=4, test_images=2))
 
 
@@ -111,6 +114,7 @@ def cases(good: Path) -> Iterator[Case]:
     yield from reports(good)
     yield from _records()
     yield from _sources()
+    yield from data_sets(good)
 
 
 def _arrays(good: Path) -> Iterator[Case]:

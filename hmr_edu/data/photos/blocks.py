@@ -16,6 +16,8 @@ from hmr_edu.data.photos.table import UNKNOWN, PeopleTable, names_as_bytes
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCOPLUS, mapping
 
+# Confidences above 1 count as 1: OpenPose's reach 1.1. A number above this is none.
+MOST_SURE = 10
 NOTHING = "nothing of them is known"
 NO_BOX = "without a box"
 # SPIN's unit of sizes in pixels: https://github.com/nkolot/SPIN/blob/master/utils/imutils.py.
@@ -158,9 +160,10 @@ def in_cocoplus(
     for joints in sets:
         to = mapping(joints.names, COCOPLUS)
         source, target = list(to.source), list(to.target)
-        sure = np.asarray(joints.known)[:, source].astype(np.float32)
-        good = np.isfinite(sure) & (sure >= 0)
-        _check(good.all(1), "has a confidence below 0, or none that is a number", first)
+        with np.errstate(over="ignore"):  # too large for float32 is infinite
+            sure = np.asarray(joints.known)[:, source].astype(np.float32)
+        good = (sure >= 0) & (sure <= MOST_SURE)
+        _check(good.all(1), "has a confidence that is no number from 0 to 1", first)
         found = np.asarray(joints.places)[:, source]
         good = (np.abs(found) < FARTHEST).all(2) | (sure == 0)  # NaN is not below
         _check(good.all(1), "has a joint that lies nowhere, but counts as known", first)
