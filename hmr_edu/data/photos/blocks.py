@@ -47,7 +47,7 @@ class BlockBuilder:
     """
 
     def __init__(self, folder: Path, most: int) -> None:
-        self.folder, self.most, self.people = folder, most, 0
+        self.folder, self.most, self.people, self.added = folder, most, 0, 0
         self.numbers: dict[str, int] = {}
         self.sizes: dict[int, tuple[int, int]] = {}
         self.columns: dict[str, np.ndarray] = {}
@@ -78,7 +78,7 @@ class BlockBuilder:
             betas: likewise.
             first: number of the first person in the file; by default as many as were added.
         """
-        first = self.people + sum(self.left_out.values()) if first is None else first
+        first, self.added = self.added if first is None else first, self.added + len(files)
         keypoints2d, visible = in_cocoplus(keypoints, 2, len(files), first)
         row: dict[str, np.ndarray] = {"keypoints2d": keypoints2d, "visible": visible}
         row["crops"] = crops_around(keypoints2d, visible) if crops is None else crops
