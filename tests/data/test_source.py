@@ -47,7 +47,11 @@ def as_matrices(theta: torch.Tensor) -> torch.Tensor:
 
 
 def same(a: Batch, b: Batch) -> bool:
-    return all(torch.equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Batch))
+    # NaN marks what is unknown.
+    pairs = [(getattr(a, f.name), getattr(b, f.name)) for f in fields(Batch)]
+    return all(torch.equal(x.isnan(), y.isnan()) for x, y in pairs) and all(
+        torch.equal(x[~x.isnan()], y[~y.isnan()]) for x, y in pairs
+    )
 
 
 def test_all_sources_keep_the_protocol(photographs):

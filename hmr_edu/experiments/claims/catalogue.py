@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hmr_edu.experiments.claims import adversary as on_adversary
 from hmr_edu.experiments.claims import lifter as on_lifter
+from hmr_edu.experiments.claims import photographs as on_photographs
 from hmr_edu.experiments.claims import pictures as on_pictures
 from hmr_edu.experiments.claims import recipe as on_recipe
 from hmr_edu.experiments.claims import regression as on_regression
@@ -12,7 +13,7 @@ from hmr_edu.io.errors import DataError
 
 EXPERIMENTS = {
     experiment.name: experiment
-    for claims in (on_regression, on_adversary, on_pictures, on_recipe, on_lifter)
+    for claims in (on_regression, on_adversary, on_pictures, on_recipe, on_lifter, on_photographs)
     for experiment in claims.EXPERIMENTS
 }
 
