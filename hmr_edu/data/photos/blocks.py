@@ -95,7 +95,7 @@ class BlockBuilder:
             keep = keep | ~np.isnan(pose[:, 0])
         _check(np.isfinite(row["crops"]).all(1) | ~keep, "has no finite box", first)
         boxed = row["crops"][:, 2] > 0
-        self._count(NOTHING, ~keep)
+        self._count(NOTHING, np.logical_not(keep))
         self._count(NO_BOX, keep & ~boxed)
         chosen = np.flatnonzero(keep & boxed)
         row["picture"] = self._pictures(files, chosen, sizes)
@@ -162,8 +162,8 @@ def in_cocoplus(
         source, target = list(to.source), list(to.target)
         with np.errstate(over="ignore"):  # too large for float32 is infinite
             sure = np.asarray(joints.known)[:, source].astype(np.float32)
-        good = (sure >= 0) & (sure <= MOST_SURE)
-        _check(good.all(1), "has a confidence that is no number from 0 to 1", first)
+        good = ((sure >= 0) & (sure <= MOST_SURE)).all(axis=1)
+        _check(np.asarray(good), "has a confidence that is no number from 0 to 1", first)
         found = np.asarray(joints.places)[:, source]
         good = (np.abs(found) < FARTHEST).all(2) | (sure == 0)  # NaN is not below
         _check(good.all(1), "has a joint that lies nowhere, but counts as known", first)
@@ -183,7 +183,7 @@ def crops_around(
     known = (visible > 0)[..., None]
     low = np.where(known, keypoints2d, np.inf).min(1)
     high = np.where(known, keypoints2d, -np.inf).max(1)
-    nobody = ~known.any(1)[:, 0]
+    nobody = np.logical_not((visible > 0).any(1))
     low[nobody], high[nobody] = 0, 0
     return np.concatenate([(low + high) / 2, PADDING * (high - low).max(1, keepdims=True)], 1)
 
@@ -202,7 +202,7 @@ def crops_of_boxes(boxes: Real[np.ndarray, "people 4"]) -> Float[np.ndarray, "pe
 
 def _check_labels(value: np.ndarray, name: str, first: int) -> None:
     good = (np.abs(value) < FARTHEST).all(1) | np.isnan(value).all(1)
-    _check(good, f"has a {name} that is no number", first)
+    _check(np.asarray(good), f"has a {name} that is no number", first)
 
 
 def _check(good: Bool[np.ndarray, " people"], what: str, first: int) -> None:
