@@ -93,7 +93,7 @@ class BlockBuilder:
                 row[name] = value
         if pose is not None:
             keep = keep | ~np.isnan(pose[:, 0])
-        _check(np.isfinite(row["crops"]).all(1) | ~keep, "has no finite box", first)
+        _check(np.asarray(np.isfinite(row["crops"]).all(1) | ~keep), "has no finite box", first)
         boxed = row["crops"][:, 2] > 0
         self._count(NOTHING, np.logical_not(keep))
         self._count(NO_BOX, keep & ~boxed)
