@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate-views": ("evaluate:views", "Measure a network in 3D, on calibrated views."),
     "demo": ("demo:command", "Recover the bodies in a picture or a video."),
     "experiment": ("experiment:command", "Test claims about HMR by small trainings."),
+    "data": ("data:command", "Look through a data set of photographs, or list the known ones."),
     "body": ("body:command", "Build the free body, import SMPL's files, or measure one."),
     "mocap": ("mocap:command", "Import motion capture, look at it, fit the pose prior to it."),
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),

@@ -19,6 +19,7 @@ from helpers.damages import (
 )
 from helpers.hostile import Call, Case, command, files_of
 from helpers.hostile_motion import make_motion, motions
+from helpers.hostile_data_sets import DATA_SETS, data_sets, write_data_sets
 from helpers.hostile_networks import backbones, weights
 from helpers.hostile_public import make_public_samples, public_files
 from helpers.hostile_runs import reports, resumes, ships
@@ -42,6 +43,7 @@ KINDS = (
     "body source",
     "SMPL's body",
     "checkpoint",
+    *DATA_SETS,
 )
 
 
@@ -85,6 +87,7 @@ def make_samples(folder: Path) -> None:
     K = [[100, 0, 15], [0, 100, 20], [0, 0, 1]]
     view = {"K": K, "R": np.eye(3).tolist(), "t": [0, 0, 3]}
     (folder / "cameras.json").write_text(json.dumps({"left": view, "right": view}))
+    write_data_sets(folder / "sets")
     run(small(folder, name="run", images=8, checkpoint_every=4, test_images=2))
 
 
@@ -121,6 +124,7 @@ def cases(good: Path) -> Iterator[Case]:
     yield from _records()
     yield from _sources()
     yield from public_files(good)
+    yield from data_sets(good)
 
 
 def _arrays(good: Path) -> Iterator[Case]:
