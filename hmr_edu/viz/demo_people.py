@@ -178,9 +178,8 @@ def _lifted(
         known = person.confidence[person.confidence > 0]
         sure = float(known.mean())
         said.append(f"person {number}: {len(known)} of 19 keypoints, {sure:.2f} sure")
-    _, weights, refine, ply = networks
-    lifter = networks.of_keypoints()
-    return said, run_on_keypoints(image, out, lifter, people, found_by, weights, refine, ply)
+    lifter, options = networks.of_keypoints(), (networks.lifter, networks.refine, networks.ply)
+    return said, run_on_keypoints(image, out, lifter, people, found_by, *options)
 
 
 def _usable(people: Sequence[Detection]) -> tuple[list[str], list[Detection]]:

@@ -18,8 +18,8 @@ from helpers.damages import (
     zeros_without_end,
 )
 from helpers.hostile import Call, Case, command, files_of
-from helpers.hostile_motion import make_motion, motions
 from helpers.hostile_data_sets import DATA_SETS, data_sets, write_data_sets
+from helpers.hostile_motion import make_motion, motions
 from helpers.hostile_networks import backbones, weights
 from helpers.hostile_public import make_public_samples, public_files
 from helpers.hostile_runs import reports, resumes, ships
