@@ -36,6 +36,8 @@ def check_options(config: TrainConfig) -> None:
         raise DataError(f"--loss.steps: {error}") from None
     if not any(config.loss.weights.values()):
         raise DataError("every loss has the weight 0: there is nothing to learn")
+    if config.loss.dense and not config.data.dense:
+        raise DataError("--loss.dense has nothing to learn from: give --data.dense, such as 100")
     check_name(config.name, "--name")
     check_folder(config.out)
     _check_files(config)
