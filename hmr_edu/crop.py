@@ -26,6 +26,12 @@ LEAST = 1e-6
 Window = Callable[[int, int, int, int], Tensor]
 
 
+def cell_centres(cells: int, like: Float[Tensor, " ..."]) -> Float[Tensor, " cells"]:
+    """Return the crop coordinates in [-1, 1] of the centres of `cells` cells along one axis."""
+    index = torch.arange(cells, dtype=like.dtype, device=like.device)
+    return (2 * index + 1) / cells - 1
+
+
 def under_centres(
     image: Integer[Tensor, "batch rows columns"], height: int, width: int
 ) -> Integer[Tensor, "batch {height} {width}"]:

@@ -24,12 +24,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from hmr_edu import weak_mesh
-from hmr_edu.crop import under_centres
-from hmr_edu.encoder.heads import cell_centres
+from hmr_edu.crop import cell_centres, under_centres
 from hmr_edu.io.precision import at_least_float32
 from hmr_edu.keypoints import HIPS, PERSON, align_root
-from hmr_edu.masked import known as _known
-from hmr_edu.masked import weighted_mean as _weighted_mean
+from hmr_edu.labelled import known as _known
+from hmr_edu.labelled import weighted_mean as _weighted_mean
 
 
 @at_least_float32

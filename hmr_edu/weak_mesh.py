@@ -20,100 +20,28 @@ memory for the gradient grows with points plus vertices, and not with their prod
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from hmr_edu.camera import weak_perspective
-from hmr_edu.crop import under_centres
-from hmr_edu.encoder.heads import NUM_PARTS, cell_centres
 from hmr_edu.io.precision import at_least_float32
-from hmr_edu.keypoints import PERSON
-from hmr_edu.masked import known, weighted_mean
+from hmr_edu.keypoints import PERSON, SMPL_JOINTS
+from hmr_edu.labelled import known, weighted_mean
+from hmr_edu.masks import MaskLabels
 
-# Points of a mask that coverage looks at, and vertices of the body that both directions do.
-MASK_POINTS, VERTICES = 256, 512
-# Cells along each side of a mask, at most. A cell is 3.5 pixels of a crop of 224.
-CELLS = 64
+# Vertices of the body that are compared with masks, spread evenly: 5 cm apart on the body.
+VERTICES = 512
+# The background and the parts, in label images.
+NUM_LABELS = 1 + len(SMPL_JOINTS)
 # What a vertex of the right part is nearer by in the search, as a squared distance: more than any
 # distance of places within `FARTHEST` half-crops.
 BONUS, FARTHEST = 100.0, 4.0
 # Numbers in the largest array of the search. What needs more is done in parts.
 LARGEST = 2**22
-
-
-class MaskLabels(NamedTuple):
-    """What the terms read of label images; `MaskLabels.of` makes it, once for all steps.
-
-    `points` are centres of the mask's cells, `parts` their labels. `nearest` is, for each cell of
-    the picture, the centre of the nearest cell of the mask. `shown` is False where a mask is empty:
-    it then says nothing.
-    """
-
-    points: Float[Tensor, "batch K 2"]
-    parts: Int64[Tensor, "batch K"]
-    nearest: Float[Tensor, "batch height width 2"]
-    shown: Bool[Tensor, " batch"]
-
-    @classmethod
-    def of(
-        cls,
-        parts: UInt8[Tensor, "batch rows columns"],
-        points: int = MASK_POINTS,
-        cells: int = CELLS,
-    ) -> MaskLabels:
-        """Read label images as in `hmr_edu.data.batch.Batch`: everything but 0 is the person.
-
-        The points are spread evenly over the list of the mask's cells, so that the same mask always
-        gives the same points. Coordinates are float32.
-
-        Args:
-            parts: the label images.
-            points: points taken of each; a smaller mask repeats its cells.
-            cells: cells along each side, at most; larger images are read at the cells' centres.
-        """
-        if not parts.shape[1:].numel():  # no picture: one empty cell
-            parts = parts.new_zeros(len(parts), 1, 1)
-        labels = under_centres(parts, *(min(side, cells) for side in parts.shape[1:])).long()
-        height, width = labels.shape[1:]
-        count = (labels > 0).flatten(1).cumsum(1)
-        shares = (torch.arange(points, device=parts.device) + 0.5) / points
-        # The cell at which the count of the mask's cells first exceeds this share of all of them.
-        wanted = (shares * count[:, -1:]).long() + 1
-        cell = torch.searchsorted(count, wanted).clamp(max=height * width - 1)
-        return cls(
-            points=_centres(height, width, parts.device).flatten(0, 1)[cell],
-            parts=labels.flatten(1).gather(1, cell),
-            nearest=nearest_cells(labels > 0),
-            shown=count[:, -1] > 0,
-        )
-
-
-def nearest_cells(
-    mask: Bool[Tensor, "batch height width"],
-) -> Float[Tensor, "batch height width 2"]:
-    """Return the centre of the mask's cell nearest to each cell; nothing useful of an empty mask.
-
-    The distance to it is the exact distance transform (Felzenszwalb and Huttenlocher 2012), in two
-    passes: along the columns, then along the rows.
-    """
-    height, width = mask.shape[1:]
-    y, x = (cell_centres(n, torch.zeros((), device=mask.device)) for n in (height, width))
-    above = torch.where(mask, y[:, None], -torch.inf).cummax(1).values
-    below = torch.where(mask, y[:, None], torch.inf).flip(1).cummin(1).values.flip(1)
-    near = torch.where(y[:, None] - above <= below - y[:, None], above, below)
-    vertical = (near - y[:, None]).square()  # infinite in a column without the mask
-    horizontal = (x[:, None] - x).square()
-    column = torch.cat(
-        [
-            (part[:, :, None] + horizontal).argmin(-1)
-            for part in vertical.split(max(1, LARGEST // (height * width**2)))
-        ]
-    )
-    return torch.stack((x[column], near.gather(2, column)), dim=-1).nan_to_num(posinf=0, neginf=0)
 
 
 @at_least_float32
@@ -223,9 +151,9 @@ def _nearest(
     b = torch.cat((pred, pred.square().sum(2, keepdim=True)), dim=2)
     if vertex_parts is not None:
         # Column 0 is nobody's: for points of unknown part all vertices are alike.
-        own = torch.where(masks.parts < NUM_PARTS, masks.parts, 0)
-        a = torch.cat((a, -BONUS * one_hot(own, NUM_PARTS)), dim=2)
-        b = torch.cat((b, one_hot(vertex_parts, NUM_PARTS).to(b.dtype)), dim=2)
+        own = torch.where(masks.parts < NUM_LABELS, masks.parts, 0)
+        a = torch.cat((a, -BONUS * one_hot(own, NUM_LABELS)), dim=2)
+        b = torch.cat((b, one_hot(vertex_parts, NUM_LABELS).to(b.dtype)), dim=2)
     size = max(1, LARGEST // max(1, a.shape[1] * b.shape[1]))
     parts = zip(a.split(size), b.split(size), strict=True)
     nearest = torch.cat([torch.bmm(x, y.mT).argmin(2) for x, y in parts])
@@ -233,10 +161,3 @@ def _nearest(
     if vertex_parts is not None:
         found = (masks.parts == vertex_parts.gather(1, nearest)) | (masks.parts == PERSON)
     return nearest, found
-
-
-def _centres(height: int, width: int, device: torch.device) -> Float[Tensor, "height width 2"]:
-    """Return the crop coordinates (x, y) of the centres of cells."""
-    zero = torch.zeros((), device=device)
-    y, x = (cell_centres(n, zero) for n in (height, width))
-    return torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)), dim=-1)

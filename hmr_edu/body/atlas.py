@@ -145,10 +145,10 @@ def _without_islands(chart: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         graph = coo_matrix((np.ones(len(linked)), linked.T), (len(chart), len(chart)))
         piece = connected_components(graph, directed=False)[1]
         sizes = np.bincount(piece)
-        largest = {}
-        for p in np.argsort(-sizes, kind="stable"):
-            largest.setdefault(chart[np.argmax(piece == p)], p)
-        loose = ~np.isin(piece, list(largest.values()))
+        largest: dict[int, int] = {}
+        for number in np.argsort(-sizes, kind="stable").tolist():
+            largest.setdefault(int(chart[np.argmax(piece == number)]), number)
+        loose = ~np.isin(piece, np.array(list(largest.values())))
         if not loose.any():
             break
         votes = np.zeros((len(chart), chart.max() + 1), np.int64)
@@ -197,20 +197,17 @@ def _disc(faces: np.ndarray, name: str) -> np.ndarray:
 
 
 def _corners(faces: np.ndarray) -> np.ndarray:
-    """Number the vertices of a chart anew: where it touches itself in a point, it gets two."""
+    """Give the vertices of a chart new numbers: two where it touches itself in a point."""
     n = 3 * len(faces)
-    first: dict[tuple[int, int], int] = {}
+    beside: dict[tuple[int, int], dict[int, int]] = {}
     same = []
     for f, face in enumerate(faces.tolist()):
         for k in range(3):
             a, b = face[k], face[(k + 1) % 3]
+            # The corners at both ends of the edge: those of its other face are the same.
             ends = {a: 3 * f + k, b: 3 * f + (k + 1) % 3}
-            key = (min(a, b), max(a, b))
-            if key in first:
-                other = first[key]
-                same += [(ends[v], other_end) for v, other_end in other.items()]  # type: ignore
-            else:
-                first[key] = ends  # type: ignore
+            other = beside.setdefault((min(a, b), max(a, b)), ends)
+            same += [(ends[v], other[v]) for v in ends]
     pairs = np.array(same, np.int64).reshape(-1, 2)
     graph = coo_matrix((np.ones(len(pairs)), pairs.T), (n, n))
     return connected_components(graph, directed=False)[1].reshape(-1, 3)

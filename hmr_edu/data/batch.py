@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int64, Shaped, UInt8
 from torch import Tensor
 
 from hmr_edu.io.pixels import check_unit
-from hmr_edu.weak_mesh import MaskLabels
+from hmr_edu.masks import MaskLabels
 
 T = TypeVar("T", bound="TensorDataclass")
 
