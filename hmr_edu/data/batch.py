@@ -33,8 +33,19 @@ class TensorDataclass:
         """
         return self._map(Tensor.pin_memory)
 
+    def named_tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by their names; "a.b" is field `b` of the field `a`."""
+        found: dict[str, Tensor] = {}
+        for name in (f.name for f in fields(self)):  # type: ignore
+            value = getattr(self, name)
+            if isinstance(value, Tensor):
+                found[name] = value
+            elif isinstance(value, TensorDataclass):
+                found |= {f"{name}.{inner}": t for inner, t in value.named_tensors().items()}
+        return found
+
     def _map(self: T, function: Callable[[Tensor], Tensor]) -> T:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore
+        values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore
         tensors = {k: function(v) for k, v in values.items() if isinstance(v, Tensor)}
         nested = {k: v._map(function) for k, v in values.items() if isinstance(v, TensorDataclass)}
         return replace(self, **tensors, **nested)  # type: ignore
