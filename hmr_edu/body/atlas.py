@@ -5,8 +5,8 @@ in it. Its charts belong to SMPL's mesh and to its licence. `build_atlas` makes 
 ours included:
 
 1. The faces of each of the 24 parts (largest skinning weight) are one region.
-2. A plane through its middle, normal to its thinnest direction, cuts a region into two sides: front
-   and back of the torso, sole and top of a foot. That makes 48 charts; a cut tube is a disc.
+2. A plane through its middle, normal to its thinnest direction, cuts a region into two sides, such
+   as the sole and the top of a foot. That makes 48 charts; a tube that is cut along is a disc.
 3. Each chart is laid out flat by Tutte's embedding (1963): its border goes around a circle, and
    every other vertex lies in the middle of its neighbours. No two triangles then overlap, whatever
    the shape of the chart (Floater 2003). Cylinder coordinates about the bone would be simpler, but
@@ -94,7 +94,7 @@ def _locate(
     return best, weights / weights.sum(1, keepdim=True)
 
 
-def _cross(a: Float[Tensor, "*n 2"], b: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n"]:
+def _cross(a: Float[Tensor, "*#n 2"], b: Float[Tensor, "*#n 2"]) -> Float[Tensor, "*n"]:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
@@ -103,7 +103,7 @@ def _cross(a: Float[Tensor, "*n 2"], b: Float[Tensor, "*n 2"]) -> Float[Tensor, 
 def build_atlas(body: SMPL) -> Atlas:
     """Make the 48 charts of a body: chart 1 + 2 part + side. Always the same for the same body.
 
-    Raises ValueError when a chart cannot be laid out, as on a mesh that is no surface.
+    Raises ValueError when the mesh is no surface, or a chart cannot be laid out.
     """
     faces = body.faces.cpu().numpy()
     vertices = body.v_template.cpu().double().numpy()
@@ -131,7 +131,10 @@ def _sides(centres: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 def _neighbours(faces: np.ndarray) -> np.ndarray:
     """Return the pairs of faces that share an edge."""
-    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    if len(np.unique(edges, axis=0)) < len(edges):
+        raise ValueError("two faces have an edge in one direction: the mesh is no surface")
+    edges = np.sort(edges, axis=1)
     order = np.lexsort(edges.T)
     same = (edges[order][1:] == edges[order][:-1]).all(1)
     return np.stack((order[:-1][same], order[1:][same]), axis=1) // 3
