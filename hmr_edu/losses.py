@@ -63,11 +63,7 @@ def keypoints3d_loss(
         visibility: False where a keypoint is not known; all are known if None.
         norm: "mse" as in the paper, or "l1" as in 4D-Humans, less sensitive to outliers.
     """
-    known = labelled[:, None].expand(pred.shape[:2])
-    if visibility is not None:
-        hips = visibility[:, list(HIPS)].all(dim=1)
-        known = known & visibility & hips[:, None]
-    known = known[..., None].expand_as(pred)
+    known = _known3d(pred, labelled, visibility)[..., None].expand_as(pred)
     difference = align_root(pred) - align_root(_known(target, known))
     if norm == "l1":
         return _weighted_mean(difference.abs(), known)
@@ -160,12 +156,14 @@ def depth_loss(
     pred: Float[Tensor, "batch points"],
     target: Float[Tensor, "batch points 3"],
     labelled: Bool[Tensor, " batch"],
+    visibility: Bool[Tensor, "batch points"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the L1 distance of `Features.depths` to the depths behind the mid-hip, in metres.
 
     `target` holds keypoints in the camera frame (z away from the camera), LSP or COCO+ order.
+    `visibility` is as for `keypoints3d_loss`.
     """
-    known = labelled[:, None].expand_as(pred)
+    known = _known3d(pred, labelled, visibility)
     depth = align_root(_known(target, known[..., None]))[..., 2]
     return _weighted_mean((pred - depth).abs(), known)
 
@@ -223,6 +221,16 @@ def per_step(
     return torch.stack(terms).sum()
 
 
+def _known3d(
+    pred: Tensor, labelled: Bool[Tensor, " batch"], visibility: Bool[Tensor, "batch points"] | None
+) -> Bool[Tensor, "batch points"]:
+    """Return which keypoints count: none of a sample whose hips are not both known."""
+    known = labelled[:, None].expand(pred.shape[:2])
+    if visibility is None:
+        return known
+    return known & visibility & visibility[:, list(HIPS)].all(dim=1)[:, None]
+
+
 def _log_gaussian(centre: Float[Tensor, "*n"], cells: int, sigma: float) -> Float[Tensor, "*n c"]:
     """Return the log-probability of cells on one axis, Gaussian around `centre` (crop units)."""
     offset = cell_centres(cells, centre) - centre[..., None]
@@ -252,8 +260,8 @@ class LossTerm:
     needs: str | None = None
 
 
-def _theta_losses(p: Any, batch: Any) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    return theta_loss(p.rotations, p.betas, batch.rotations, batch.betas, batch.has_theta)
+def _theta_losses(p: Any, batch: Any, known: Any) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    return theta_loss(p.rotations, p.betas, batch.rotations, batch.betas, known)
 
 
 TERMS: dict[str, LossTerm] = {
@@ -263,22 +271,22 @@ TERMS: dict[str, LossTerm] = {
         "L1 of the visible projected keypoints, in half-crops.",
     ),
     "keypoints3d": LossTerm(
-        lambda p, b, c: keypoints3d_loss(p.keypoints3d, b.keypoints3d, b.has_3d, norm=c.norm),
+        lambda p, b, c: keypoints3d_loss(p.keypoints3d, b.keypoints3d, b.has_3d, b.known3d, c.norm),
         60.0,
         "Distance of the 3D keypoints from the middle of the hips, in metres; see `norm`.",
     ),
     "pose": LossTerm(
-        lambda p, batch, c: _theta_losses(p, batch)[0],
+        lambda p, batch, c: _theta_losses(p, batch, batch.has_theta)[0],
         60.0,
         "Squared error of the joints' rotation matrices.",
     ),
     "betas": LossTerm(
-        lambda p, batch, c: _theta_losses(p, batch)[1],
+        lambda p, batch, c: _theta_losses(p, batch, batch.has_betas)[1],
         0.06,
         "Squared error of the shape coefficients.",
     ),
     "mesh": LossTerm(
-        lambda p, batch, c: mesh_loss(p.vertices, batch.vertices, batch.has_theta),
+        lambda p, batch, c: mesh_loss(p.vertices, batch.vertices, batch.has_betas),
         0.0,
         "L1 of the vertices, in metres.",
         needs="vertices",
@@ -309,7 +317,7 @@ TERMS: dict[str, LossTerm] = {
         needs="heatmaps",
     ),
     "depths": LossTerm(
-        lambda f, batch, c: depth_loss(f.depths, batch.keypoints3d, batch.has_3d),
+        lambda f, batch, c: depth_loss(f.depths, batch.keypoints3d, batch.has_3d, batch.known3d),
         0.0,
         "Keypoint depths behind the pelvis from the spatial head, in metres.",
         per_step=False,

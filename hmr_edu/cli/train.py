@@ -12,6 +12,8 @@ def command(args: Sequence[str]) -> None:
     from hmr_edu.training.config import TrainConfig
     from hmr_edu.training.presets import PRESETS
 
+    # `--data` names data sets; the options `--data.*` are those of synthetic people.
+    args = ["--sources" if word == "--data" else word for word in args]
     presets = {name: (make.__doc__ or "", make()) for name, make in PRESETS.items()}
     config: TrainConfig = tyro.extras.overridable_config_cli(
         presets, prog="hmr-edu train", args=args

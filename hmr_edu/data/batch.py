@@ -104,12 +104,13 @@ class Batch(TensorDataclass):
 
     `images` are RGB in [0, 1]. `keypoints2d` are in crop coordinates [-1, 1]; `visible` is 1 where
     a keypoint is in the picture and not behind an occluder, or where it is annotated.
-    `keypoints3d` (metres) and `rotations` are in the camera frame. `camera` is the weak-perspective
-    camera that explains the keypoints best. `parts` is the body part of each pixel, at any
-    resolution: 0 for the background, 1 + joint, or `hmr_edu.keypoints.PERSON` where only the person
-    is known. `has_silhouette` says that `parts` tells person from background; it is `has_parts`
-    unless given, and also True of masks without parts. `dense` are points of the surface, or None
-    where no sample has any.
+    `keypoints3d` (metres) and `rotations` are in the camera frame. NaN in `keypoints3d` marks a
+    keypoint that is unknown where others are known; NaN in `betas` marks a theta of which only the
+    pose is known. `camera` is the weak-perspective camera that explains the keypoints best.
+    `parts` is the body part of each pixel, at any resolution: 0 for the background, 1 + joint, or
+    `hmr_edu.keypoints.PERSON` where only the person is known. `has_silhouette` says that `parts`
+    tells person from background; it is `has_parts` unless given, and also True of masks without
+    parts. `dense` are points of the surface, or None where no sample has any.
     """
 
     images: Float[Tensor, "batch 3 H W"]
@@ -137,6 +138,16 @@ class Batch(TensorDataclass):
     def inputs(self) -> tuple[Tensor, ...]:
         """What the network reads."""
         return (self.images,)
+
+    @property
+    def known3d(self) -> Bool[Tensor, "batch 19"]:
+        """True where a 3D keypoint is labelled."""
+        return self.has_3d[:, None] & ~self.keypoints3d.isnan().any(2)
+
+    @property
+    def has_betas(self) -> Bool[Tensor, " batch"]:
+        """True where the betas are labelled, and the mesh with them."""
+        return self.has_theta & ~self.betas.isnan().any(1)
 
     @classmethod
     def of_2d(

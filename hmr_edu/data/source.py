@@ -111,6 +111,11 @@ class Mixture:
         counts = share_out(batch_size, [share for share, _ in makers])
         return cls([make(count) for count, (_, make) in zip(counts, makers, strict=True)])
 
+    @property
+    def skipped(self) -> int:
+        """Damaged pictures that were skipped so far."""
+        return sum(getattr(source, "skipped", 0) for source in self.sources)
+
     def prepare(self, index: int) -> PreparedMixture:
         """Prepare batch `index` of every source."""
         return PreparedMixture(tuple(source.prepare(index) for source in self.sources))

@@ -8,50 +8,38 @@ keypoints, and where there are enough of them; the others keep their 2D keypoint
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hmr_edu.crop import visible_box
-from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.photos.annotations import AnnotatedPerson
-from hmr_edu.data.photos.source import AnnotatedPhotos, Crops
+from hmr_edu.data.photos.source import AnnotatedPhotos
 from hmr_edu.fitting.flip_test import lift
 from hmr_edu.hmr import HMR
+from hmr_edu.rotations import matrix_to_axis_angle
 
 # People lifted at once.
 CHUNK = 512
 
 
-@dataclass
-class Labels(TensorDataclass):
-    """The lifted bodies of people, in the coordinates of their crops, and which are trusted."""
+class Labels(NamedTuple):
+    """The lifted bodies of people, in the camera frame, and which of them are trusted."""
 
     keypoints3d: Float[Tensor, "people 19 3"]
-    rotations: Float[Tensor, "people 24 3 3"]
+    pose: Float[Tensor, "people 72"]
     betas: Float[Tensor, "people 10"]
-    camera: Float[Tensor, "people 3"]
     error: Float[Tensor, " people"]
     trusted: Bool[Tensor, " people"]
-
-    def rows(self, rows: Int64[Tensor, " n"]) -> Labels:
-        """Return the labels of some people."""
-        return self._map(lambda tensor: tensor[rows])
-
-
-@dataclass
-class LabelledCrops(TensorDataclass):
-    """Crops of people, with the labels of their bodies."""
-
-    crops: Crops
-    labels: Labels
 
 
 @torch.no_grad()
 def label_people(
-    lifter: HMR, people: list[AnnotatedPerson], most_error: float = 0.06, least: int = 8
+    lifter: HMR, people: Sequence[AnnotatedPerson], most_error: float = 0.06, least: int = 8
 ) -> Labels:
     """Lift the annotated keypoints of people, and decide which bodies to trust.
 
@@ -77,19 +65,20 @@ def label_people(
     error = distance.sum(1) / known.sum(1).clamp_min(1) / half
     return Labels(
         keypoints3d=torch.cat([p.keypoints3d for p in lifted]),
-        rotations=torch.cat([p.rotations for p in lifted]),
+        pose=torch.cat([matrix_to_axis_angle(p.rotations).flatten(1) for p in lifted]),
         betas=torch.cat([p.betas for p in lifted]),
-        camera=torch.cat([p.camera for p in lifted]),
         error=error,
         trusted=(error <= most_error) & (known.sum(1) >= least),
     )
 
 
-class LabelledPhotos:
+class LabelledPhotos(AnnotatedPhotos):
     """A `BatchSource` of annotated photographs, of which the trusted have a theta and 3D keypoints.
 
+    `trusted` is their share.
+
     Args:
-        photos: the photographs.
+        photos: the photographs; their labels in 3D, if there are any, are replaced.
         lifter: the network of keypoints that labels them.
         most_error, least: as for `label_people`.
     """
@@ -97,33 +86,15 @@ class LabelledPhotos:
     def __init__(
         self, photos: AnnotatedPhotos, lifter: HMR, most_error: float = 0.06, least: int = 8
     ) -> None:
-        self.photos = photos
-        self.batch_size, self.image_size = photos.batch_size, photos.image_size
-        self.labels = label_people(lifter, photos.people, most_error, least)
-
-    @property
-    def trusted(self) -> float:
-        """The share of people whose body is trusted."""
-        return float(self.labels.trusted.float().mean())
-
-    def prepare(self, index: int) -> LabelledCrops:
-        """Read and crop the people of batch `index`; errors as `AnnotatedPhotos.prepare`."""
-        rows = torch.tensor(self.photos.rows(index))
-        return LabelledCrops(self.photos.prepare(index), self.labels.rows(rows))
-
-    def finish(self, prepared: LabelledCrops, device: torch.device | str = "cpu") -> Batch:
-        """Return the batch on `device`; the flags `has_3d` and `has_theta` say who is trusted."""
-        batch = self.photos.finish(prepared.crops, device)
-        labels = prepared.labels.to(device)
-        return replace(
-            batch,
-            keypoints3d=labels.keypoints3d,
-            rotations=labels.rotations,
-            betas=labels.betas,
-            camera=labels.camera,
-            has_3d=labels.trusted,
-            has_theta=labels.trusted,
+        labels = label_people(lifter, photos.people, most_error, least)
+        unknown = ~labels.trusted[:, None]
+        people = replace(
+            photos.people,
+            keypoints3d=labels.keypoints3d.masked_fill(unknown[:, None], torch.nan).numpy(),
+            pose=labels.pose.masked_fill(unknown, torch.nan).numpy(),
+            betas=labels.betas.masked_fill(unknown, torch.nan).numpy(),
         )
-
-    def mean_theta(self) -> None:
-        """Return None: the pose of people in annotated photographs is no fair draw of poses."""
+        super().__init__(
+            people, photos.batch_size, photos.image_size, photos.seed, photos.augment, betas=True
+        )
+        self.trusted = float(labels.trusted.float().mean())

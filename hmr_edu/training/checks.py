@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,12 +20,14 @@ from hmr_edu.training.checkpoint import load_checkpoint
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.run_records import CONFIG, METRICS, Config, read_optional, read_whole_log
 from hmr_edu.training.setup import MADE
+from hmr_edu.training.sources import parse_sources
 
 # Sources of poses that are no files.
 POSES = ("prior", *MADE)
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
-KEPT, FREE = ("seed", "mode", "poses", "model", "data"), "data.appearance.photos"
+KEPT = ("seed", "mode", "poses", "model", "data", "sources", "augmentation", "augment")
+FREE = "data.appearance.photos"
 
 
 def check_options(config: TrainConfig) -> None:
@@ -41,6 +44,9 @@ def check_options(config: TrainConfig) -> None:
     check_name(config.name, "--name")
     check_folder(config.out)
     _check_files(config)
+    for source in parse_sources(config.sources):
+        if source.path and not Path(source.path).expanduser().exists():
+            raise FileNotFoundError(f"--data {source.name}={source.path}: no such file or folder")
 
 
 def _check_files(config: TrainConfig) -> None:

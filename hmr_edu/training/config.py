@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 
+from hmr_edu.data.augment import AugmentConfig
 from hmr_edu.data.detections.noise import DetectionConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.io.ranges import Count, NotNegative, Positive, Range, Seed, Threads
@@ -140,6 +141,15 @@ class TrainConfig:
     # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
     # (limbs of several draws, bent farther), or mocap files (npz).
     poses: tuple[str, ...] = ("prior",)
+    # Data to train on, each with its share of a batch: "synthetic", and data sets of photographs
+    # as NAME=PATH, for example `--data coco=/data/coco:0.3 synthetic:0.7`. `hmr-edu data list`
+    # names them. (`--sources` is the same option.)
+    sources: tuple[str, ...] = ("synthetic",)
+    # Keypoints that a person in a photograph must have.
+    least_keypoints: Annotated[int, Range(1, 19)] = 6
+    # How crops of photographs vary: "none"; "hmr" and "spin" as in their public code; "strong"; or
+    # "own", by the options of `augment`.
+    augmentation: Literal["none", "hmr", "spin", "strong", "own"] = "hmr"
     # File of weights that the backbone starts from, as torchvision saves them; "" starts at random.
     backbone: str = ""
     # Weights of a whole network to start from: shipped ones by name, or a run's file. Tensors that
@@ -171,6 +181,8 @@ class TrainConfig:
     data: SyntheticConfig = field(default_factory=SyntheticConfig)
     # Errors of the 2D keypoints, where the encoder reads keypoints.
     detections: DetectionConfig = field(default_factory=DetectionConfig)
+    # Data augmentation of photographs, where `augmentation` is "own".
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 

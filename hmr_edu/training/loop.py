@@ -43,11 +43,11 @@ from hmr_edu.training.run_records import CONFIG, ENVIRONMENT, EVALUATION, START
 from hmr_edu.training.samples import save_samples
 from hmr_edu.training.setup import (
     build_networks,
-    build_source,
     origin,
     pose_source,
     precision,
 )
+from hmr_edu.training.sources import build_source
 
 # People whose predictions are saved during a run.
 SHOWCASE = 8
@@ -193,10 +193,12 @@ class Trainer:
         batches = self._batches()
         losses: dict[str, Tensor] = {}
         unread: list[tuple[int, str, Tensor]] = []
+        waited, logged = 0.0, began
         while self.progress < 1:
-            step_losses = self.train_step(
-                self.source.finish(next(batches), self.accelerator.device)
-            )
+            asked = time.perf_counter()
+            prepared = next(batches)
+            waited += time.perf_counter() - asked
+            step_losses = self.train_step(self.source.finish(prepared, self.accelerator.device))
             unread += [(self.step, name, loss) for name, loss in step_losses.items()]
             # On steps without the critics, the log repeats their last loss.
             losses |= step_losses
@@ -218,8 +220,12 @@ class Trainer:
                     images=self.images,
                     seconds=round(self.seconds, 3),
                     images_per_second=self.images / self.seconds,
+                    # Share of the time since the last line in which no data was ready.
+                    waiting=round(waited / (time.perf_counter() - logged), 4),
+                    skipped=getattr(self.source, "skipped", 0),
                     learning_rate=self.optimizers[0].param_groups[0]["lr"],
                 )
+                waited, logged = 0.0, time.perf_counter()
             if main and (self._passed(c.sample_every) or self.progress >= 1):
                 self._recalibrate_batch_norm()
                 save_samples(c.folder, self.images, self.network(), people)

@@ -31,7 +31,7 @@ def save_samples(folder: Path, images_seen: int, model: HMR, batch: Batch) -> No
         "true_keypoints2d": batch.keypoints2d,
         "visible": batch.visible > 0,
     }
-    if batch.has_theta.all():
+    if batch.has_betas.all():
         pose = matrix_to_axis_angle(batch.rotations).flatten(1)
         arrays["true_theta"] = join_theta(batch.camera, pose, batch.betas)
     path = folder / "samples" / f"{images_seen:09d}.npz"

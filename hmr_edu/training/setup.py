@@ -12,14 +12,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.body import load_body
-from hmr_edu.data.detections.people import DetectedPeople
 from hmr_edu.data.poses.bent_legs import BentLegs
 from hmr_edu.data.poses.mocap import find_mocap, load_mocap
 from hmr_edu.data.poses.prior import PosePrior, load_pose_prior
 from hmr_edu.data.poses.varied import Unusual, Upright
 from hmr_edu.data.source import BatchSource
-from hmr_edu.data.synthetic.people import PoseSource, SyntheticPeople
+from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.encoder.resnet import Encoder
 from hmr_edu.hmr import HMR, transfer, weights_path
@@ -27,6 +25,7 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.io.provenance import sha256
 from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
+from hmr_edu.training.sources import first_theta
 
 # Sources that make new poses of the prior's.
 MADE: dict[str, Callable[[PosePrior], PoseSource]] = {
@@ -74,18 +73,6 @@ def _source(name: str) -> PoseSource:
     return load_mocap(path if path.exists() else find_mocap(name) or path).both_ways()
 
 
-def build_source(config: TrainConfig, poses: PoseSource, batch_size: int) -> BatchSource:
-    """Build the people that the options describe: pictures, or keypoints for their encoder.
-
-    `batch_size` is the share of one process in a step.
-    """
-    body = load_body(config.model.body)
-    data = dataclasses.replace(config.data, batch_size=batch_size)
-    if config.model.encoder == "keypoints":
-        return DetectedPeople(body, poses, data, config.detections, config.seed)
-    return SyntheticPeople(body, poses, data, config.seed)
-
-
 def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discriminator]:
     """Build the network and the discriminator of a run; the same seed gives the same weights.
 
@@ -94,7 +81,7 @@ def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discr
     torch.manual_seed(config.seed)
     model = HMR(
         image_size=source.image_size,
-        mean_theta=source.mean_theta(),
+        mean_theta=first_theta(source, pose_source(*config.poses), config.seed),
         **dataclasses.asdict(config.model),
     )
     if config.backbone and isinstance(model.encoder, Encoder):

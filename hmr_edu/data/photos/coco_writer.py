@@ -102,8 +102,8 @@ def _there(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     content = read_json(path, "annotations")
     if not isinstance(content, dict) or not is_coco(content):
         raise DataError(f"{path} holds something else; save to another file")
-    images = objects(content["images"], f"{path}: `images`")
-    people = objects(content["annotations"], f"{path}: `annotations`")
+    images = list(objects(content["images"], f"{path}: `images`"))
+    people = list(objects(content["annotations"], f"{path}: `annotations`"))
     pictures = [repr(image.get("id")) for image in images]
     ours = (
         content.keys() == {"images", "annotations", "categories"}

@@ -57,11 +57,10 @@ def read_crop(
     return torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255
 
 
-def crop_person(photo: Photo, person: AnnotatedPerson, size: int) -> UInt8[Tensor, "3 size size"]:
-    """Cut an annotated person out of a photograph that has been read.
+def check_crop(photo: Photo, person: AnnotatedPerson) -> None:
+    """Raise DataError that names the file when the person is not in the photograph.
 
-    Raises DataError that names the file when the crop is outside the picture, or all keypoints are:
-    the annotations then belong to a picture of another size.
+    All keypoints are then outside: the annotations belong to a picture of another size.
     """
     height, width = photo.shape[:2]
     points = person.keypoints2d[person.visible > 0]
@@ -71,6 +70,14 @@ def crop_person(photo: Photo, person: AnnotatedPerson, size: int) -> UInt8[Tenso
             f"{person.path}: none of the keypoints lies in the picture, which is {width} x "
             f"{height} pixels; was it another size when it was annotated?"
         )
+
+
+def crop_person(photo: Photo, person: AnnotatedPerson, size: int) -> UInt8[Tensor, "3 size size"]:
+    """Cut an annotated person out of a photograph that has been read.
+
+    Raises DataError that names the file when the crop is outside the picture, and as `check_crop`.
+    """
+    check_crop(photo, person)
     try:
         return torch.from_numpy(crop_image(photo, person.crop, size)).permute(2, 0, 1)
     except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from hmr_edu.io.big_json import Entries
 from hmr_edu.io.errors import DataError
 
 # Largest coordinate, in pixels; every picture is smaller.
@@ -46,9 +47,9 @@ def picture_size(width: Any, height: Any, where: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def objects(values: Any, what: str) -> list[dict[str, Any]]:
+def objects(values: Any, what: str) -> Sequence[dict[str, Any]]:
     """Return a list of JSON objects; raise DataError that names what is not one."""
-    if not isinstance(values, list):
+    if not isinstance(values, list | Entries):
         raise DataError(f"{what} must be a list, not {values!r:.60}")
     for number, value in enumerate(values):
         if not isinstance(value, dict):

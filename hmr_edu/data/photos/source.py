@@ -1,73 +1,206 @@
-"""Annotated photographs as a source of training batches, with 2D keypoints as their only label."""
+"""Annotated photographs as a source of training batches: 2D keypoints, and what else is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
+from tqdm import tqdm
 
+from hmr_edu.camera import fit_weak_perspective
+from hmr_edu.data.augment import (
+    AugmentConfig,
+    Labels,
+    OwnDraws,
+    Placement,
+    cut_out,
+    draw_placement,
+    place_labels,
+    repaint,
+)
 from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.photos.annotations import AnnotatedPerson
-from hmr_edu.data.photos.crops import crop_person
-from hmr_edu.data.photos.pictures import read_photo
+from hmr_edu.data.photos.crops import check_crop
+from hmr_edu.data.photos.pictures import check_size, read_photo
+from hmr_edu.data.photos.table import PeopleTable
 from hmr_edu.data.source import batch_seed
 from hmr_edu.io.errors import DataError
+from hmr_edu.keypoints import HIPS
+from hmr_edu.rotations import axis_angle_to_matrix
+
+# People who are tried in the place of one whose picture is damaged.
+ATTEMPTS = 20
+# Damaged pictures that are told by name; the others are counted.
+TOLD = 10
 
 
 @dataclass
 class Crops(TensorDataclass):
-    """Crops of people as bytes, with their keypoints in crop coordinates."""
+    """Crops of people as bytes, with their labels in crop coordinates and the camera frame.
+
+    NaN marks an unknown number. `problems` says, in one line each, which pictures were skipped.
+    """
 
     pixels: UInt8[Tensor, "batch 3 H W"]
     keypoints2d: Float[Tensor, "batch 19 2"]
     visible: Float[Tensor, "batch 19"]
+    keypoints3d: Float[Tensor, "batch 19 3"]
+    pose: Float[Tensor, "batch 72"]
+    betas: Float[Tensor, "batch 10"]
+    camera: Float[Tensor, "batch 3"]
+    seeds: Int64[Tensor, " batch"]
+    problems: tuple[str, ...] = ()
 
 
 class AnnotatedPhotos:
-    """A `BatchSource` of annotated people; a reader of a data set is a function that returns these.
+    """A `BatchSource` of annotated people; a reader of a data set returns these.
 
-    A batch is drawn with replacement from all people. Pictures are read when they are needed.
+    Everybody comes once in each round, in an order that differs from round to round. Pictures are
+    read when they are needed. One that cannot be read is skipped: somebody else takes its place,
+    the first of them are told, and all are counted in `skipped`.
+
     Raises DataError when there are no people.
 
     Args:
-        people: from `read_annotations`, or the reader of another data set.
+        people: a table, `open_data_set` returns one, or people from `read_annotations`.
         batch_size: people in a batch.
         image_size: pixels along each side of a crop.
-        seed: random seed of the draws.
+        seed: random seed of the order and of the augmentation.
+        augment: how the crops vary.
+        betas: whether the betas of the data set are those of the body that is trained on.
     """
 
     def __init__(
-        self, people: Sequence[AnnotatedPerson], batch_size: int, image_size: int, seed: int = 0
+        self,
+        people: PeopleTable | Sequence[AnnotatedPerson],
+        batch_size: int,
+        image_size: int,
+        seed: int = 0,
+        augment: AugmentConfig | None = None,
+        betas: bool = False,
     ) -> None:
-        if not people:
+        if not len(people):
             raise DataError("a source of photographs needs at least one annotated person")
-        self.people, self.batch_size = list(people), batch_size
-        self.image_size, self.seed = image_size, seed
+        self.people = people if isinstance(people, PeopleTable) else PeopleTable.of(people)
+        self.batch_size, self.image_size, self.seed = batch_size, image_size, seed
+        self.augment = augment or AugmentConfig()
+        self.betas = betas
+        self.skipped = 0
+        self._order: tuple[int, Tensor] | None = None
 
     def rows(self, index: int) -> list[int]:
-        """Return which people batch `index` shows."""
-        g = torch.Generator().manual_seed(batch_seed(self.seed, index))
-        return torch.randint(len(self.people), (self.batch_size,), generator=g).tolist()
+        """Return which people batch `index` shows, if all their pictures can be read."""
+        first = index * self.batch_size
+        return [self._row(place) for place in range(first, first + self.batch_size)]
+
+    def _row(self, place: int) -> int:
+        """Return who has a place in the endless line of people."""
+        round_, number = divmod(place, len(self.people))
+        if self._order is None or self._order[0] != round_:
+            g = torch.Generator().manual_seed(batch_seed(self.seed, round_))
+            self._order = round_, torch.randperm(len(self.people), generator=g)
+        return int(self._order[1][number])
 
     def prepare(self, index: int) -> Crops:
         """Read and crop the people of batch `index`.
 
-        Raises DataError that names the file when a picture cannot be read or cropped.
+        Raises DataError that names a file when many pictures in a row cannot be used.
         """
-        people = [self.people[row] for row in self.rows(index)]
+        first, rows = index * self.batch_size, self.rows(index)
+        seeds = [batch_seed(self.seed + 2, first + k) for k in range(self.batch_size)]
+        chosen, pixels, placements, problems = [], [], [], []
+        for row, seed in zip(rows, seeds, strict=True):
+            row, crop, placement, trouble = self._read(row, seed)
+            chosen.append(row)
+            pixels.append(crop)
+            placements.append(placement)
+            problems += trouble
+        known = self.people.tensors(chosen)
+        labels = place_labels(Labels(*(known[name] for name in Labels._fields)), placements)
         return Crops(
-            torch.stack([crop_person(read_photo(p.path), p, self.image_size) for p in people]),
-            torch.stack([person.crop.to_crop(person.keypoints2d) for person in people]),
-            torch.stack([person.visible for person in people]),
+            torch.stack(pixels),
+            *labels,
+            known["betas"],
+            _cameras(labels),
+            torch.tensor(seeds),
+            tuple(problems),
         )
+
+    def _read(self, first: int, seed: int) -> tuple[int, Tensor, Placement, list[str]]:
+        """Cut out a person, or, when the picture is damaged, somebody else."""
+        generator, problems = torch.Generator().manual_seed(seed), []
+        for row in self._candidates(first, generator):
+            person = self.people[row]
+            placement = draw_placement(
+                person.crop, person.keypoints2d, person.visible, self.augment, generator
+            )
+            try:
+                if size := self.people.size(row):
+                    check_size(person.path, size, "the data set")
+                photo = read_photo(person.path)
+                check_crop(photo, person)
+                return row, cut_out(photo, placement, self.image_size), placement, problems
+            except (DataError, FileNotFoundError) as error:
+                problems.append(str(error))
+            except ValueError as error:
+                problems.append(f"{person.path}: {error}")
+        raise DataError(
+            f"{len(problems)} pictures in a row cannot be used; the last: {problems[-1]}"
+        )
+
+    def _candidates(self, first: int, generator: torch.Generator) -> Iterator[int]:
+        yield first
+        for _ in range(ATTEMPTS - 1):
+            yield int(torch.randint(len(self.people), (), generator=generator))
 
     def finish(self, prepared: Crops, device: torch.device | str = "cpu") -> Batch:
         """Return the batch on `device`."""
+        self._tell(prepared.problems)
         crops = prepared.to(device)
-        return Batch.of_2d(crops.pixels.float() / 255, crops.keypoints2d, crops.visible)
+        images = repaint(
+            crops.pixels.float() / 255, self.augment, OwnDraws(prepared.seeds.tolist(), device)
+        )
+        batch = Batch.of_2d(images, crops.keypoints2d, crops.visible)
+        has_theta = crops.pose.isfinite().all(1)
+        has_3d = crops.keypoints3d[:, list(HIPS)].isfinite().flatten(1).all(1)
+        batch.rotations = _known_rotations(crops.pose, has_theta)
+        batch.keypoints3d, batch.has_3d, batch.has_theta = crops.keypoints3d, has_3d, has_theta
+        batch.betas = crops.betas if self.betas else torch.full_like(crops.betas, torch.nan)
+        batch.camera = crops.camera
+        return batch
+
+    def _tell(self, problems: Sequence[str]) -> None:
+        """Say which pictures were skipped."""
+        for problem in problems:
+            self.skipped += 1
+            if self.skipped <= TOLD:
+                tqdm.write(f"skipped: {problem}", file=sys.stderr)
+            if self.skipped == TOLD:
+                tqdm.write("skipped: more are counted, not told", file=sys.stderr)
 
     def mean_theta(self) -> None:
-        """Return None: the thetas of people in photographs are unknown."""
+        """Return None: the poses of the people in photographs are no fair draw of poses."""
+
+
+def _known_rotations(
+    pose: Float[Tensor, "batch 72"], known: Tensor
+) -> Float[Tensor, "batch 24 3 3"]:
+    """Return rotation matrices; the identity where the pose is not known."""
+    return axis_angle_to_matrix(pose.masked_fill(~known[:, None], 0.0).unflatten(1, (24, 3)))
+
+
+def _cameras(labels: Labels) -> Float[Tensor, "batch 3"]:
+    """Return the cameras that explain the 2D keypoints best; zeros where none does."""
+    known = (labels.visible > 0) & labels.keypoints3d.isfinite().all(2)
+    camera = torch.zeros(len(known), 3)
+    for row in known.any(1).nonzero()[:, 0].tolist():
+        with suppress(ValueError):
+            camera[row] = fit_weak_perspective(
+                labels.keypoints3d[row], labels.keypoints2d[row], known[row]
+            )
+    return camera

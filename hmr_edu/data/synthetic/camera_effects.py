@@ -50,15 +50,20 @@ def colour(
     return images.mul_(1 + fall[:, None])
 
 
-def blur_kernels(draws: Draws, size: int, strength: float) -> Float[Tensor, "batch k k"]:
-    """Draw a Gaussian for each picture: round for bad focus, long and thin for motion."""
+def blur_kernels(
+    draws: Draws, size: int, strength: float, motion: float = 0.4
+) -> Float[Tensor, "batch k k"]:
+    """Draw a Gaussian for each picture: round for bad focus, long and thin for motion.
+
+    `motion` is the share of the latter.
+    """
     reach = max(2, size // 40)
     # The blur grows more slowly than the size of the picture.
     widest = strength * (size / 64) ** 0.7
     along = draws.uniform(0.25, 0.75, 1, 1) * widest
-    motion = draws.chance(0.4, 1, 1)
-    across = torch.where(motion, 0.3, along)
-    along = torch.where(motion, along * 2.0, along)
+    moved = draws.chance(motion, 1, 1)
+    across = torch.where(moved, 0.3, along)
+    along = torch.where(moved, along * 2.0, along)
     # No blur at all is one bright pixel, not 0 / 0.
     along, across = along.clamp_min(1e-3), across.clamp_min(1e-3)
     angle = draws.uniform(0.0, torch.pi, 1, 1)

@@ -191,11 +191,16 @@ class SyntheticPeople:
         about x.
         """
         g = torch.Generator().manual_seed(batch_seed(self.seed, 2**31))
-        n = batches * self.config.batch_size
-        R = nearest_rotation(axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3)).mean(0))
-        R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+        pose = mean_pose(self.poses, batches * self.config.batch_size, g)
         camera = torch.cat([self.prepare(2**31 + k).camera for k in range(batches)]).mean(0)
-        return torch.cat([camera, matrix_to_axis_angle(R).flatten(), torch.zeros(10)])
+        return torch.cat([camera, pose, torch.zeros(10)])
+
+
+def mean_pose(poses: PoseSource, n: int, generator: torch.Generator) -> Float[Tensor, "72"]:
+    """Return the mean rotation of each joint over `n` draws; the root faces the camera."""
+    R = nearest_rotation(axis_angle_to_matrix(poses.sample(n, generator).view(n, 24, 3)).mean(0))
+    R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    return matrix_to_axis_angle(R).flatten()
 
 
 def _at_pixels(mask: Tensor, points: Float[Tensor, "batch N 2"]) -> Tensor:

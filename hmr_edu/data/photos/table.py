@@ -1,0 +1,241 @@
+"""Many annotated people in a few arrays: half a million take a few hundred megabytes.
+
+Every reader of a data set returns a `PeopleTable`. As a sequence it holds `AnnotatedPerson`s, each
+made when it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int32, Integer, Shaped
+from torch import Tensor
+
+from hmr_edu.camera import CropBox
+from hmr_edu.crop import PADDING
+from hmr_edu.data.photos.annotations import AnnotatedPerson, ordered_keypoints
+from hmr_edu.data.photos.described import Described
+from hmr_edu.io.errors import DataError
+from hmr_edu.keypoints import COCOPLUS
+
+UNKNOWN = float("nan")
+# People of whom the rows are joined at a time.
+PART = 10_000
+
+
+@dataclass
+class PeopleTable(Sequence):
+    """Annotated people of a data set, a row each; arrays may lie in a file (`index.py`).
+
+    All pixels are those of the upright picture, counted from 0 at the centres of pixels. What is
+    known in 3D is in the camera's frame (x right, y down, z away), in metres and radians.
+
+    Args:
+        folder: the pictures' folder.
+        files: names of the pictures in it, as UTF-8 bytes.
+        sizes: width and height that the data set records of each picture, or 0.
+        picture: the number of each person's picture in `files`.
+        crops: centre x, y and side of the square crop around each person, padding included.
+        keypoints2d: COCO+ order, pixels.
+        visible: 1 where a keypoint is annotated, or a confidence in (0, 1]; 0 where it is not.
+        keypoints3d: NaN where a keypoint is not known; None when there are none at all.
+        pose: axis-angle of the 24 joints; a row of NaN where it is not known; None as above.
+        betas: of SMPL's own shape space; NaN where they are not known; None as above.
+        left_out: how many people of the data set are not in the table, by reason.
+    """
+
+    folder: Path
+    files: Shaped[np.ndarray, " pictures"]
+    sizes: Int32[np.ndarray, "pictures 2"]
+    picture: Int32[np.ndarray, " people"]
+    crops: Float32[np.ndarray, "people 3"]
+    keypoints2d: Float32[np.ndarray, "people 19 2"]
+    visible: Float32[np.ndarray, "people 19"]
+    keypoints3d: Float32[np.ndarray, "people 19 3"] | None = None
+    pose: Float32[np.ndarray, "people 72"] | None = None
+    betas: Float32[np.ndarray, "people 10"] | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.picture)
+
+    @overload
+    def __getitem__(self, index: int) -> AnnotatedPerson: ...
+    @overload
+    def __getitem__(self, index: slice) -> PeopleTable: ...
+    def __getitem__(self, index: int | slice) -> AnnotatedPerson | PeopleTable:
+        """Return one person, or the table of some."""
+        if isinstance(index, slice):
+            return self.select(np.arange(len(self))[index])
+        return AnnotatedPerson(
+            self.path(index),
+            CropBox(*self.crops[index].tolist()),
+            torch.tensor(self.keypoints2d[index]),
+            torch.tensor(self.visible[index]),
+        )
+
+    def path(self, index: int) -> Path:
+        """Return the picture of a person."""
+        return self.folder / os.fsdecode(self.files[self.picture[index]])
+
+    def size(self, index: int) -> tuple[int, int] | None:
+        """Return the recorded width and height of a person's picture; None where there are none."""
+        width, height = self.sizes[self.picture[index]].tolist()
+        return (width, height) if width and height else None
+
+    def select(self, rows: Integer[np.ndarray, " n"] | Shaped[np.ndarray, " n"]) -> PeopleTable:
+        """Return the table of some people: row numbers, or a mask."""
+        people = {name: value[rows] for name, value in self.arrays().items()}
+        return replace(self, **people)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays with a row for each person."""
+        names = ("picture", "crops", "keypoints2d", "visible", "keypoints3d", "pose", "betas")
+        return {k: v for k in names if (v := getattr(self, k)) is not None}
+
+    def tensors(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        """Return copies of all numbers of some people; NaN where a kind of label is not known."""
+        known = self.arrays()
+        shapes = {"keypoints3d": (19, 3), "pose": (72,), "betas": (10,)}
+        chosen = np.asarray(rows, np.int64)
+        return {k: torch.from_numpy(np.array(v[chosen])) for k, v in known.items()} | {
+            k: torch.full((len(rows), *shape), UNKNOWN)
+            for k, shape in shapes.items()
+            if k not in known
+        }
+
+    def usable(self, least: int) -> PeopleTable:
+        """Return the people of whom at least so many keypoints are known."""
+        keep = (self.visible > 0).sum(1) >= least
+        lost = int((~keep).sum())
+        if not lost:
+            return self
+        reason = f"fewer than {least} keypoints"
+        counted = Counter(self.left_out) + Counter({reason: lost})
+        return replace(self.select(np.flatnonzero(keep)), left_out=dict(counted))
+
+    @classmethod
+    def of(cls, people: Iterable[AnnotatedPerson]) -> PeopleTable:
+        """Make a table of people who were read one by one."""
+        builder = TableBuilder(Path())
+        for person in people:
+            crop = (person.crop.x, person.crop.y, person.crop.size)
+            builder.add(str(person.path), None, crop, person.keypoints2d, person.visible)
+        return builder.table()
+
+
+class TableBuilder:
+    """Collect people one by one into a table.
+
+    Args:
+        folder: the pictures' folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.numbers: dict[str, int] = {}
+        self.sizes: list[tuple[int, int]] = []
+        self.columns: dict[str, list[np.ndarray]] = {}
+        self.parts: list[dict[str, np.ndarray]] = []
+        self.left_out: Counter[str] = Counter()
+
+    def describe(self, person: Described, **labels: Any) -> None:
+        """Add a person as a file describes one; without a box, the box is around the keypoints.
+
+        Raises DataError that names the place in the file.
+        """
+        keypoints2d, visible = ordered_keypoints(person)
+        try:
+            if person.box is not None:
+                crop = CropBox.around_box(*person.box, padding=PADDING)
+            else:
+                crop = CropBox.around_keypoints(keypoints2d, visible, padding=PADDING)
+        except ValueError as error:
+            raise DataError(f"{person.where}: {error}") from None
+        place = (crop.x, crop.y, crop.size)
+        self.add(person.file, person.size, place, keypoints2d, visible, **labels)
+
+    def add(
+        self,
+        file: str,
+        size: tuple[int, int] | None,
+        crop: Sequence[float | int],
+        keypoints2d: Any,
+        visible: Any,
+        **labels: Any,
+    ) -> None:
+        """Add a person: arrays, tensors or lists of one row of the table's columns.
+
+        Args:
+            file: name of the picture in the folder.
+            size: its recorded width and height.
+            crop: centre x, y and side of the crop.
+            keypoints2d: COCO+ order, pixels.
+            visible: 1, a confidence, or 0 for each keypoint.
+            labels: `keypoints3d`, `pose` and `betas`, for every person or for none.
+        """
+        number = self.numbers.setdefault(file, len(self.numbers))
+        if number == len(self.sizes):
+            self.sizes.append(size or (0, 0))
+        row = {"crops": crop, "keypoints2d": keypoints2d, "visible": visible, **labels}
+        for name, value in row.items():
+            self.columns.setdefault(name, []).append(np.asarray(value, np.float32))
+        self.columns.setdefault("picture", []).append(np.asarray(number, np.int32))
+        if len(self.columns["picture"]) == PART:
+            self._join()
+
+    def _join(self) -> None:
+        """Put the last rows into arrays: each alone takes several times as much memory."""
+        if self.columns:
+            self.parts.append({name: np.stack(rows) for name, rows in self.columns.items()})
+            self.columns = {}
+
+    def table(self) -> PeopleTable:
+        """Return the table of all people. Raises DataError when there is nobody."""
+        if not self.numbers:
+            raise DataError("nobody in it has a keypoint")
+        self._join()
+        names = self.parts[0].keys()
+        return PeopleTable(
+            folder=self.folder,
+            files=names_as_bytes(self.numbers),
+            sizes=np.array(self.sizes, np.int32),
+            left_out=dict(self.left_out),
+            **{name: np.concatenate([part[name] for part in self.parts]) for name in names},
+        )
+
+
+def names_as_bytes(names: Iterable[str]) -> Shaped[np.ndarray, " names"]:
+    """Return names as an array of UTF-8 bytes, as short as the longest allows."""
+    return np.array([os.fsencode(name) for name in names])
+
+
+def check_table(table: PeopleTable) -> None:
+    """Raise DataError on numbers that no table can hold: places that are not finite, no side."""
+    n = len(table)
+    if n == 0:
+        raise DataError("nobody in it has a keypoint")
+    for entry in fields(PeopleTable):
+        value = getattr(table, entry.name)
+        of_people = isinstance(value, np.ndarray) and entry.name not in ("files", "sizes")
+        if of_people and len(value) != n:
+            raise DataError(f"{len(value)} rows of {entry.name} for {n} people")
+    if not (np.isfinite(table.crops).all() and (table.crops[:, 2] > 0).all()):
+        row = int(np.argmin(np.isfinite(table.crops).all(1) & (table.crops[:, 2] > 0)))
+        raise DataError(f"person {row} has no box: {table.crops[row].tolist()}")
+    if not ((table.visible >= 0) & (table.visible <= 1)).all():
+        raise DataError("confidences must lie in [0, 1]")
+    known = table.visible > 0
+    if not np.isfinite(table.keypoints2d[known]).all():
+        row = int(np.argmax((known & ~np.isfinite(table.keypoints2d).all(2)).any(1)))
+        keypoint = int(np.argmax(known[row] & ~np.isfinite(table.keypoints2d[row]).all(1)))
+        raise DataError(f"person {row}: {COCOPLUS[keypoint]} lies nowhere, but counts as known")
+    if table.picture.min() < 0 or table.picture.max() >= len(table.files):
+        raise DataError("people of pictures that are not listed")

@@ -1,0 +1,192 @@
+"""Data sets on the user's disk: found, read once, indexed, and opened again."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from hmr_edu.data.photos import index as index_module
+from hmr_edu.data.photos.annotations import read_annotations
+from hmr_edu.data.photos.data_sets import DATA_SETS, open_data_set
+from hmr_edu.data.photos.pictures import EXAMPLES
+from hmr_edu.data.photos.table import PeopleTable, TableBuilder, check_table
+from hmr_edu.io.big_json import read_big_json
+from hmr_edu.io.errors import DataError
+from hmr_edu.keypoints import COCO17, COCOPLUS
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HMR_EDU_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def coco(folder, people, part="train2017"):
+    """Write COCO's layout: person n has all keypoints at (n, 2 n), v = 2, but no right ankle."""
+    annotations = [
+        {
+            "id": n,
+            "image_id": n // 2,
+            "category_id": 1,
+            "iscrowd": 0,
+            "num_keypoints": 16,
+            "keypoints": [
+                number
+                for name in COCO17
+                for number in ((0, 0, 0) if name == "right_ankle" else (n + 1, 2 * n + 1, 2))
+            ],
+            "bbox": [10, 20, 30, 50],
+            "segmentation": [[0.0] * 60],
+        }
+        for n in range(people)
+    ]
+    annotations[0]["iscrowd"] = 1
+    images = [
+        {"id": k, "file_name": f"{k:012d}.jpg", "width": 640, "height": 480}
+        for k in range((people + 1) // 2)
+    ]
+    (folder / "annotations").mkdir(parents=True)
+    path = folder / "annotations" / f"person_keypoints_{part}.json"
+    categories = [{"id": 1, "name": "person", "keypoints": list(COCO17)}]
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    return path
+
+
+def test_coco_by_hand(tmp_path):
+    coco(tmp_path / "coco", 5)
+    table = open_data_set("coco", tmp_path / "coco")
+    assert len(table) == 4
+    assert table.left_out == {"crowds, and people without keypoints": 1}
+    person = table[2]  # n = 3, in the second picture
+    assert person.path == tmp_path / "coco" / "train2017" / "000000000001.jpg"
+    # The box [10, 40) x [20, 70): its middle counts from the centre of pixel 0; 1.2 * 50 wide.
+    assert tuple(vars(person.crop).values()) == pytest.approx((24.5, 44.5, 60))
+    assert person.keypoints2d[COCOPLUS.index("nose")].tolist() == [4, 7]
+    missing = [COCOPLUS[k] for k in range(19) if not person.visible[k]]
+    assert missing == ["right_ankle", "neck", "head_top"]
+    assert table.size(2) == (640, 480)
+    numbers = table.tensors([2, 0])
+    assert numbers["keypoints2d"][1, COCOPLUS.index("nose")].tolist() == [2, 3]
+    assert numbers["keypoints3d"].isnan().all()
+
+
+def test_a_table_agrees_with_the_people_read_one_by_one():
+    people = read_annotations(EXAMPLES / "keypoints.json")
+    table = PeopleTable.of(people)
+    assert len(table) == len(people) > 1
+    for ours, theirs in zip(table, people, strict=True):
+        assert ours.path == theirs.path
+        assert vars(ours.crop) == pytest.approx(vars(theirs.crop), rel=1e-6)
+        torch.testing.assert_close(ours.keypoints2d, theirs.keypoints2d)
+        torch.testing.assert_close(ours.visible, theirs.visible)
+    assert [p.path for p in table[1:]] == [p.path for p in people[1:]]
+
+
+def test_the_index_is_used_and_made_again(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(index_module, "SMALLEST", 1)
+    path = coco(tmp_path / "coco", 5)
+    first = open_data_set("coco", tmp_path / "coco")
+    assert isinstance(first.keypoints2d, np.memmap)
+    (folder,) = (cache / "people").iterdir()
+
+    reads = []
+    whole = DATA_SETS["coco"].read
+    counted = type(DATA_SETS["coco"])(
+        DATA_SETS["coco"].find, lambda layout: reads.append(1) or whole(layout), "counted"
+    )
+    monkeypatch.setitem(DATA_SETS, "coco", counted)
+    again = open_data_set("coco", tmp_path / "coco")
+    assert not reads
+    assert again.left_out == first.left_out
+    for name, array in first.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], array)
+
+    # A damaged index is made again, and so is that of a file that changed.
+    crops = np.array(first.crops)
+    (folder / "crops.npy").write_bytes(b"\x93NUMPY cut")
+    np.testing.assert_array_equal(open_data_set("coco", tmp_path / "coco").crops, crops)
+    assert len(reads) == 1
+    text = path.read_text().replace('"bbox": [10, 20, 30, 50]', '"bbox": [10, 20, 30, 60]')
+    path.write_text(text)
+    assert open_data_set("coco", tmp_path / "coco").crops[0, 2] == pytest.approx(72)
+    assert len(reads) == 2
+
+
+def test_without_a_cache_that_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_module, "SMALLEST", 1)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HMR_EDU_CACHE", str(tmp_path / "file"))
+    coco(tmp_path / "coco", 5)
+    assert len(open_data_set("coco", tmp_path / "coco")) == 4
+
+
+DAMAGED = [
+    "",
+    "[]",
+    "{",
+    '{"images": []}',
+    '{"images": 3, "annotations": []}',
+    '{"images": [], "annotations": [3]}',
+    '{"images": [], "annotations": 5}',
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_file_is_one_error(tmp_path, damage):
+    path = coco(tmp_path / "coco", 3)
+    path.write_text(damage)
+    with pytest.raises(DataError, match=r"person_keypoints_train2017\.json: "):
+        open_data_set("coco", tmp_path / "coco")
+
+
+def test_what_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no data set .*nowhere"):
+        open_data_set("coco", tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"annotations/person_keypoints_train2017\.json"):
+        open_data_set("coco", tmp_path)
+    with pytest.raises(DataError, match="no data set is called 'koko'; coco, "):
+        open_data_set("koko", tmp_path)
+    with pytest.raises(DataError, match="a split is train or test, not 'val'"):
+        open_data_set("coco", tmp_path, "val")
+
+
+def test_people_with_few_keypoints_are_counted():
+    builder = TableBuilder(index_module.Path("folder"))
+    for known in (3, 6, 19):
+        visible = [1.0] * known + [0.0] * (19 - known)
+        builder.add("a.jpg", (4, 3), (0, 0, 1), np.zeros((19, 2)), visible)
+    table = builder.table().usable(6)
+    assert len(table) == 2
+    assert table.left_out == {"fewer than 6 keypoints": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("crops", np.nan, "person 0 has no box"),
+        ("crops", 0, "person 0 has no box"),
+        ("visible", 2, "confidences"),
+        ("keypoints2d", np.inf, "right_ankle lies nowhere"),
+        ("picture", 7, "not listed"),
+    ],
+)
+def test_a_table_is_checked(name, value, message):
+    builder = TableBuilder(index_module.Path("folder"))
+    builder.add("a.jpg", None, (0, 0, 1), np.zeros((19, 2)), np.ones(19))
+    table = builder.table()
+    check_table(table)
+    getattr(table, name)[...] = value
+    with pytest.raises(DataError, match=message):
+        check_table(table)
+
+
+def test_entries_are_read_one_by_one(tmp_path):
+    path = tmp_path / "big.json"
+    path.write_text('{"a": [{"x": 1}, {"x": 2}], "b": {"c": [1]}}')
+    content = read_big_json(path, "test file", ("a", "b"))
+    assert list(content["a"]) == [{"x": 1}, {"x": 2}]
+    assert content["a"][1] == {"x": 2}
+    assert content["b"] == {"c": [1]}
