@@ -248,13 +248,15 @@ def repaint(
     size = images.shape[-1]
     if config.occlusion:
         rows, some = draws.some(config.occlusion)
-        opacity = occluders(some, size, 1.0)[:, None]
-        paint = some.uniform(0.0, 1.0, 3, 1, 1)
-        images = images.index_copy(0, rows, torch.lerp(images[rows], paint, opacity))
+        if len(rows):
+            opacity = occluders(some, size, 1.0)[:, None]
+            paint = some.uniform(0.0, 1.0, 3, 1, 1)
+            images = images.index_copy(0, rows, torch.lerp(images[rows], paint, opacity))
     if config.motion_blur:
         rows, some = draws.some(config.motion_blur)
-        kernels = blur_kernels(some, size, 1.0, motion=1.0)
-        images = images.index_copy(0, rows, blur(images[rows], kernels))
+        if len(rows):
+            kernels = blur_kernels(some, size, 1.0, motion=1.0)
+            images = images.index_copy(0, rows, blur(images[rows], kernels))
     if config.channels:
         images = images * draws.uniform(1 - config.channels, 1 + config.channels, 3, 1, 1)
     if config.colour or config.grey:

@@ -200,12 +200,13 @@ class Batch(TensorDataclass):
     def without_labels(self, *, theta: bool, keypoints3d: bool, parts: bool) -> Batch:
         """Return the same pictures with some kinds of label hidden, as if they were unknown.
 
-        `parts` hides all that describes pixels: parts, silhouettes and dense correspondences.
+        Silhouettes and dense correspondences stay: they are 2D labels, and no loss reads them
+        unless it is asked to.
         """
-        hidden = {"has_theta": theta, "has_3d": keypoints3d}
-        hidden |= {"has_parts": parts, "has_silhouette": parts}
-        flags = {k: torch.zeros_like(getattr(self, k)) for k, hide in hidden.items() if hide}
-        return replace(self, **flags, dense=None if parts else self.dense)
+        hidden = {"has_theta": theta, "has_3d": keypoints3d, "has_parts": parts}
+        return replace(
+            self, **{k: torch.zeros_like(getattr(self, k)) for k, hide in hidden.items() if hide}
+        )
 
 
 @dataclass

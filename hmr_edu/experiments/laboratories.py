@@ -14,6 +14,7 @@ from hmr_edu.experiments.keypoint_lab import LiftConfig, train_lifter
 from hmr_edu.experiments.keypoint_tests import measure_on_keypoints
 from hmr_edu.experiments.measures import measure_bodies, rounded
 from hmr_edu.experiments.people import draw_people
+from hmr_edu.experiments.photo_lab import photo_config, with_folder
 from hmr_edu.experiments.preset_lab import measure_on_mocap, preset_config, preset_test_data
 from hmr_edu.experiments.real_pictures import RealPictures, measure_on_real_pictures
 from hmr_edu.training.config import TrainConfig
@@ -32,6 +33,8 @@ def base_config(experiment: Experiment, images: int | None, seed: int) -> LiftCo
         config = LiftConfig()
     elif experiment.lab == "pictures":
         config = picture_config()
+    elif experiment.lab == "photographs":
+        config = photo_config()
     else:
         config = preset_config(experiment.lab)
     config = changed(config, experiment.shared | {"seed": seed})
@@ -93,14 +96,14 @@ def _measure_lifter(config: LiftConfig, people: int) -> dict[str, Any]:
 def _measure_network(
     lab: str, config: TrainConfig, people: int, real: RealPictures | None
 ) -> dict[str, Any]:
-    model, trained = train_pictures(config), config.model.iterations
+    model, trained = train_pictures(with_folder(config)), config.model.iterations
     measured_steps = _steps(trained, config.model.share_weights)
     if config.model.encoder == "keypoints":
         on_keypoints = measure_on_keypoints(
             model, config.model.body, people, trained, measured_steps
         )
         return {"trained_steps": trained, **on_keypoints}
-    preset = lab != "pictures"
+    preset = lab not in ("pictures", "photographs")
     data = preset_test_data(lab, config.data.image_size) if preset else config.data
     steps, truth = test_pictures(model, data, people, measured_steps)
     measured = measure_bodies(steps, trained, truth, model.body)

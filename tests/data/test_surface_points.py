@@ -95,7 +95,16 @@ def test_points_behind_an_occluder_are_unknown():
     assert (after <= before).all()
 
 
-def test_training_on_points_that_nobody_has_is_refused(capsys, tmp_path):
-    message = failing(capsys, "train", "cpu", "--loss.dense", "10", "--out", str(tmp_path))
-    assert "--data.dense" in message
+@pytest.mark.parametrize(
+    ("preset", "options", "says"),
+    [
+        ("cpu", ["--loss.dense", "10"], "--data.dense"),
+        ("keypoints-quick", ["--loss.silhouette", "3"], "--loss.silhouette: an encoder of key"),
+        ("keypoints-quick", ["--loss.dense", "3", "--data.dense", "9"], "--loss.dense: an encod"),
+        ("cpu", ["--loss.part-silhouettes", "3", "--mode", "unpaired"], "mode unpaired hides"),
+    ],
+)
+def test_training_on_labels_that_nobody_has_is_refused(capsys, tmp_path, preset, options, says):
+    message = failing(capsys, "train", preset, *options, "--out", str(tmp_path))
+    assert says in message
     assert not list(tmp_path.iterdir())

@@ -398,9 +398,12 @@ def test_a_batch_of_masks_alone():
     batch = some_batch(parts=PERSON * torch.ones(2, 8, 8, dtype=torch.uint8))
     batch.has_silhouette = ones(2)
     assert not batch.has_parts.any()
-    hidden = batch.without_labels(theta=False, keypoints3d=False, parts=True)
-    assert not hidden.has_silhouette.any()
-    assert hidden.dense is None
+    batch.dense = SurfacePoints.unknown(2, 3)
+    # Without 3D labels and parts, masks and points are still there: they are 2D labels.
+    hidden = batch.without_labels(theta=True, keypoints3d=True, parts=True)
+    assert hidden.has_silhouette.all()
+    assert hidden.dense is batch.dense
+    assert not hidden.has_parts.any()
     assert batch.rows(slice(1)).has_silhouette.tolist() == [True]
 
 
