@@ -137,7 +137,8 @@ class TrainConfig:
     # so two runs differ.
     minutes: Annotated[float | None, Range(0, 5_000_000, open_low=True)] = None
     # Labels of the training pictures. "paired": all labels, with the adversary. "unpaired": 2D
-    # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it.
+    # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it. Masks and dense
+    # points count as 2D labels, for the losses that read them.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
     # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
     # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
