@@ -17,6 +17,7 @@ from hmr_edu.data.photos.blocks import NO_BOX, BlockBuilder, Joints, crops_of_bo
 from hmr_edu.data.photos.coco import VISIBILITIES, is_coco, read_coco
 from hmr_edu.data.photos.described import FARTHEST
 from hmr_edu.data.photos.layout import Layout, first_layout
+from hmr_edu.data.photos.outlines import as_points, join_outlines
 from hmr_edu.data.photos.table import PeopleTable, TableBuilder
 from hmr_edu.io.big_json import Entries, no_collection, read_big_json
 from hmr_edu.io.errors import DataError
@@ -102,7 +103,7 @@ def _read_usual(pictures: Path, content: dict[str, Any]) -> PeopleTable | None:
         return None
     files = [image.file_name for image in images]
     del images
-    builder, seen = BlockBuilder(pictures, len(people)), []
+    builder, seen, outlines = BlockBuilder(pictures, len(people)), [], []
     for start in range(0, len(people), BLOCK):
         try:
             block = people.typed(Person, start, start + BLOCK)
@@ -134,12 +135,25 @@ def _read_usual(pictures: Path, content: dict[str, Any]) -> PeopleTable | None:
         number = order[place[keep]]
         crops = crops_of_boxes(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))
         found = Joints(joints[keep, :, :2], known[keep] > 0, COCO17)
+        outlines += [_outline(block[row].segmentation) for row in keep.tolist()]
         builder.add([files[n] for n in number.tolist()], [found], crops[keep], sizes[number])
     every = np.sort(np.concatenate(seen)) if seen else np.zeros(0)
     if (every[1:] == every[:-1]).any() or builder.left_out[NO_BOX] or not builder.people:
         return None
     builder.leave_out(OTHERS, len(people) - builder.people)
-    return builder.table()
+    points, rows = join_outlines(outlines)
+    table = builder.table()
+    return replace(table, outlines=rows, outline_points=points) if len(points) else table
+
+
+def _outline(segmentation: Any) -> np.ndarray:
+    """Return the polygons of COCO's `segmentation`; none of a mask in another form."""
+    import msgspec
+
+    try:
+        return as_points(msgspec.json.decode(segmentation, type=list[list[float]]))
+    except msgspec.DecodeError:  # a run-length code, which COCO has for crowds
+        return as_points([])
 
 
 def _kinds(categories: Any) -> list[int] | None:
@@ -166,6 +180,7 @@ def _structures() -> tuple[Any, Any]:
         [
             *(("id", int), ("image_id", int), ("category_id", int), ("iscrowd", int)),
             *(("num_keypoints", int), ("bbox", list[float]), ("keypoints", list[float])),
+            ("segmentation", msgspec.Raw, msgspec.Raw(b"[]")),
         ],
         gc=False,
     )
