@@ -32,6 +32,7 @@ def command(args: Sequence[str]) -> None:
         smooth: bool = False,
         betas: Literal["clip", "frame"] = "clip",
         focal: Annotated[float | None, Range(1, 1e6)] = None,
+        body: str | None = None,
         out: Path = Path("demo"),
     ) -> None:
         """Recover the bodies in a picture: overlay PNG, OBJ, GLB, orbitable HTML, theta as JSON.
@@ -67,6 +68,7 @@ def command(args: Sequence[str]) -> None:
             betas: of a video, one shape for the whole clip, the mean, or one for each frame.
             focal: of a video, focal length in pixels, to which the distances from the camera are
                 proportional; the diagonal of the picture if it is not given.
+            body: a body file in the place of that of the weights; see `hmr-edu body import`.
             out: folder for the results, which are named after the picture and the person. Nothing
                 is overwritten but the results of the same picture, person and network.
         """
@@ -86,7 +88,7 @@ def command(args: Sequence[str]) -> None:
         given = [name for name, value in given.items() if value is not None]
         if len(given) > 1:
             raise DataError(f"give {' or '.join(given)}, not both")
-        networks = Networks(weights, lifter, refine, ply)
+        networks = Networks(weights, lifter, refine, ply, body)
         if is_video(image):
             from hmr_edu.viz.demo_video import VideoOptions, run_video
 

@@ -34,24 +34,25 @@ Written = tuple[list[str], list[Paths]]
 class Networks(NamedTuple):
     """Weights of the networks that read pictures and keypoints, and whether bodies are fitted.
 
-    `ply` says whether meshes are also written as PLY.
+    `ply` says whether meshes are also written as PLY. A `body` of None is that of the weights.
     """
 
     weights: str
     lifter: str
     refine: bool
     ply: bool = False
+    body: str | None = None
 
     def of_pictures(self) -> tuple[HMR, HMR | Refined]:
         """Load the network that reads pictures, and the same with its fit if that is wanted."""
-        model = load_pretrained(self.weights)
+        model = load_pretrained(self.weights, self.body)
         if model.options["encoder"] == "keypoints":
             raise DataError(f"--weights {self.weights}: it reads keypoints; that is --lifter")
         return model, Refined(model) if self.refine else model
 
     def of_keypoints(self) -> HMR:
         """Load the network that reads keypoints."""
-        lifter = load_pretrained(self.lifter)
+        lifter = load_pretrained(self.lifter, self.body)
         if lifter.options["encoder"] != "keypoints":
             raise DataError(f"--lifter {self.lifter}: it reads pictures; that is --weights")
         return lifter
@@ -177,9 +178,8 @@ def _lifted(
         known = person.confidence[person.confidence > 0]
         sure = float(known.mean())
         said.append(f"person {number}: {len(known)} of 19 keypoints, {sure:.2f} sure")
-    _, weights, refine, ply = networks
-    lifter = networks.of_keypoints()
-    return said, run_on_keypoints(image, out, lifter, people, found_by, weights, refine, ply)
+    lifter, options = networks.of_keypoints(), (networks.lifter, networks.refine, networks.ply)
+    return said, run_on_keypoints(image, out, lifter, people, found_by, *options)
 
 
 def _usable(people: Sequence[Detection]) -> tuple[list[str], list[Detection]]:

@@ -125,6 +125,6 @@ def test_records_of_presets_are_whole_and_of_todays_experiments(path):
 
 
 def test_the_docs_show_every_record_of_a_preset():
-    page = (Path(__file__).parents[2] / "docs" / "weights.md").read_text()
-    shown = re.findall(r"^```\{experiment\} (\S+)$", page, re.MULTILINE)
+    pages = [path.read_text() for path in (Path(__file__).parents[2] / "docs").glob("*.md")]
+    shown = re.findall(r"^```\{experiment\} (\S+)$", "\n".join(pages), re.MULTILINE)
     assert {path.stem for path in RECORDED} <= set(shown) <= set(EXPERIMENTS)
