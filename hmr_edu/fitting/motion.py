@@ -15,7 +15,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from hmr_edu.body import SMPL
-from hmr_edu.fitting.smoothing import CAMERA, smooth, smooth_rotations
+from hmr_edu.fitting.smoothing import smooth_both_ways, smooth_rotations_both_ways
 from hmr_edu.fitting.tracks import Tracked
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import split_theta
@@ -90,12 +90,12 @@ def recover_motion(
         scale, place = _refit(body, rotations, (betas, mean), scale, place)
         betas = mean
     if smoothed:
-        rotations = smooth_rotations(rotations, seconds)
+        rotations = smooth_rotations_both_ways(rotations, seconds)
         # In sizes of the body: a large picture has no faster people.
         usual = scale.median()
-        place = smooth(place / usual, seconds, CAMERA) * usual
-        scale = smooth(scale.log(), seconds, CAMERA).exp()
-        betas = betas if one_shape else smooth(betas, seconds, CAMERA)
+        place = smooth_both_ways(place / usual, seconds) * usual
+        scale = smooth_both_ways(scale.log(), seconds).exp()
+        betas = betas if one_shape else smooth_both_ways(betas, seconds)
     frames = torch.tensor([person.frame for person in seen])
     return Motion(frames, seconds, rotations, betas, scale, place, crop)
 

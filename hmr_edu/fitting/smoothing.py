@@ -2,7 +2,8 @@
 
 A network that sees one frame at a time trembles. The one-euro filter is a low-pass filter whose
 cutoff rises with speed: slow motion trembles visibly, so it is smoothed much; fast motion would lag
-visibly, so it is smoothed little. It knows only the past, so it lags a little all the same.
+visibly, so it is smoothed little. It knows only the past, so it lags a little all the same; where
+the future is known, as in a file, it also runs backwards, and the two lags cancel.
 
 Source: Casiez, Roussel, Vogel, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy Input
 in Interactive Systems", CHI 2012.
@@ -52,9 +53,9 @@ class OneEuro(NamedTuple):
 
 
 # Rotations in radians, cameras in sizes of the body. Chosen on a film of somebody who walks, whose
-# truth is known (`scripts/video/speed.py`): it trembles by half or less, and hardly lags.
-ROTATIONS = OneEuro(min_cutoff=2.5, speed=3.0)
-CAMERA = OneEuro(min_cutoff=2.0, speed=5.0)
+# truth is known (`scripts/video/speed.py`): it trembles by a third, and is as near the truth.
+ROTATIONS = OneEuro(min_cutoff=1.0, speed=3.0)
+CAMERA = OneEuro(min_cutoff=1.0, speed=5.0)
 
 
 def smooth(
@@ -128,6 +129,28 @@ def _run(values, seconds, filter, difference, move, vectors) -> Tensor:
 def _alpha(cutoff: float | Tensor, dt: float) -> float | Tensor:
     """Return the share of the new value, eq. 3-5: 1 / (1 + tau / dt), tau = 1 / (2 pi cutoff)."""
     return 1 / (1 + 1 / (2 * math.pi * cutoff * dt))
+
+
+def smooth_both_ways(
+    values: Float[Tensor, "T *shape"], seconds: Float[Tensor, " T"], filter: OneEuro = CAMERA
+) -> Float[Tensor, "T *shape"]:
+    """Smooth numbers of which the future is known: the mean of both directions does not lag."""
+    back = smooth(values.flip(0), -seconds.flip(0), filter).flip(0)
+    return (smooth(values, seconds, filter) + back) / 2
+
+
+def smooth_rotations_both_ways(
+    rotations: Float[Tensor, "T *joints 3 3"],
+    seconds: Float[Tensor, " T"],
+    filter: OneEuro = ROTATIONS,
+) -> Float[Tensor, "T *joints 3 3"]:
+    """Smooth rotations of which the future is known: half the way from one direction to the other.
+
+    The forward filter lags behind, the backward one as much ahead.
+    """
+    forward = smooth_rotations(rotations, seconds, filter)
+    back = smooth_rotations(rotations.flip(0), -seconds.flip(0), filter).flip(0)
+    return forward @ axis_angle_to_matrix(matrix_to_axis_angle(forward.mT @ back) / 2)
 
 
 class Steady(NamedTuple):

@@ -118,21 +118,27 @@ def _creases(
 
     Luft, Colditz, Deussen, "Image Enhancement by Unsharp Masking the Depth Buffer", 2006.
     """
+    return ((depth - _surroundings(depth, covered)) / CREASE_DEPTH).clip(0, 1) * covered
+
+
+def _surroundings(
+    depth: Float32[np.ndarray, "height width"], covered: np.ndarray
+) -> Float32[np.ndarray, "height width"]:
+    """Return the mean depth around each pixel, of what is covered."""
     sigma = CREASE_RADIUS * len(depth)
     weight = gaussian_filter(covered.astype(np.float32), sigma)
-    blurred = gaussian_filter(depth, sigma) / np.maximum(
-        weight, 1e-6
-    )  # depth is 0 where nothing is
-    return ((depth - blurred) / CREASE_DEPTH).clip(0, 1) * covered
+    # Depth is 0 where nothing is.
+    return gaussian_filter(depth, sigma) / np.maximum(weight, 1e-6)
 
 
 def _quick_creases(
     depth: Float32[np.ndarray, "height width"], covered: np.ndarray
 ) -> Float32[np.ndarray, "height width"]:
-    """Return the creases of every other pixel, each four times: an eighth of the work."""
+    """Return the creases, with the surroundings of every other pixel: an eighth of the work."""
     height, width = depth.shape
-    coarse = _creases(np.ascontiguousarray(depth[::2, ::2]), covered[::2, ::2])
-    return coarse.repeat(2, 0).repeat(2, 1)[:height, :width]
+    around = _surroundings(np.ascontiguousarray(depth[::2, ::2]), covered[::2, ::2])
+    around = around.repeat(2, 0).repeat(2, 1)[:height, :width]
+    return ((depth - around) / CREASE_DEPTH).clip(0, 1) * covered
 
 
 def _shrink(

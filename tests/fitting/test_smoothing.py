@@ -7,7 +7,16 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation, Slerp
 
-from hmr_edu.fitting.smoothing import OneEuro, smooth, smooth_rotations, steady, trembling
+from hmr_edu.fitting.smoothing import (
+    OneEuro,
+    smooth,
+    smooth_both_ways,
+    smooth_rotations,
+    smooth_rotations_both_ways,
+    steady,
+    trembling,
+)
+from hmr_edu.rotations import geodesic_angle
 
 F64 = torch.float64
 
@@ -90,6 +99,20 @@ def test_noise_shrinks_and_fast_motion_hardly_lags():
         "x", -angle[-30:, None].numpy()
     )
     assert lag.magnitude().mean() < 0.25
+
+
+def test_both_ways_do_not_lag():
+    """A steady walk to the right: one way lags behind it, both ways do not."""
+    t = torch.arange(100, dtype=F64) / 25
+    one, both = smooth(2 * t, t, OneEuro(1.0, 0.0)), smooth_both_ways(2 * t, t, OneEuro(1.0, 0.0))
+    middle = slice(40, 60)
+    assert (2 * t - one)[middle].min() > 0.2
+    assert (2 * t - both)[middle].abs().max() < 1e-3
+    R = torch.from_numpy(Rotation.from_euler("x", 2 * t.numpy()[:, None]).as_matrix())
+    one = smooth_rotations(R, t, OneEuro(1.0, 0.0))
+    both = smooth_rotations_both_ways(R, t, OneEuro(1.0, 0.0))
+    assert geodesic_angle(one, R)[middle].min() > 0.2
+    assert geodesic_angle(both, R)[middle].max() < 1e-3
 
 
 def test_it_starts_again_after_a_pause():
