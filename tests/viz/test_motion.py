@@ -1,5 +1,6 @@
 """`hmr-edu mocap show`: a clip as a moving body and as a contact sheet."""
 
+import json
 import sys
 from types import SimpleNamespace
 
@@ -47,6 +48,18 @@ def test_a_clip_is_written_in_its_frames(file, tmp_path, drawn, capsys):
     assert (betas == 0).all()
     with Image.open(out / "walk.png") as sheet:
         assert np.asarray(sheet.convert("L")).std() > 10
+
+
+def test_the_moving_body_has_the_frames_of_the_clip(file, tmp_path):
+    """The real writer; read as the format says: a header of 12 bytes, one of 8, then JSON."""
+    assert main(["mocap", "show", str(file), "--clip", "walk", "--out", str(tmp_path)]) == 0
+    content = (tmp_path / "walk.glb").read_bytes()
+    size = int.from_bytes(content[12:16], "little")
+    scene = json.loads(content[20 : 20 + size])
+    times = {s["input"] for s in scene["animations"][0]["samplers"]}
+    last = [scene["accessors"][i]["max"][0] for i in times]
+    assert max(last) == pytest.approx(29 / 30)
+    assert len(scene["skins"][0]["joints"]) >= 24
 
 
 def test_the_first_clip_and_a_safe_name(file, tmp_path, drawn):

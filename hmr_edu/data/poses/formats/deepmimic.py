@@ -7,6 +7,7 @@ quaternions (w, x, y, z) or angles.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,8 @@ def read_deepmimic(path: Path, reading: Reading) -> list[Clip]:
         table = np.empty(0)
     if table.shape != (len(rows), COLUMNS):
         raise DataError(f"{path}: `Frames` must hold numbers and nothing else")
-    return [retarget(_recording(path, table), reading, path)]
+    # Its world has Y up, always.
+    return [retarget(_recording(path, table), replace(reading, up="y"), path)]
 
 
 def _recording(path: Path, table: np.ndarray) -> Recording:

@@ -90,7 +90,7 @@ def _retarget(recording: Recording, reading: Reading, name: str) -> Clip:
     if not len(whole):
         raise DataError("no frame has a number for every joint")
     upright = Rotation.from_rotvec(whole[:, 0]).apply([0, 1, 0])[:, 1]
-    if np.mean(upright < 0.3) > LYING:
+    if reading.up == "auto" and np.mean(upright < 0.3) > LYING:
         notes.append("people lie in most frames; if another axis points up, give --up")
     return Clip(name, poses.reshape(-1, 72), recording.fps, tuple(notes))
 
