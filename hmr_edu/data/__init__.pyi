@@ -8,6 +8,9 @@ from .photos.calibration import View, read_cameras
 from .photos.crops import read_crop
 from .photos.pictures import EXAMPLES, read_photo
 from .photos.source import AnnotatedPhotos
+from .poses.formats.clip import Clip
+from .poses.formats.registry import read_clips
+from .poses.import_motion import ImportOptions, import_motion, save_motion
 from .poses.mocap import Mocap, find_mocap, load_mocap
 from .poses.prior import PosePrior, load_pose_prior
 from .poses.real_poses import RealPoses, load_real_poses
@@ -25,7 +28,9 @@ __all__ = [
     "AppearanceConfig",
     "Batch",
     "BatchSource",
+    "Clip",
     "Detection",
+    "ImportOptions",
     "Mixture",
     "Mocap",
     "PosePrior",
@@ -37,14 +42,17 @@ __all__ = [
     "batch_seed",
     "detect_people",
     "find_mocap",
+    "import_motion",
     "load_mocap",
     "load_pose_prior",
     "load_real_poses",
     "paint_scenes",
     "read_annotations",
     "read_cameras",
+    "read_clips",
     "read_crop",
     "read_detections",
     "read_photo",
+    "save_motion",
     "to_cocoplus",
 ]

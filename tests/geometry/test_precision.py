@@ -68,9 +68,8 @@ NO_NUMBERS = {
     "mirror_features",
     "mirrored_name",
     "step_weights",
-    "transfer",
     "weights_path",
-    "widened",
+    "read_network",
     # Pictures: tests/geometry/test_crop.py.
     "crop_image",
     # It makes tensors of whole numbers.
