@@ -21,7 +21,8 @@ from hmr_edu.experiments.keypoint_tests import held_out_people
 from hmr_edu.experiments.laboratories import base_config, run_variant
 from hmr_edu.experiments.runner import PRESET_RECORDS, read_record
 from hmr_edu.training.presets import keypoints_quick_preset
-from hmr_edu.training.setup import build_source, pose_source
+from hmr_edu.training.setup import pose_source
+from hmr_edu.training.sources import build_source
 
 PARTS = EXPERIMENTS["lifter-parts"]
 RECORDED = sorted(PRESET_RECORDS.glob("*.json"))
