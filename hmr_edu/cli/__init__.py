@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate-views": ("evaluate:views", "Measure a network in 3D, on calibrated views."),
     "demo": ("demo:command", "Recover the body in a picture."),
     "experiment": ("experiment:command", "Test claims about HMR by small trainings."),
+    "data": ("data:command", "Look through a data set of photographs, or list the known ones."),
     "body": ("body:command", "Build the free body, or measure a body file."),
     "mocap": ("mocap:command", "Fit the pose prior to motion capture, or report on it."),
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
 
 # The longest message of another library that is repeated, in characters.
 LONGEST = 200
@@ -14,6 +17,16 @@ _PLACES = re.compile(
 
 class DataError(ValueError):
     """A file or value given by the user cannot be used; the message says what to do."""
+
+
+@contextmanager
+def naming(path: Any) -> Generator[None]:
+    """Put the name of a file before the message of a DataError, where it is not there yet."""
+    try:
+        yield
+    except DataError as error:
+        said = str(error)
+        raise DataError(said if said.startswith(str(path)) else f"{path}: {said}") from None
 
 
 def first_meaning(error: BaseException | str) -> str:

@@ -27,6 +27,7 @@ class Header(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype
+    fortran: bool = False
 
     @property
     def ndim(self) -> int:
@@ -90,7 +91,7 @@ def _read(
     headers = {}
     for key in wanted:
         with archive.open(members[key]) as member:
-            headers[key] = _header(member, key)
+            headers[key] = read_header(member, key)
             if member.tell() + headers[key].nbytes != members[key].file_size:
                 raise DataError(f"the array {key!r} is damaged: its size is not that of its shape")
     total = sum(header.nbytes for header in headers.values())
@@ -108,16 +109,21 @@ def _read(
     return arrays
 
 
-def _header(member: Any, key: str) -> Header:
-    """Read the header of an npy member; raise DataError where it is no plain array."""
+def read_header(member: Any, key: str, objects: bool = False) -> Header:
+    """Read the header of an npy member; raise DataError where it is no plain array.
+
+    `objects` allows Python's own objects, which follow as a pickle.
+    """
     try:
         major, _ = np.lib.format.read_magic(member)
         read = np.lib.format.read_array_header_1_0
-        shape, _, dtype = (read if major == 1 else np.lib.format.read_array_header_2_0)(member)
+        shape, fortran, dtype = (read if major == 1 else np.lib.format.read_array_header_2_0)(
+            member
+        )
     except (ValueError, OSError, TypeError, RecursionError, MemoryError, SyntaxError) as error:
         raise DataError(f"{key!r} is no array ({first_meaning(error)})") from None
-    if dtype.hasobject:
+    if dtype.hasobject and not objects:
         raise DataError(f"the array {key!r} holds Python objects, which are not read (no pickle)")
     if any(n < 0 for n in shape):
         raise DataError(f"the array {key!r} has the shape {shape}")
-    return Header(shape, dtype)
+    return Header(shape, dtype, fortran)

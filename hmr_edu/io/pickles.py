@@ -49,6 +49,17 @@ def read_pickle(path: str | Path, what: str) -> Any:
         raise DataError(f"{path}: damaged, or not a pickle of {what} ({reason})") from None
 
 
+def read_pickled_array(file: Any) -> np.ndarray:
+    """Read an array of text that numpy pickled into an npz; the file stands after its header.
+
+    Raises DataError on everything else; a damaged pickle fails in other ways too.
+    """
+    array = _Converter().plain(_Reader(file).load())
+    if not isinstance(array, np.ndarray):
+        raise DataError("an array of objects that is no array")
+    return array
+
+
 class _DType:
     """The type of an array's elements, by name; replaces `numpy.dtype`."""
 

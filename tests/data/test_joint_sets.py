@@ -27,12 +27,34 @@ PUBLISHED = {
     "coco17": "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow "
     "right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle "
     "right_ankle",
+    # The comment in https://github.com/anibali/eval-mpii-pose and MPII's README.
+    "mpii16": "r_ankle r_knee r_hip l_hip l_knee l_ankle pelvis thorax upper_neck head_top r_wrist "
+    "r_elbow r_shoulder l_shoulder l_elbow l_wrist",
+    "aic14": "right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip "
+    "right_knee right_ankle left_hip left_knee left_ankle top_of_the_head neck",
+    # `mpii_get_joints.m` of the data set.
+    "mpi_inf_3dhp28": "spine3 spine4 spine2 spine pelvis neck head head_top left_clavicle "
+    "left_shoulder left_elbow left_wrist left_hand right_clavicle right_shoulder right_elbow "
+    "right_wrist right_hand left_hip left_knee left_ankle left_foot left_toe right_hip right_knee "
+    "right_ankle right_foot right_toe",
+    # `JOINT_NAMES[25:]` of https://github.com/nkolot/SPIN/blob/master/constants.py.
+    "spin24": "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist "
+    "right_elbow right_shoulder left_shoulder left_elbow left_wrist neck top_of_head pelvis thorax "
+    "spine jaw head nose left_eye right_eye left_ear right_ear",
     "lsp": "Right_ankle Right_knee Right_hip Left_hip Left_knee Left_ankle Right_wrist Right_elbow "
     "Right_shoulder Left_shoulder Left_elbow Left_wrist Neck Head_top",
 }
 # Published words that are written otherwise here. Human3.6M's "Nose" lies inside the head.
-OTHERWISE = {"torso": "spine", "mouth_left": "left_mouth", "mouth_right": "right_mouth"}
+OTHERWISE = {
+    "torso": "spine",
+    "upper_neck": "neck",
+    "top_of_the_head": "head_top",
+    "top_of_head": "head_top",
+    "mouth_left": "left_mouth",
+    "mouth_right": "right_mouth",
+}
 OF_HUMAN36M = {"head": "head_top", "nose": "jaw"}
+OF_SPIN = {"head": "human36m_head"}
 
 
 def spelt(word):
@@ -50,6 +72,8 @@ def test_published_orders(name):
     published = [spelt(word) for word in PUBLISHED[name].split()]
     if name == "human36m":
         published = [OF_HUMAN36M.get(word, word) for word in published]
+    if name == "spin24":
+        published = [OF_SPIN.get(word, word) for word in published]
     assert list(JOINT_SETS[name]) == published
 
 
@@ -62,6 +86,11 @@ def test_number_of_joints():
         "openpose18": 18,
         "human36m": 17,
         "mediapipe33": 33,
+        "mpii16": 16,
+        "aic14": 14,
+        "mpi_inf_3dhp28": 28,
+        "spin24": 24,
+        "spin19": 19,
     }
 
 

@@ -109,6 +109,38 @@ MEDIAPIPE33 = (
     "right_foot_index",
 )
 
+# http://human-pose.mpi-inf.mpg.de/#download, in the order of its ids. The upper neck is `neck`.
+MPII16 = (
+    *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+    *("pelvis", "thorax", "neck", "head_top"),
+    *("right_wrist", "right_elbow", "right_shoulder"),
+    *("left_shoulder", "left_elbow", "left_wrist"),
+)
+# https://github.com/AIChallenger/AI_Challenger_2017
+AIC14 = (
+    *("right_shoulder", "right_elbow", "right_wrist"),
+    *("left_shoulder", "left_elbow", "left_wrist"),
+    *("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
+    *("head_top", "neck"),
+)
+# All joints of the files `annot.mat` of https://vcai.mpi-inf.mpg.de/3dhp-dataset/.
+MPI_INF_3DHP28 = (
+    *("spine3", "spine4", "spine2", "spine", "pelvis", "neck", "head", "head_top"),
+    *("left_clavicle", "left_shoulder", "left_elbow", "left_wrist", "left_hand"),
+    *("right_clavicle", "right_shoulder", "right_elbow", "right_wrist", "right_hand"),
+    *("left_hip", "left_knee", "left_ankle", "left_foot", "left_toe"),
+    *("right_hip", "right_knee", "right_ankle", "right_foot", "right_toe"),
+)
+# The joints of `part` and `S` in the npz files of https://github.com/nkolot/SPIN. The head of
+# Human3.6M and the head top of MPI-INF-3DHP stand at `human36m_head`, LSP's at `head_top`.
+SPIN24 = (
+    *LSP,
+    *("pelvis", "thorax", "spine", "jaw", "human36m_head"),
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+)
+# Those of `extra_keypoints_2d` in the npz files of https://github.com/shubham-goel/4D-Humans.
+SPIN19 = SPIN24[:19]
+
 # The names of each joint set, in the order in which its numbers are written.
 JOINT_SETS: Mapping[str, tuple[str, ...]] = {
     "cocoplus": COCOPLUS,
@@ -118,6 +150,11 @@ JOINT_SETS: Mapping[str, tuple[str, ...]] = {
     "openpose18": OPENPOSE18,
     "human36m": HUMAN36M,
     "mediapipe33": MEDIAPIPE33,
+    "mpii16": MPII16,
+    "aic14": AIC14,
+    "mpi_inf_3dhp28": MPI_INF_3DHP28,
+    "spin24": SPIN24,
+    "spin19": SPIN19,
 }
 
 

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,8 +104,8 @@ def _try_to_write(folder: Path, table: PeopleTable) -> None:
 
 def _key(name: str, layout: Layout) -> str:
     """Return a name for the state of a data set's files."""
-    facts = [VERSION, name, str(layout.pictures.absolute())]
-    for file in layout.annotations:
+    facts: list[Any] = [VERSION, name, str(layout.pictures.absolute()), layout.part]
+    for file in (*layout.annotations, *layout.beside):
         state = file.stat()
         facts.append([str(file.absolute()), state.st_size, state.st_mtime_ns])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
