@@ -74,25 +74,30 @@ def photos(args: Sequence[str]) -> None:
 
     @ranged
     def run(
-        keypoints: Path,
+        keypoints: str,
         folder: Path | None = None,
         weights: str = "resnet18",
         refine: bool = False,
         out: Path | None = None,
         sheet: Path | None = None,
         people: Annotated[int, Range(1, 1000)] = 12,
+        most: Annotated[int, Range(1, 100_000)] = 1000,
+        least_keypoints: Annotated[int, Range(1, 19)] = 6,
     ) -> None:
         """Measure a network on annotated photographs, and compare it with baselines.
 
         Args:
             keypoints: COCO's `person_keypoints_*.json`, or a JSON file of the form {"file.jpg":
-                [{"box": [x0, y0, x1, y1], "keypoints": {"nose": [x, y], ...}}]}.
+                [{"box": [x0, y0, x1, y1], "keypoints": {"nose": [x, y], ...}}]}; or the test split
+                of a data set, NAME=PATH: `hmr-edu data list` names those that can be read.
             folder: folder of the pictures; by default, that of the JSON file.
             weights: shipped weights by name, or a file written by a training run.
             refine: also run the flip test, and fit each body to the heat-maps.
             out: also write the numbers here, as JSON.
             sheet: also draw the first people here (PNG).
             people: how many people the sheet shows.
+            most: of a data set with more people, so many are measured, evenly taken.
+            least_keypoints: keypoints that a person of a data set must have.
         """
         from hmr_edu.io import check_output, write_json
         from hmr_edu.io.files import PICTURES
@@ -101,12 +106,14 @@ def photos(args: Sequence[str]) -> None:
         check_output(sheet, PICTURES)
 
         from hmr_edu.data import read_annotations
+        from hmr_edu.data.photos.data_sets import read_test_split
         from hmr_edu.evaluation import evaluate_photos, photo_table
 
-        annotated, models = (
-            read_annotations(keypoints, folder),
-            _readers_of_pictures(weights, refine),
-        )
+        if "=" in keypoints and not Path(keypoints).exists():
+            annotated = read_test_split(keypoints, most, least_keypoints)
+        else:
+            annotated = read_annotations(keypoints, folder)
+        models = _readers_of_pictures(weights, refine)
         record = evaluate_photos(models, annotated)
         print(photo_table(record))
         if out is not None:

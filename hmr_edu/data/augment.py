@@ -246,15 +246,17 @@ def repaint(
 ) -> Float[Tensor, "batch 3 H W"]:
     """Change colours, put objects in front, and blur; pictures in [0, 1] on any device."""
     size = images.shape[-1]
-    rows, some = draws.some(config.occlusion)
-    if len(rows):
-        opacity = occluders(some, size, 1.0)[:, None]
-        paint = some.uniform(0.0, 1.0, 3, 1, 1)
-        images = images.index_copy(0, rows, torch.lerp(images[rows], paint, opacity))
-    rows, some = draws.some(config.motion_blur)
-    if len(rows):
-        kernels = blur_kernels(some, size, 1.0, motion=1.0)
-        images = images.index_copy(0, rows, blur(images[rows], kernels))
+    if config.occlusion:
+        rows, some = draws.some(config.occlusion)
+        if len(rows):
+            opacity = occluders(some, size, 1.0)[:, None]
+            paint = some.uniform(0.0, 1.0, 3, 1, 1)
+            images = images.index_copy(0, rows, torch.lerp(images[rows], paint, opacity))
+    if config.motion_blur:
+        rows, some = draws.some(config.motion_blur)
+        if len(rows):
+            kernels = blur_kernels(some, size, 1.0, motion=1.0)
+            images = images.index_copy(0, rows, blur(images[rows], kernels))
     if config.channels:
         images = images * draws.uniform(1 - config.channels, 1 + config.channels, 3, 1, 1)
     if config.colour or config.grey:

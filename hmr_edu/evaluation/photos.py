@@ -21,12 +21,14 @@ from hmr_edu.crop import PADDING
 from hmr_edu.data.photos.annotations import AnnotatedPerson
 from hmr_edu.data.photos.crops import crop_person
 from hmr_edu.data.photos.pictures import read_photo
+from hmr_edu.data.photos.table import PeopleTable
 from hmr_edu.evaluation.held_out import starting_theta
 from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.tables import number_cell, text_table
+from hmr_edu.keypoints import LSP
 
 NEAR = 0.2  # of the box's longer side
 BOX = 2 / PADDING  # that side in crop coordinates
@@ -75,16 +77,16 @@ def evaluate_photos(
     Scores: `pck`, the share of a person's annotated keypoints within a fifth of the box's longer
     side, mean over people; `distance`, in shares of that side. Baselines: `mean theta`, from which
     the first network starts; `median baseline`, the median of these annotations, a constant; and
-    for each network its predictions for other pictures (None with a single person). Raises
-    DataError as `crops` and `predict_photos`.
+    for each network its predictions for other pictures (None with a single person). Where all 14
+    LSP joints of somebody are known in 3D, `mpjpe` and `pa_mpjpe` (mm) are theirs. Raises DataError
+    as `crops` and `predict_photos`.
     """
     model = next(iter(models.values()))
     images = crops(people, model.image_size)
     annotated = torch.stack([person.crop.to_crop(person.keypoints2d) for person in people])
     visible = torch.stack([person.visible for person in people])
-    mean_keypoints = body_of_theta(
-        starting_theta(model)[None], model.body, vertices=False
-    ).keypoints2d
+    mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False)
+    truth3d = _joints3d(people)
     hidden = annotated.masked_fill(visible[..., None] == 0, torch.nan)
     median = hidden.nanmedian(0).values.nan_to_num()[None]
     record: dict[str, Any] = {
@@ -93,29 +95,59 @@ def evaluate_photos(
             "pictures": len({person.path for person in people}),
             "keypoints": int(visible.sum()),
         },
-        "mean theta": _score(mean_keypoints, annotated, visible),
+        "mean theta": _score(mean.keypoints2d, annotated, visible)
+        | _score3d(mean.keypoints3d, truth3d),
         "median baseline": _score(median, annotated, visible),
     }
     for name, network in models.items():
-        keypoints2d = predict_photos(network, images)[-1].keypoints2d
+        answers = predict_photos(network, images)[-1]
+        keypoints2d = answers.keypoints2d
         record[f"{name}, shuffled"] = shuffled_baseline(
             keypoints2d,
             range(len(people)),
             lambda answers, rows: _score(answers, annotated[rows], visible[rows]),
         )
-        record[name] = _score(keypoints2d, annotated, visible)
+        in_3d = _score3d(answers.keypoints3d, truth3d)
+        record[name] = _score(keypoints2d, annotated, visible) | in_3d
     return record
+
+
+def _joints3d(people: Sequence[AnnotatedPerson]) -> Float[Tensor, "people 14 3"] | None:
+    """Return the joints of LSP in 3D, NaN where they are not all known; None where nobody's are."""
+    if not isinstance(people, PeopleTable) or people.keypoints3d is None:
+        return None
+    joints = torch.tensor(people.keypoints3d[:, : len(LSP)])
+    joints[~joints.isfinite().flatten(1).all(1)] = torch.nan
+    return joints if joints.isfinite().any() else None
+
+
+def _score3d(
+    pred: Float[Tensor, "_ 19 3"], truth: Float[Tensor, "people 14 3"] | None
+) -> dict[str, float]:
+    """Return the mean errors of the people whose joints are known; nothing where nobody's are."""
+    if truth is None:
+        return {}
+    known = truth.isfinite().flatten(1).all(1)
+    joints = pred[:, : len(LSP)].expand_as(truth)[known]
+    return {
+        "mpjpe": 1000 * float(metrics.mpjpe(joints, truth[known]).mean()),
+        "pa_mpjpe": 1000 * float(metrics.pa_mpjpe(joints, truth[known]).mean()),
+    }
 
 
 def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     """Format a photo evaluation as text."""
     about = record["about"]
-    lines = [["", f"PCK@{NEAR}", "distance"], ["", "%", "% of box"]]
+    in_3d = [name for name in ("mpjpe", "pa_mpjpe") if name in record["mean theta"]]
+    titles = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE"}
+    lines = [
+        ["", f"PCK@{NEAR}", "distance", *(titles[name] for name in in_3d)],
+        ["", "%", "% of box", *("mm" for _ in in_3d)],
+    ]
     for name, row in record.items():
         if name != "about":
-            lines.append(
-                [name, *(number_cell(row[key], factor=100) for key in ("pck", "distance"))]
-            )
+            shares = [number_cell(row[key], factor=100) for key in ("pck", "distance")]
+            lines.append([name, *shares, *(number_cell(row.get(key)) for key in in_3d)])
     head = "{people} people in {pictures} pictures, {keypoints} keypoints".format(**about)
     return f"{head}\n{text_table(lines)}"
 

@@ -175,15 +175,8 @@ class Trainer:
         c, main = self.config, self.accelerator.is_main_process
         self._resume_or_start()
         log = Log(c.folder, self.step) if main else None
-        bar = tqdm(
-            total=c.images,
-            initial=self.images,
-            unit="img",
-            desc=c.name,
-            disable=not main,
-            dynamic_ncols=True,
-            mininterval=1,
-        )
+        options: dict[str, Any] = {"unit": "img", "dynamic_ncols": True, "mininterval": 1}
+        bar = tqdm(total=c.images, initial=self.images, desc=c.name, disable=not main, **options)
         began, seconds_before = time.perf_counter(), self.seconds
         # The same few people during the whole run, never trained on.
         people = showcase(self.source, SHOWCASE, self.accelerator.device)
@@ -195,9 +188,9 @@ class Trainer:
         unread: list[tuple[int, str, Tensor]] = []
         waited, logged = 0.0, began
         while self.progress < 1:
-            asked = time.perf_counter()
+            waited -= time.perf_counter()
             prepared = next(batches)
-            waited += time.perf_counter() - asked
+            waited += time.perf_counter()
             step_losses = self.train_step(self.source.finish(prepared, self.accelerator.device))
             unread += [(self.step, name, loss) for name, loss in step_losses.items()]
             # On steps without the critics, the log repeats their last loss.

@@ -98,21 +98,18 @@ def _build(
         return SyntheticPeople(body, poses, data, config.seed)
     if reads_keypoints:
         raise DataError(f"--data {source.name}: an encoder of keypoints trains on synthetic people")
-    people = open_data_set(source.name, source.path).usable(config.least_keypoints)
-    if not len(people):
-        raise DataError(
-            f"--data {source.name}={source.path}: nobody in it has {config.least_keypoints} "
-            "keypoints (--least-keypoints)"
+    try:
+        return AnnotatedPhotos(
+            open_data_set(source.name, source.path),
+            batch_size,
+            config.data.image_size,
+            config.seed,
+            AUGMENTATIONS.get(config.augmentation, config.augment),
+            betas=len(body.v_template) == SMPL_VERTICES,
+            least=config.least_keypoints,
         )
-    options = AUGMENTATIONS.get(config.augmentation, config.augment)
-    return AnnotatedPhotos(
-        people,
-        batch_size,
-        config.data.image_size,
-        config.seed,
-        options,
-        betas=len(body.v_template) == SMPL_VERTICES,
-    )
+    except DataError as error:
+        raise DataError(f"--data {source.name}={source.path}: {error}") from None
 
 
 def first_theta(source: BatchSource, poses: PoseSource, seed: int) -> Float[Tensor, "85"]:

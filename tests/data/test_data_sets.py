@@ -1,6 +1,7 @@
 """Data sets on the user's disk: found, read once, indexed, and opened again."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -190,3 +191,18 @@ def test_entries_are_read_one_by_one(tmp_path):
     assert list(content["a"]) == [{"x": 1}, {"x": 2}]
     assert content["a"][1] == {"x": 2}
     assert content["b"] == {"c": [1]}
+
+
+def test_workers_share_an_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_module, "SMALLEST", 1)
+    coco(tmp_path / "coco", 300)
+    table = open_data_set("coco", tmp_path / "coco")
+    sent = pickle.dumps(table)
+    # The numbers stay in the files: a person alone would be 240 bytes.
+    assert len(sent) < 40 * len(table)
+    there = pickle.loads(sent)
+    assert isinstance(there.keypoints2d, np.memmap)
+    for name, array in table.arrays().items():
+        np.testing.assert_array_equal(there.arrays()[name], array)
+    some = table[5:20]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(some)).crops, some.crops)

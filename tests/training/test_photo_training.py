@@ -4,12 +4,15 @@ import dataclasses
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import tyro
+import yaml
 from helpers.small_run import small
 
 from hmr_edu.body import load_body
@@ -24,6 +27,7 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.losses import TERMS
 from hmr_edu.training import loop
 from hmr_edu.training.loop import Trainer
+from hmr_edu.training.presets import PRESETS
 from hmr_edu.training.sources import SourceName, build_source, first_theta, parse_sources
 
 SIZE = 32
@@ -108,7 +112,7 @@ def test_photographs_alone_start_from_the_mean_of_the_poses(tmp_path, coco):
     config = small(tmp_path, sources=(f"coco={coco}",))
     trainer = Trainer(config)
     theta = first_theta(trainer.source, load_pose_prior(), config.seed)
-    torch.testing.assert_close(trainer.network().regressor.mean_theta.flatten()[:3], theta[:3])
+    torch.testing.assert_close(trainer.network().regressor.mean_state.flatten()[:3], theta[:3])
     assert theta[3:6].norm() == pytest.approx(math.pi, abs=1e-5)
     # Arms of real people hang; those of the T-pose do not.
     assert theta[3:75].view(24, 3)[16].norm() > 0.3
@@ -238,7 +242,7 @@ def test_betas_of_smpl_are_no_labels_of_another_body(tmp_path, coco, monkeypatch
 
 def test_nobody_with_so_many_keypoints(tmp_path, coco):
     config = small(tmp_path, sources=(f"coco={coco}",), least_keypoints=19)
-    with pytest.raises(DataError, match=r"nobody in it has 19 keypoints \(--least-keypoints\)"):
+    with pytest.raises(DataError, match=r"--data coco=.*: nobody of 18 people has 19 keypoints"):
         Trainer(config)
 
 
@@ -248,46 +252,62 @@ def test_a_data_set_that_is_not_there(tmp_path):
 
 
 def test_a_set_is_never_written_over_another(tmp_path, coco):
-    with pytest.raises(DataError, match="is not empty"):
+    with pytest.raises(DataError, match="is there already"):
         write_set("coco", coco, people(), 2)
     with pytest.raises(DataError, match="no layout is called 'koko'; coco, lsp are"):
         write_set("koko", tmp_path / "new", people(), 2)
 
 
-def test_two_processes_train_as_one(tmp_path, coco):
-    """Two processes with a rendezvous of their own: the losses of one with the whole batch."""
-    code = f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-from pathlib import Path
-import dataclasses
-from helpers.small_run import small
-from hmr_edu.training import loop
-from hmr_edu.training.loop import Trainer
-loop.NORM_PICTURES = 8
-name, steps, resume = sys.argv[1], int(sys.argv[2]), len(sys.argv) > 3
-config = small(Path({str(tmp_path)!r}), name=name, sources=("coco={coco}",), images=4 * steps,
-               augmentation="strong", resume=resume, checkpoint_every=4)
-config.model.dropout = 0.0
-Trainer(config).train()
-"""
-    script = tmp_path / "script.py"
-    script.write_text(code)
+def _start(folder, name, coco, images, *more, launcher=()):
+    """Start a run of the command line; with a launcher, as one of its processes."""
+    run = folder / "run.py"
+    # The command itself, with few pictures for batch norm.
+    run.write_text(
+        "import sys\nfrom hmr_edu.training import loop\nloop.NORM_PICTURES = 8\n"
+        "from hmr_edu.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    )
+    words = f"train cpu --images {images} --data.batch-size 4 --data.image-size 32 --model.width 8"
+    words += " --model.hidden 16 --log-every 1 --test-images 0 --threads 1 --minutes None"
+    words += f" --checkpoint-every 4 --augmentation strong --out {folder} --name {name}"
+    command = [sys.executable, *launcher, str(run), *words.split(), "--data", f"coco={coco}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen([*command, *more], env=environment)
 
-    def start(processes, *arguments):
-        command = [sys.executable]
-        if processes > 1:
-            command += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
-            command += ["--standalone"]
-        subprocess.run([*command, str(script), *arguments], env=environment, check=True)
 
-    start(1, "one", "6")
-    start(2, "two", "3")
-    start(1, "two", "6", "resume")  # and goes on as one
+def test_two_processes_train_as_one(tmp_path, coco):
+    """Two launchers, as on two hosts, meet at a rendezvous; then one process goes on alone."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    options = "--nnodes 2 --nproc-per-node 1 --rdzv-id hmr --rdzv-backend c10d"
+    launcher = ["-m", "torch.distributed.run", *options.split(), "--rdzv-endpoint", endpoint]
+    hosts = [_start(tmp_path, "two", coco, 16, launcher=launcher) for _ in range(2)]
+    alone = _start(tmp_path, "one", coco, 24)
+    assert [process.wait() for process in (*hosts, alone)] == [0, 0, 0]
+    assert _start(tmp_path, "two", coco, 24, "--resume").wait() == 0
     one, two = lines(tmp_path / "one"), lines(tmp_path / "two")
     assert len(one) == len(two) == 6
     for a, b in zip(one, two, strict=True):
         assert a["images"] == b["images"]
         # Batch norm sees half of the batch in each process, so the losses are close, not equal.
         assert b["losses"]["keypoints2d"] == pytest.approx(a["losses"]["keypoints2d"], rel=0.25)
+
+
+def test_files_for_clusters_are_whole():
+    folder = Path(__file__).parents[2] / "scripts" / "cluster"
+    subprocess.run(["bash", "-n", str(folder / "train.slurm")], check=True)
+    words = (folder / "train.slurm").read_text().split("hmr_edu.cli train ")[1].split()
+    assert words == ["gpu", "--workers", "6", "--resume", '"$@"']
+    job = yaml.safe_load((folder / "pytorchjob.yaml").read_text())
+    for replica in job["spec"]["pytorchReplicaSpecs"].values():
+        pod = replica["template"]["spec"]
+        (container,) = pod["containers"]
+        command = container["command"]
+        assert command[:4] == ["torchrun", "-m", "hmr_edu.cli", "train"]
+        assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
+        # The words of the command are options that there are.
+        presets = {name: ("", make()) for name, make in PRESETS.items()}
+        words = ["--sources" if word == "--data" else word for word in command[4:]]
+        config = tyro.extras.overridable_config_cli(presets, args=words)
+        assert config.sources == ("coco=/data/coco:0.5", "synthetic:0.5")
+        assert (config.out, config.resume) == (Path("/runs"), True)

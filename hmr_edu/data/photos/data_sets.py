@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hmr_edu.data.photos.index import indexed
 from hmr_edu.data.photos.layout import Layout, check_path
 from hmr_edu.data.photos.sets import (
@@ -175,3 +177,16 @@ def open_data_set(name: str, path: str | Path, split: str = "train") -> PeopleTa
         return table
 
     return indexed(name, layout, read)
+
+
+def read_test_split(words: str, most: int, least_keypoints: int) -> PeopleTable:
+    """Return people of a test split, evenly taken; `words` are NAME=PATH.
+
+    Raises as `open_data_set`, and DataError where nobody has so many keypoints.
+    """
+    name, _, path = words.partition("=")
+    people = open_data_set(name, path, "test").usable(least_keypoints)
+    if not len(people):
+        raise DataError(f"{words}: nobody in it has {least_keypoints} keypoints")
+    step = max(1, len(people) / most)
+    return people.select((np.arange(min(most, len(people))) * step).astype(int))

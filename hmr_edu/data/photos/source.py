@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
@@ -73,6 +74,7 @@ class AnnotatedPhotos:
         seed: random seed of the order and of the augmentation.
         augment: how the crops vary.
         betas: whether the betas of the data set are those of the body that is trained on.
+        least: keypoints that a person must have to be drawn.
     """
 
     def __init__(
@@ -83,10 +85,15 @@ class AnnotatedPhotos:
         seed: int = 0,
         augment: AugmentConfig | None = None,
         betas: bool = False,
+        least: int = 0,
     ) -> None:
         if not len(people):
             raise DataError("a source of photographs needs at least one annotated person")
         self.people = people if isinstance(people, PeopleTable) else PeopleTable.of(people)
+        # Row numbers, not a smaller table: that would be a copy in every process.
+        self.chosen = np.flatnonzero((self.people.visible > 0).sum(1) >= least)
+        if not len(self.chosen):
+            raise DataError(f"nobody of {len(people)} people has {least} keypoints")
         self.batch_size, self.image_size, self.seed = batch_size, image_size, seed
         self.augment = augment or AugmentConfig()
         self.betas = betas
@@ -100,11 +107,11 @@ class AnnotatedPhotos:
 
     def _row(self, place: int) -> int:
         """Return who has a place in the endless line of people."""
-        round_, number = divmod(place, len(self.people))
+        round_, number = divmod(place, len(self.chosen))
         if self._order is None or self._order[0] != round_:
             g = torch.Generator().manual_seed(batch_seed(self.seed, round_))
-            self._order = round_, torch.randperm(len(self.people), generator=g)
-        return int(self._order[1][number])
+            self._order = round_, torch.randperm(len(self.chosen), generator=g)
+        return int(self.chosen[self._order[1][number]])
 
     def prepare(self, index: int) -> Crops:
         """Read and crop the people of batch `index`.
@@ -156,7 +163,7 @@ class AnnotatedPhotos:
     def _candidates(self, first: int, generator: torch.Generator) -> Iterator[int]:
         yield first
         for _ in range(ATTEMPTS - 1):
-            yield int(torch.randint(len(self.people), (), generator=generator))
+            yield int(self.chosen[torch.randint(len(self.chosen), (), generator=generator)])
 
     def finish(self, prepared: Crops, device: torch.device | str = "cpu") -> Batch:
         """Return the batch on `device`."""

@@ -6,12 +6,13 @@ made when it is asked for.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -28,6 +29,17 @@ from hmr_edu.keypoints import COCOPLUS
 UNKNOWN = float("nan")
 # People of whom the rows are joined at a time.
 PART = 10_000
+
+
+class _Mapped(NamedTuple):
+    """An array that lies in a file."""
+
+    file: str | Path
+
+
+def _is_mapped(value: Any) -> bool:
+    """Return whether an array is all of a file; parts of one have a base that is an array."""
+    return isinstance(value, np.memmap) and isinstance(value.base, mmap.mmap)
 
 
 @dataclass
@@ -94,6 +106,19 @@ class PeopleTable(Sequence):
         """Return the table of some people: row numbers, or a mask."""
         people = {name: value[rows] for name, value in self.arrays().items()}
         return replace(self, **people)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what travels to a worker: of an array that lies in a file, the file's name."""
+        return {
+            name: _Mapped(value.filename) if _is_mapped(value) else value
+            for name, value in vars(self).items()
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Map the arrays of a file again: all processes share its memory."""
+        for name, value in state.items():
+            here = np.load(value.file, mmap_mode="r") if isinstance(value, _Mapped) else value
+            object.__setattr__(self, name, here)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays with a row for each person."""

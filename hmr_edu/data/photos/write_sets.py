@@ -28,25 +28,33 @@ QUALITY = 92
 MISSING, HIDDEN, SEEN = 0, 1, 2
 
 
-def write_set(kind: str, folder: str | Path, source: BatchSource, pictures: int) -> Path:
+def write_set(
+    kind: str, folder: str | Path, source: BatchSource, pictures: int, split: str = "train"
+) -> Path:
     """Write a data set of the source's first pictures, one person in each; return its folder.
 
-    The same source gives the same files. Raises DataError on an unknown kind, and where the folder
-    holds something already.
+    The same source gives the same files. Raises DataError on an unknown kind or split, and where
+    the folder holds this set already.
 
     Args:
-        kind: "coco", or "lsp", whose second half of pictures is the test split.
-        folder: a new or empty folder.
+        kind: "coco", or "lsp", whose file holds both splits.
+        folder: for annotations and pictures; it is made.
         source: synthetic people.
         pictures: how many.
+        split: "train" or "test".
     """
     folder = Path(folder)
     if kind not in WRITERS:
         raise DataError(f"no layout is called {kind!r:.60}; {', '.join(WRITERS)} are")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is not empty: name a new folder")
-    WRITERS[kind](folder, source, pictures)
+    if split not in SPLITS:
+        raise DataError(f"a split is {' or '.join(SPLITS)}, not {split!r:.60}")
+    WRITERS[kind](folder, source, pictures, split)
     return folder
+
+
+def _check_new(path: Path) -> None:
+    if path.exists():
+        raise DataError(f"{path} is there already: name another folder")
 
 
 def _people(
@@ -70,9 +78,11 @@ def _save(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> None:
         Image.fromarray(pixels).save(temporary, quality=QUALITY)
 
 
-def _write_coco(folder: Path, source: BatchSource, pictures: int) -> None:
-    """Write `annotations/person_keypoints_train2017.json` and `train2017/`."""
-    name, part = SPLITS["train"][0]
+def _write_coco(folder: Path, source: BatchSource, pictures: int, split: str) -> None:
+    """Write `annotations/person_keypoints_train2017.json` and `train2017/`, or those of val."""
+    name, part = SPLITS[split][0]
+    path = folder / "annotations" / f"{name}.json"
+    _check_new(path)
     images, annotations = [], []
     for number, pixels, places, visible, batch in _people(source, pictures):
         height, width = pixels.shape[:2]
@@ -102,14 +112,15 @@ def _write_coco(folder: Path, source: BatchSource, pictures: int) -> None:
         )
     category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(COCO17)}
     content = {"images": images, "annotations": annotations, "categories": [category]}
-    write_json(folder / "annotations" / f"{name}.json", content)
+    write_json(path, content)
 
 
-def _write_lsp(folder: Path, source: BatchSource, pictures: int) -> None:
+def _write_lsp(folder: Path, source: BatchSource, pictures: int, split: str) -> None:
     """Write `joints.mat`, 3 x 14 x N, and `images/im0001.jpg`; pixels count from 1, as MATLAB's.
 
     The third row is 1 where a joint is hidden: the opposite of what one expects.
     """
+    _check_new(folder / "joints.mat")
     joints = np.zeros((3, len(LSP), pictures))
     for number, pixels, places, visible, _ in _people(source, pictures):
         _save(folder / "images" / f"im{number + 1:04d}.jpg", pixels)
@@ -119,7 +130,7 @@ def _write_lsp(folder: Path, source: BatchSource, pictures: int) -> None:
         scipy.io.savemat(temporary, {"joints": joints})
 
 
-WRITERS: dict[str, Callable[[Path, BatchSource, int], None]] = {
+WRITERS: dict[str, Callable[[Path, BatchSource, int, str], None]] = {
     "coco": _write_coco,
     "lsp": _write_lsp,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hmr_edu.experiments.claims.adversary import HUMAN
+from hmr_edu.experiments.claims.lifter import LOUD
 from hmr_edu.experiments.design import Experiment, Forecast
 
 # The word that stands for the folder of the pictures, which each process writes for itself.
@@ -32,6 +33,6 @@ EXPERIMENTS = (
             Forecast("With 3D labels, too, it helps", "paired", "paired, no adversary"),
         ),
         ("facing_wrong", *HUMAN),
-        {"images": 32_000, "loss.adversary": 0.2},
+        {"images": 16_000, **LOUD},
     ),
 )
