@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from hmr_edu.data import open_data_set, to_cocoplus
+from hmr_edu.evaluation import starting_theta
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.keypoints import COCO17, COCOPLUS, COCOPLUS_FLIP, LSP, SMPL_FLIP, flip_pose
 
@@ -83,7 +84,7 @@ def test_the_mirror_is_scipy_s_and_keeps_the_pixel_below_a_keypoint(lesson):
 def test_a_body_does_not_fit_what_is_no_body(lesson):
     """The measure of section 5 tells a skeleton from its shuffled points, and ignores the unit."""
     lesson["lifter"] = lifter = load_pretrained("keypoints")
-    theta = lifter.regressor.mean_theta.view(1, -1)
+    theta = starting_theta(lifter).view(1, -1)
     people = 40 * lifter.detail(theta).keypoints2d.detach() + 50
     sure = torch.ones(1, 19)
     fits = lesson["misfit"](people, sure)
