@@ -26,6 +26,23 @@ LEAST = 1e-6
 Window = Callable[[int, int, int, int], Tensor]
 
 
+def cell_centres(cells: int, like: Float[Tensor, " ..."]) -> Float[Tensor, " cells"]:
+    """Return the crop coordinates in [-1, 1] of the centres of `cells` cells along one axis."""
+    index = torch.arange(cells, dtype=like.dtype, device=like.device)
+    return (2 * index + 1) / cells - 1
+
+
+def under_centres(
+    image: Integer[Tensor, "batch rows columns"], height: int, width: int
+) -> Integer[Tensor, "batch {height} {width}"]:
+    """Return the pixel under the centre of each cell when an image is cut into cells."""
+    rows, columns = (
+        (2 * torch.arange(cells, device=image.device) + 1) * pixels // (2 * cells)
+        for cells, pixels in zip((height, width), image.shape[-2:], strict=True)
+    )
+    return image[:, rows[:, None], columns]
+
+
 @at_least_float32
 def visible_box(
     keypoints2d: Float[Tensor, "batch 19 2"], confidence: Float[Tensor, "batch 19"]

@@ -7,31 +7,30 @@ encoder -> features -> regressor, T times -> theta -> SMPL -> projected keypoint
 from __future__ import annotations
 
 import json
-import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hmr_edu.body import SMPL, load_body
+from hmr_edu.body import SMPL, load_body, same_shapes
 from hmr_edu.camera import weak_perspective
 from hmr_edu.crop import camera_out_of_box
 from hmr_edu.encoder.build import build_encoder
 from hmr_edu.encoder.heads import Features
-from hmr_edu.io.errors import DataError, first_meaning
+from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
 from hmr_edu.io.precision import at_least_float32
 from hmr_edu.io.quantisation import pack
 from hmr_edu.io.weights import OPTIONS, check_state, read_weights
 from hmr_edu.regressor import RegressionStep, ThetaRegressor
 
-# Options that may be larger than in the weights from which a network starts.
-WIDTHS = ("width", "hidden")
 WEIGHTS = Path(__file__).parent / "assets" / "weights"
 
 
@@ -124,6 +123,7 @@ class HMR(nn.Module):
         hidden: int = 1024,
         dropout: float = 0.5,
         learn_mean: bool = False,
+        activation: str = "relu",
         mean_theta: Float[Tensor, "85"] | None = None,
     ) -> None:
         """Build a network; the defaults are the paper's.
@@ -149,6 +149,7 @@ class HMR(nn.Module):
             hidden: units in each of the regressor's two hidden layers.
             dropout: share of the hidden units that training leaves out.
             learn_mean: train the theta that the steps begin from, instead of keeping it.
+            activation: what follows the regressor's hidden layers: "relu", or "none" as in SPIN.
             mean_theta: the theta that the steps begin from; `hmr_edu.theta.mean_theta` if None.
         """
         super().__init__()
@@ -166,6 +167,7 @@ class HMR(nn.Module):
             "hidden": hidden,
             "dropout": dropout,
             "learn_mean": learn_mean,
+            "activation": activation,
         }
         self.image_size = image_size
         self.encoder = build_encoder(
@@ -179,9 +181,12 @@ class HMR(nn.Module):
             hidden=hidden,
             dropout=dropout,
             learn_mean=learn_mean,
+            activation=activation,
             mean_theta=mean_theta,
         )
         self.body = load_body(body)
+        # False beside a body whose betas the network has not learnt: `load_pretrained(body=...)`.
+        self.shape_known = True
 
     def forward(
         self,
@@ -204,6 +209,8 @@ class HMR(nn.Module):
             steps = [
                 replace(step, camera=camera_out_of_box(step.camera, features.box)) for step in steps
             ]
+        if not self.shape_known:
+            steps = [replace(step, betas=torch.zeros_like(step.betas)) for step in steps]
         predictions = predict_bodies(steps, self.body, vertices)
         return (predictions, features) if return_features else predictions
 
@@ -212,20 +219,32 @@ class HMR(nn.Module):
         return body_of_theta(theta, self.body)
 
     def save(self, path: str | Path, precision: str = "float32") -> None:
-        """Write weights and options to one safetensors file; `io.quantisation` lists precisions."""
+        """Write weights and options to one safetensors file; `io.quantisation` lists precisions.
+
+        Raises DataError beside a body whose betas the network has not learnt.
+        """
+        if not self.shape_known:
+            raise DataError(f"{path}: these weights do not know the betas of their body; train it")
         parameters = {name for name, _ in self.named_parameters()}
         tensors = pack(self.state_dict(), parameters, precision)
         with atomic_write(path) as temporary:
             save_file(tensors, temporary, metadata={OPTIONS: json.dumps(self.options)})
 
 
-def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
+def load_pretrained(name_or_path: str | Path = "resnet18", body: str | Path | None = None) -> HMR:
     """Load shipped weights by name, or a file written by `HMR.save`; the network is in eval mode.
+
+    `body` takes the place of the body that the weights were trained with. If its betas mean another
+    shape, a warning says so, and everybody gets its mean shape: pose and camera are the network's.
 
     Raises FileNotFoundError that lists the shipped weights, DataError on a damaged or foreign file.
     """
     path = weights_path(name_or_path)
-    options, tensors = _read_weights(path)
+    options, tensors = read_network(path)
+    trained = str(options.get("body", "lite"))
+    known = body is None or same_shapes(trained, body)
+    if body is not None:
+        options["body"] = str(body)
     try:
         model = HMR(**options)
     except FileNotFoundError as error:
@@ -235,56 +254,14 @@ def load_pretrained(name_or_path: str | Path = "resnet18") -> HMR:
     wrong = f"{path}: the weights do not fit its own options: "
     check_state(tensors, model.state_dict(), wrong, same_type=False)
     model.load_state_dict(tensors)
+    if not known:
+        model.shape_known = False
+        warnings.warn(
+            f"{name_or_path} was trained with the body {trained}: in {body} betas mean another "
+            "shape, so everybody gets its mean shape",
+            stacklevel=2,
+        )
     return model.eval()
-
-
-def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
-    """Copy the weights of another network into `model`; return the names of unchanged tensors.
-
-    If `model` differs only by being wider (`width`, `hidden`), every tensor is copied: the wide
-    network then gives the same output as the narrow one, and has units left to learn more (Chen et
-    al. 2016, "Net2Net"). Otherwise, for example at another resolution, the tensors of equal shape
-    are copied.
-
-    Raises as `load_pretrained`, and DataError when no tensor fits.
-    """
-    path = weights_path(name_or_path)
-    options, tensors = _read_weights(path)
-    own = model.state_dict()
-    wider = (
-        # The features of an averaging head grow with the width, and the old ones do not come first.
-        model.options["pooling"] == "spatial"
-        and all(options.get(k) == v for k, v in model.options.items() if k not in WIDTHS)
-        and all(options.get(k, math.inf) <= model.options[k] for k in WIDTHS)
-    )
-    try:
-        fits = {
-            name: widened(tensor, own[name]) if wider else tensor.to(own[name].dtype)
-            for name, tensor in tensors.items()
-            if name in own
-            and (wider or own[name].shape == tensor.shape)
-            and own[name].is_floating_point() == tensor.is_floating_point()
-        }
-    except (RuntimeError, IndexError) as error:
-        reason = first_meaning(error)
-        raise DataError(f"{path}: the weights do not fit its own options ({reason})") from None
-    if not fits:
-        raise DataError(f"{path}: no tensor of these weights fits the network")
-    model.load_state_dict(fits, strict=False)
-    return sorted(own.keys() - fits.keys())
-
-
-def widened(narrow: Tensor, wide: Tensor) -> Tensor:
-    """Copy a narrow layer's tensor over the first rows and columns of a wide layer's.
-
-    The weights from new units to old units become 0, so the old units compute what they computed
-    before. The new units keep their own weights from all units.
-    """
-    result = wide.clone()
-    if narrow.ndim > 1:
-        result[: len(narrow), narrow.shape[1] :] = 0
-    result[tuple(slice(n) for n in narrow.shape)] = narrow.to(wide.dtype)
-    return result
 
 
 def weights_path(name_or_path: str | Path) -> Path:
@@ -295,7 +272,7 @@ def weights_path(name_or_path: str | Path) -> Path:
     return path if named else WEIGHTS / f"{name_or_path}.safetensors"
 
 
-def _read_weights(path: Path) -> tuple[dict, dict[str, Tensor]]:
+def read_network(path: Path) -> tuple[dict, dict[str, Tensor]]:
     """Return options and tensors; where there are none, say which weights are shipped."""
     try:
         return read_weights(path)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from hmr_edu.io.precision import float32_inside
@@ -147,6 +147,10 @@ COCOPLUS_FLIP = flip_permutation(COCOPLUS)
 LSP_FLIP = flip_permutation(LSP)
 COCO17_FLIP = flip_permutation(COCO17)
 
+# Label images of body parts: 0 is the background, 1 + joint a part, and this a person's pixel of
+# which the part is not known (a mask alone, as in COCO).
+PERSON = 255
+
 # The lines of a stick figure, by name. A set draws those lines of which it has both ends.
 _BONES = (
     ("right_ankle", "right_knee"),
@@ -229,6 +233,14 @@ def flip_keypoints(
         raise ValueError(f"{points.shape[-2]} points given for a set of {len(names)} joints")
     flipped = points[..., flip_permutation(names), :]
     return torch.cat((-flipped[..., :1], flipped[..., 1:]), dim=-1)
+
+
+def flip_parts(
+    parts: UInt8[Tensor, "*batch height width"],
+) -> UInt8[Tensor, "*batch height width"]:
+    """Mirror label images of body parts: columns reversed, left and right parts swapped."""
+    swapped = [0, *(1 + joint for joint in SMPL_FLIP), *range(1 + len(SMPL_FLIP), 256)]
+    return torch.tensor(swapped, dtype=parts.dtype, device=parts.device)[parts.flip(-1).long()]
 
 
 @float32_inside

@@ -7,7 +7,8 @@ least: sums of many float16 numbers overflow.
 
 A function measures one regression step; `step_weights` and `per_step` join the steps. `TERMS`, at
 the end of this file, is the registry: training, its options, tests and docs read it. A new loss
-term is a function and an entry there.
+term is a function and an entry there. The terms of masks and dense correspondences are in
+`hmr_edu.weak_mesh`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from hmr_edu.encoder.heads import cell_centres
+from hmr_edu import weak_mesh
+from hmr_edu.crop import cell_centres, under_centres
 from hmr_edu.io.precision import at_least_float32
-from hmr_edu.keypoints import HIPS, align_root
+from hmr_edu.keypoints import HIPS, PERSON, align_root
+from hmr_edu.labelled import known as _known
+from hmr_edu.labelled import weighted_mean as _weighted_mean
 
 
 @at_least_float32
@@ -172,14 +176,11 @@ def parts_loss(
 ) -> Float[Tensor, ""]:
     """Return the cross-entropy of the body part at the centre of each cell.
 
-    `target` is a label image of the same crop, at any resolution; labels below 0 do not count.
+    `target` is a label image of the same crop, at any resolution. Labels below 0 do not count, nor
+    does `hmr_edu.keypoints.PERSON`: somebody's pixel of which the part is not known.
     """
-    rows, columns = (
-        (2 * torch.arange(cells, device=target.device) + 1) * pixels // (2 * cells)
-        for cells, pixels in zip(logits.shape[-2:], target.shape[-2:], strict=True)
-    )
-    target = target[:, rows[:, None], columns].long()
-    known = labelled[:, None, None] & (target >= 0)
+    target = under_centres(target, *logits.shape[-2:]).long()
+    known = labelled[:, None, None] & (target >= 0) & (target != PERSON)
     entropy = cross_entropy(logits, torch.where(known, target, 0), reduction="none")
     return _weighted_mean(entropy, known)
 
@@ -220,11 +221,6 @@ def per_step(
     return torch.stack(terms).sum()
 
 
-def _known(target: Float[Tensor, "*n"], mask: Bool[Tensor, "*#n"]) -> Float[Tensor, "*n"]:
-    """Set unlabelled targets to 0 before any arithmetic: NaN survives a product with 0."""
-    return torch.where(mask, target, 0.0)
-
-
 def _known3d(
     pred: Tensor, labelled: Bool[Tensor, " batch"], visibility: Bool[Tensor, "batch points"] | None
 ) -> Bool[Tensor, "batch points"]:
@@ -233,15 +229,6 @@ def _known3d(
     if visibility is None:
         return known
     return known & visibility & visibility[:, list(HIPS)].all(dim=1)[:, None]
-
-
-def _weighted_mean(
-    values: Float[Tensor, "*n"], weight: Bool[Tensor, "*n"] | Float[Tensor, "*n"]
-) -> Float[Tensor, ""]:
-    """Return sum of weight * values / sum of weight; 0 (with a graph) where the weights are 0."""
-    total = weight.sum().to(values.dtype)
-    kept = torch.where(weight > 0, values * weight, 0.0)
-    return kept.sum() / torch.where(total > 0, total, 1.0)
 
 
 def _log_gaussian(centre: Float[Tensor, "*n"], cells: int, sigma: float) -> Float[Tensor, "*n c"]:
@@ -302,6 +289,24 @@ TERMS: dict[str, LossTerm] = {
         lambda p, batch, c: mesh_loss(p.vertices, batch.vertices, batch.has_betas),
         0.0,
         "L1 of the vertices, in metres.",
+        needs="vertices",
+    ),
+    "silhouette": LossTerm(
+        weak_mesh.silhouette_of,
+        0.0,
+        "Distance between the mask and the projected body, both ways, in half-crops.",
+        needs="vertices",
+    ),
+    "part_silhouettes": LossTerm(
+        weak_mesh.part_silhouettes_of,
+        0.0,
+        "The same, and each part of the mask is near its own part of the body, in half-crops.",
+        needs="vertices",
+    ),
+    "dense": LossTerm(
+        weak_mesh.dense_of,
+        0.0,
+        "L1 of projected points of the surface (dense correspondences), in half-crops.",
         needs="vertices",
     ),
     "heatmaps": LossTerm(

@@ -23,6 +23,7 @@ from hmr_edu.rotations import (
 from hmr_edu.theta import THETA_SIZE, join_theta, mean_theta, split_theta
 
 NUM_JOINTS = 24
+ACTIVATIONS = {"relu": nn.ReLU, "none": nn.Identity}
 ROTATION_SIZE = {"axis_angle": 3, "6d": 6}  # numbers for one joint in the state
 
 
@@ -74,10 +75,10 @@ class ThetaRegressor(nn.Module):
     Each step is a perceptron F + 85 -> 1024 -> 1024 -> 85, with ReLU and dropout after both hidden
     layers. Its last layer starts near zero, so training starts from the mean. Public code (SPIN,
     VIBE, CLIFF, mmhuman3d) has no non-linearity between the hidden layers, so its two layers can do
-    no more than one.
+    no more than one; `activation="none"` does the same.
 
-    Raises ValueError on an unknown representation, on less than one step, and when the mean has
-    another shape.
+    Raises ValueError on an unknown representation or activation, on less than one step, and when
+    the mean has another shape.
 
     Args:
         feature_dim: numbers in the feature vector of an image, F.
@@ -91,6 +92,7 @@ class ThetaRegressor(nn.Module):
             who faces away jumps. The output is the same 85 numbers.
         hidden: units in each hidden layer.
         dropout: share of the hidden units that training leaves out.
+        activation: what follows each hidden layer: "relu", or "none" as in SPIN.
     """
 
     def __init__(
@@ -103,8 +105,13 @@ class ThetaRegressor(nn.Module):
         representation: str = "axis_angle",
         hidden: int = 1024,
         dropout: float = 0.5,
+        activation: str = "relu",
     ):
         super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}"
+            )
         if representation not in ROTATION_SIZE:
             raise ValueError(
                 f"representation must be one of {', '.join(ROTATION_SIZE)}, got {representation!r}"
@@ -122,7 +129,7 @@ class ThetaRegressor(nn.Module):
         else:
             self.register_buffer("mean_state", state)
         self.perceptrons = nn.ModuleList(
-            _perceptron(feature_dim, len(state), hidden, dropout)
+            _perceptron(feature_dim, len(state), hidden, dropout, activation)
             for _ in range(1 if share_weights else iterations)
         )
 
@@ -181,7 +188,9 @@ class ThetaRegressor(nn.Module):
         return RegressionStep(camera, rotations, betas)
 
 
-def _perceptron(features: int, state: int, hidden: int, dropout: float) -> nn.Sequential:
+def _perceptron(
+    features: int, state: int, hidden: int, dropout: float, activation: str
+) -> nn.Sequential:
     """Build the perceptron of a regression step.
 
     Args:
@@ -189,6 +198,7 @@ def _perceptron(features: int, state: int, hidden: int, dropout: float) -> nn.Se
         state: numbers in the state, which is also the size of the output.
         hidden: units in each hidden layer.
         dropout: share of the hidden units that training leaves out.
+        activation: what follows each hidden layer.
     """
     last = nn.Linear(hidden, state)
     # As in SPIN; akanazawa/hmr has a variance scaling of 0.01. Small, not zero: gradients flow.
@@ -196,10 +206,10 @@ def _perceptron(features: int, state: int, hidden: int, dropout: float) -> nn.Se
     nn.init.zeros_(last.bias)
     return nn.Sequential(
         nn.Linear(features + state, hidden),
-        nn.ReLU(),
+        ACTIVATIONS[activation](),
         nn.Dropout(dropout),
         nn.Linear(hidden, hidden),
-        nn.ReLU(),
+        ACTIVATIONS[activation](),
         nn.Dropout(dropout),
         last,
     )

@@ -1,22 +1,23 @@
 """Body files: one npz of plain arrays, small on disk, dense and checked in memory.
 
-Only arrays are read: no pickle, and nothing in a file is executed. The format is that of SMPL (same
-names, same shapes, any number of vertices), so `smplx` takes the same arrays.
+Only arrays are read, and nothing in a file is executed. The format is that of SMPL (same names,
+same shapes, any number of vertices), so `smplx` takes the same arrays. SMPL's own files are read by
+`hmr_edu.body.official`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int32
 
+from hmr_edu.body.data import BodyData, as_stored, check_arrays, check_shapes
+from hmr_edu.body.official import is_official, read_official
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write, check_input
 from hmr_edu.io.npz import Header, read_arrays
-from hmr_edu.keypoints import COCOPLUS, SMPL_PARENTS
 
 FORMAT = "hmr_edu body 1"
 ASSETS = Path(__file__).parent / "assets"
@@ -24,93 +25,25 @@ SHIPPED = ("lite", "full")
 
 # Half precision changes vertices by about 0.02 mm here, and halves the file.
 HALF_ON_DISK = ("shapedirs", "posedirs")
-# No vertex is farther from the origin, in metres: a body in other units is larger.
-LARGEST = 1e4
-
-
-@dataclass(frozen=True)
-class BodyData:
-    """The arrays of an SMPL-format body. Metres; Y up; facing +Z; its left is +X."""
-
-    v_template: Float32[np.ndarray, "V 3"]
-    faces: Int32[np.ndarray, "F 3"]
-    shapedirs: Float32[np.ndarray, "V 3 10"]
-    posedirs: Float32[np.ndarray, "V 3 207"]
-    J_regressor: Float32[np.ndarray, "24 V"]
-    weights: Float32[np.ndarray, "V 24"]
-    parents: Int32[np.ndarray, "24"]
-    keypoint_regressor: Float32[np.ndarray, "19 V"]
-
-
-def _check_shapes(arrays: Mapping[str, np.ndarray | Header]) -> tuple[int, int]:
-    """Return the numbers of vertices and faces.
-
-    Raises DataError that names the first array whose shape does not fit the others.
-    """
-    V, F = (a.shape[0] if (a := arrays[name]).ndim else 0 for name in ("v_template", "faces"))
-    expected = {
-        "v_template": (V, 3),
-        "faces": (F, 3),
-        "shapedirs": (V, 3, 10),
-        "posedirs": (V, 3, 9 * (len(SMPL_PARENTS) - 1)),
-        "J_regressor": (len(SMPL_PARENTS), V),
-        "weights": (V, len(SMPL_PARENTS)),
-        "parents": (len(SMPL_PARENTS),),
-        "keypoint_regressor": (len(COCOPLUS), V),
-    }
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise DataError(f"{name} has shape {arrays[name].shape}, expected {shape}")
-    return V, F
-
-
-def _check(arrays: dict[str, np.ndarray]) -> None:
-    """Raise DataError that names the first array that does not fit the others."""
-    V, F = _check_shapes(arrays)
-    for name in (f.name for f in fields(BodyData)):
-        if not np.isfinite(arrays[name]).all():
-            raise DataError(f"{name} holds NaN or infinite values")
-    largest = np.abs(arrays["v_template"]).max(initial=0)
-    if largest > LARGEST:
-        raise DataError(f"v_template reaches {largest:.6g} metres, a body {LARGEST:g} at most")
-    faces = arrays["faces"]
-    if V < 4 or F < 4 or faces.min() < 0 or faces.max() >= V:
-        raise DataError(f"faces must index the {V} vertices")
-    if tuple(arrays["parents"].tolist()) != tuple(SMPL_PARENTS):
-        raise DataError("parents is not SMPL's tree of 24 joints")
-    for name in ("weights", "J_regressor", "keypoint_regressor"):
-        sums = arrays[name].sum(1)
-        if np.abs(sums - 1).max() > 1e-3:
-            worst = sums[np.abs(sums - 1).argmax()]
-            raise DataError(f"each row of {name} must sum to 1, one sums to {worst:.4f}")
-
-
-def _as_stored(name: str, array: np.ndarray) -> np.ndarray:
-    """Convert an array to its type; raise DataError when that would change its meaning."""
-    if name in ("faces", "parents"):
-        if array.dtype.kind not in "iu":
-            raise DataError(f"{name} must hold whole numbers, not {array.dtype}")
-        if array.size and (array.max() > np.iinfo(np.int32).max or array.min() < -1):
-            raise DataError(f"{name} holds numbers that index nothing")
-        return array.astype(np.int32)
-    if array.dtype.kind not in "fiu":
-        raise DataError(f"{name} must hold real numbers, not {array.dtype}")
-    with np.errstate(over="ignore"):  # infinite then, and named by the check
-        return array.astype(np.float32)
+# Shape spaces that differ by less, in metres, are the same.
+SAME = 1e-4
 
 
 def _check_header(headers: Mapping[str, Header]) -> None:
     """Raise DataError where the arrays cannot be a body's; nothing has been unpacked yet."""
     if headers["format"].shape or headers["format"].dtype.kind != "U":
         raise DataError(f"not a body file (its `format` is not {FORMAT!r})")
-    _check_shapes(headers)
+    check_shapes(headers)
 
 
-def save_body(path: str | Path, body: BodyData) -> None:
-    """Write a body file; equal arrays always give equal bytes."""
+def save_body(path: str | Path, body: BodyData, exact: bool = False) -> None:
+    """Write a body file; equal arrays always give equal bytes.
+
+    `exact` keeps float32 where half precision would do.
+    """
     arrays = {f.name: getattr(body, f.name) for f in fields(BodyData)}
-    _check(arrays)
-    for name in HALF_ON_DISK:
+    check_arrays(arrays)
+    for name in () if exact else HALF_ON_DISK:
         arrays[name] = arrays[name].astype(np.float16)
     index = np.uint16 if len(body.v_template) <= 2**16 else np.int32
     arrays["faces"] = body.faces.astype(index)
@@ -119,24 +52,42 @@ def save_body(path: str | Path, body: BodyData) -> None:
 
 
 def read_body(name_or_path: str | Path) -> BodyData:
-    """Read a shipped body ("lite", "full") or a body file.
+    """Read a shipped body ("lite", "full"), a body file, or a file of SMPL's.
 
-    Raises FileNotFoundError when there is none, DataError when it is not a body file.
+    Raises FileNotFoundError when there is none, DataError when it is not a body file. Which files
+    of SMPL's are read, `hmr_edu.body.official` says.
     """
     path = ASSETS / f"{name_or_path}.npz" if name_or_path in SHIPPED else Path(name_or_path)
     try:
         check_input(path, "body file")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; shipped bodies: {', '.join(SHIPPED)}") from None
-    if path.suffix != ".npz":
-        raise DataError(f"{path}: only .npz body files are read (see hmr_edu.body.save_body)")
+    if is_official(path):
+        return read_official(path).body
     names = [f.name for f in fields(BodyData)]
     raw = read_arrays(path, ("format", *names), check=_check_header)
     if str(raw["format"]) != FORMAT:
         raise DataError(f"{path}: not a body file (its `format` is not {FORMAT!r})")
     try:
-        arrays = {name: _as_stored(name, raw[name]) for name in names}
-        _check(arrays)
+        arrays = {name: as_stored(name, raw[name]) for name in names}
+        check_arrays(arrays)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
     return BodyData(**arrays)
+
+
+def same_shapes(first: str | Path, second: str | Path) -> bool:
+    """Return whether betas mean the same shape in two bodies, given by name or file.
+
+    The shipped bodies share one shape space. Where the first file is gone, the second is believed
+    to be its copy. Raises as `read_body` on the second.
+    """
+    if str(first) == str(second) or {str(first), str(second)} <= set(SHIPPED):
+        return True
+    dirs = read_body(second).shapedirs
+    try:
+        known = read_body(first).shapedirs
+    except FileNotFoundError:
+        return True
+    # Half precision on disk moves them by less.
+    return known.shape == dirs.shape and bool(np.allclose(known, dirs, rtol=0, atol=SAME))

@@ -23,13 +23,14 @@ COMMANDS = {
     "evaluate": ("evaluate:held_out", "Measure a network on the held-out test sets."),
     "evaluate-photos": ("evaluate:photos", "Measure a network on annotated photographs."),
     "evaluate-views": ("evaluate:views", "Measure a network in 3D, on calibrated views."),
-    "demo": ("demo:command", "Recover the body in a picture."),
+    "demo": ("demo:command", "Recover the bodies in a picture or a video."),
     "experiment": ("experiment:command", "Test claims about HMR by small trainings."),
     "data": ("data:command", "Look through a data set of photographs, or list the known ones."),
-    "body": ("body:command", "Build the free body, or measure a body file."),
-    "mocap": ("mocap:command", "Fit the pose prior to motion capture, or report on it."),
+    "body": ("body:command", "Build the free body, import SMPL's files, or measure one."),
+    "mocap": ("mocap:command", "Import motion capture, look at it, fit the pose prior to it."),
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),
     "course": ("course:command", "Run lessons, add exercises; release and grade problem sets."),
+    "weights": ("weights:command", "Import SPIN's or HMR's checkpoints, or export one."),
     "ship": ("ship:command", "Turn a finished run into shipped weights."),
 }
 
@@ -89,8 +90,12 @@ def _run(argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         print(f"hmr-edu: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    import warnings
+
     from hmr_edu.io.errors import DataError
 
+    # One line, without the place in the code.
+    setattr(warnings, "formatwarning", lambda message, *_: f"hmr-edu {name}: {message}\n")  # noqa: B010
     module, function = COMMANDS[name][0].split(":")
     try:
         getattr(import_module(f"hmr_edu.cli.{module}"), function)(rest)

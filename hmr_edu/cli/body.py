@@ -1,4 +1,4 @@
-"""`hmr-edu body`: build the free body, or measure a body file."""
+"""`hmr-edu body`: build the free body, import a file of SMPL's, or measure a body file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hmr_edu.io.ranges import Seed, ranged
 
 
 def command(args: Sequence[str]) -> None:
-    """Build the free body from its public-domain source, or measure a body file."""
+    """Build the free body, import a file of SMPL's, or measure a body file."""
 
     @ranged
     def build(source: Path, out: Path = Path("body"), seed: Seed = 0) -> None:
@@ -31,7 +31,7 @@ def command(args: Sequence[str]) -> None:
         """Measure a body: symmetry, closedness, proportions, regressors; printed as JSON.
 
         Args:
-            body: "lite", "full" or a body file.
+            body: "lite", "full", a body file, or a file of SMPL's.
         """
         import json
 
@@ -39,5 +39,22 @@ def command(args: Sequence[str]) -> None:
 
         print(json.dumps(measure_body(body), indent=1))
 
-    commands = {"build": build, "measure": measure}
+    def import_(
+        file: Annotated[Path, tyro.conf.Positional],
+        out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("body.npz"),
+    ) -> None:
+        """Turn a file of SMPL's into a body file, for `--model.body`; say what it is.
+
+        Args:
+            file: `basicModel_*.pkl`, `SMPL_*.pkl`, `neutral_smpl_with_cocoplus_reg.pkl` or `.txt`,
+                or an npz with SMPL's names. Nothing in it is executed.
+            out: the body file (npz).
+        """
+        from hmr_edu.body.importing import import_body
+
+        for line in import_body(file, out):
+            print(line)
+        print(out)
+
+    commands = {"build": build, "import": import_, "measure": measure}
     tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu body", args=args)  # ty: ignore[no-matching-overload]

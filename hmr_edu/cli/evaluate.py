@@ -24,6 +24,7 @@ def held_out(args: Sequence[str]) -> None:
         sheet: Path | None = None,
         threads: Threads = 0,
         refine: bool = False,
+        body: str | None = None,
     ) -> None:
         """Measure a network on the held-out test sets, and compare it with baselines.
 
@@ -38,6 +39,7 @@ def held_out(args: Sequence[str]) -> None:
             sheet: also draw the first people of the first set here (PNG).
             threads: CPU threads; 0 leaves the number to PyTorch.
             refine: also run the flip test, and fit each body to the heat-maps.
+            body: a body file in the place of that of the weights; see `hmr-edu body import`.
         """
         from hmr_edu.io import check_output, write_json
         from hmr_edu.io.files import PICTURES
@@ -52,7 +54,7 @@ def held_out(args: Sequence[str]) -> None:
 
         if threads:
             torch.set_num_threads(threads)
-        models = _models("after", weights, refine)
+        models = _models("after", weights, refine, body)
         model = models["after"]
         data = SyntheticConfig(image_size=model.image_size, appearance=APPEARANCES[appearance])
         encoder = model.options["encoder"]
@@ -78,6 +80,7 @@ def photos(args: Sequence[str]) -> None:
         folder: Path | None = None,
         weights: str = "resnet18",
         refine: bool = False,
+        body: str | None = None,
         out: Path | None = None,
         sheet: Path | None = None,
         people: Annotated[int, Range(1, 1000)] = 12,
@@ -93,6 +96,7 @@ def photos(args: Sequence[str]) -> None:
             folder: folder of the pictures; by default, that of the JSON file.
             weights: shipped weights by name, or a file written by a training run.
             refine: also run the flip test, and fit each body to the heat-maps.
+            body: a body file in the place of that of the weights; see `hmr-edu body import`.
             out: also write the numbers here, as JSON.
             sheet: also draw the first people here (PNG).
             people: how many people the sheet shows.
@@ -113,7 +117,7 @@ def photos(args: Sequence[str]) -> None:
             annotated = read_test_split(keypoints, most, least_keypoints)
         else:
             annotated = read_annotations(keypoints, folder)
-        models = _readers_of_pictures(weights, refine)
+        models = _readers_of_pictures(weights, refine, body)
         record = evaluate_photos(models, annotated)
         print(photo_table(record))
         if out is not None:
@@ -138,6 +142,7 @@ def views(args: Sequence[str]) -> None:
         weights: str = "resnet18",
         lifter: str = "",
         refine: bool = False,
+        body: str | None = None,
         out: Path | None = None,
     ) -> None:
         """Measure a network in 3D, on one person in several calibrated views.
@@ -153,6 +158,7 @@ def views(args: Sequence[str]) -> None:
             lifter: also measure these weights, of a network that reads keypoints, on the annotated
                 keypoints: "keypoints" is shipped.
             refine: also run the flip test, and fit each body to the heat-maps.
+            body: a body file in the place of that of the weights; see `hmr-edu body import`.
             out: also write the numbers here, as JSON.
         """
         from hmr_edu.io import check_output, write_json
@@ -166,8 +172,8 @@ def views(args: Sequence[str]) -> None:
 
         calibrated = read_cameras(cameras)
         people = group_by_moment(read_annotations(keypoints, folder), calibrated)
-        networks = _readers_of_pictures(weights, refine)
-        second = load_pretrained(lifter) if lifter else None
+        networks = _readers_of_pictures(weights, refine, body)
+        second = load_pretrained(lifter, body) if lifter else None
         record = evaluate_views(networks, people, calibrated, second)
         print(view_table(record))
         if out is not None:
@@ -177,23 +183,30 @@ def views(args: Sequence[str]) -> None:
     tyro.cli(run, prog="hmr-edu evaluate-views", args=args, config=config)
 
 
-def _models(name: str, weights: str, refine: bool) -> dict:
-    """Load a network under the name of its row and, if asked for, its refined form."""
+def _models(name: str, weights: str, refine: bool, body: str | None = None) -> dict:
+    """Load a network under the name of its row and, if asked for, its refined form.
+
+    Args:
+        name: of its row.
+        weights: shipped ones by name, or a file.
+        refine: whether to add the refined form.
+        body: in the place of the body of the weights.
+    """
     from hmr_edu.fitting import FlipTested, Refined
     from hmr_edu.hmr import load_pretrained
 
-    model = load_pretrained(weights)
+    model = load_pretrained(weights, body)
     if not refine:
         return {name: model}
     reads_keypoints = model.options["encoder"] == "keypoints"
     return {name: model, "refined": (FlipTested if reads_keypoints else Refined)(model)}
 
 
-def _readers_of_pictures(weights: str, refine: bool) -> dict:
+def _readers_of_pictures(weights: str, refine: bool, body: str | None) -> dict:
     """Load a network as `_models`; raise DataError on one that reads no pictures."""
     from hmr_edu.io import DataError
 
-    models = _models("network", weights, refine)
+    models = _models("network", weights, refine, body)
     if models["network"].options["encoder"] == "keypoints":
         raise DataError(f"--weights {weights}: reads keypoints, not pictures")
     return models

@@ -1,17 +1,71 @@
-"""`hmr-edu mocap`: fit the pose prior to motion capture, or report how well it fits."""
+"""`hmr-edu mocap`: import motion capture, look at it, fit the pose prior to it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
-from hmr_edu.io.ranges import Seed, ranged
+from hmr_edu.data.poses.import_motion import ImportOptions
+from hmr_edu.io.files import check_output
+from hmr_edu.io.ranges import Seed, check_ranges, ranged
 
 
 def command(args: Sequence[str]) -> None:
-    """Fit the pose prior to motion capture, or report how well it fits."""
+    """Import motion capture, look at it, fit the pose prior to it."""
+
+    @ranged
+    def import_files(
+        files: Annotated[tuple[Path, ...], tyro.conf.Positional],
+        out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("poses.npz"),
+        options: Annotated[ImportOptions, tyro.conf.OmitArgPrefixes] = ImportOptions(),  # noqa: B008
+    ) -> None:
+        """Read files of motion and write one mocap file, a report (json) and a contact sheet (png).
+
+        AMASS (.npz), BVH, ASF/AMC of CMU and HDM05, pickles of MoSh (.pkl), DeepMimic (.txt).
+
+        Args:
+            files: files, or folders, in which all files of motion are read.
+            out: the mocap file; the report and the sheet lie beside it.
+            options: what is read, and what is left out.
+        """
+        from hmr_edu.data.poses.import_motion import import_motion, save_motion
+        from hmr_edu.io.errors import DataError
+        from hmr_edu.io.jsonfile import write_json
+        from hmr_edu.viz.sheets.motion_sheet import save_motion_sheet
+
+        if not files:
+            raise DataError("name files of motion, or folders with such files")
+        check_ranges(options, "--")
+        for ending in (".npz", ".json", ".png"):
+            check_output(out.with_suffix(ending), (ending,))
+        check_output(out, (".npz",))
+        imported = import_motion(files, options, progress=True)
+        save_motion(out, imported)
+        write_json(out.with_suffix(".json"), imported.report.record())
+        save_motion_sheet(out.with_suffix(".png"), imported.poses)
+        print(imported.report.text())
+        print(f"\nwrote {out}, {out.with_suffix('.json').name}, {out.with_suffix('.png').name}")
+
+    @ranged
+    def show(
+        file: Annotated[Path, tyro.conf.Positional],
+        clip: str = "",
+        out: Path = Path("motion"),
+    ) -> None:
+        """Write a clip as a moving body (GLB) and as a contact sheet (PNG).
+
+        Args:
+            file: any file of motion that `import` reads, and what it writes.
+            clip: name of the clip; the first by default.
+            out: folder for the two files, which are named after the clip.
+        """
+        from hmr_edu.viz.motion import show_clip
+
+        for path in show_clip(file, clip, out):
+            print(path)
 
     @ranged
     def fit_prior(poses: Path, out: Path = Path("pose_prior.npz"), seed: Seed = 0) -> None:
@@ -52,5 +106,10 @@ def command(args: Sequence[str]) -> None:
             poses = load_pose_prior().sample(48, torch.Generator().manual_seed(seed))
             save_pose_sheet(sheet, load_body("full"), poses)
 
-    commands = {"fit-prior": fit_prior, "report": report}
+    commands = {
+        "import": import_files,
+        "show": show,
+        "fit-prior": fit_prior,
+        "report": report,
+    }
     tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu mocap", args=args)  # ty: ignore[no-matching-overload]

@@ -20,6 +20,9 @@ from .photos.pictures import EXAMPLES, read_photo
 from .photos.source import AnnotatedPhotos
 from .photos.table import PeopleTable
 from .photos.write_sets import write_set
+from .poses.formats.clip import Clip
+from .poses.formats.registry import read_clips
+from .poses.import_motion import ImportOptions, import_motion, save_motion
 from .poses.mocap import Mocap, find_mocap, load_mocap
 from .poses.prior import PosePrior, load_pose_prior
 from .poses.real_poses import RealPoses, load_real_poses
@@ -40,7 +43,9 @@ __all__ = [
     "AugmentConfig",
     "Batch",
     "BatchSource",
+    "Clip",
     "Detection",
+    "ImportOptions",
     "Labels",
     "Mixture",
     "Mocap",
@@ -57,6 +62,7 @@ __all__ = [
     "detect_people",
     "draw_placement",
     "find_mocap",
+    "import_motion",
     "load_mocap",
     "load_pose_prior",
     "load_real_poses",
@@ -65,9 +71,11 @@ __all__ = [
     "place_labels",
     "read_annotations",
     "read_cameras",
+    "read_clips",
     "read_crop",
     "read_detections",
     "read_photo",
+    "save_motion",
     "to_cocoplus",
     "write_set",
 ]

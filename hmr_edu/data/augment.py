@@ -177,6 +177,16 @@ def cut_out(
     return pixels.flip(2) if mirrored else pixels
 
 
+def place_points(
+    points: Float[Tensor, "points 2"], placement: Placement
+) -> Float[Tensor, "points 2"]:
+    """Convert points of the photograph, in pixels, into the coordinates of a person's crop."""
+    box, angle, mirrored = placement
+    cos, sin = math.cos(angle), math.sin(angle)
+    turned = box.to_crop(points) @ points.new_tensor([[cos, sin], [-sin, cos]])
+    return turned * turned.new_tensor((-1.0 if mirrored else 1.0, 1.0))
+
+
 class Labels(NamedTuple):
     """The labels of placed people: crop coordinates, and the frame of a camera that looks at it."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TypeVar
 
 import torch
-from jaxtyping import Bool, Float, Shaped, UInt8
+from jaxtyping import Bool, Float, Int64, Shaped, UInt8
 from torch import Tensor
 
 from hmr_edu.io.pixels import check_unit
+from hmr_edu.masks import MaskLabels
 
 T = TypeVar("T", bound="TensorDataclass")
 
@@ -31,11 +33,69 @@ class TensorDataclass:
         """
         return self._map(Tensor.pin_memory)
 
+    def named_tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by their names; "a.b" is field `b` of the field `a`."""
+        found: dict[str, Tensor] = {}
+        for name in (f.name for f in fields(self)):  # type: ignore
+            value = getattr(self, name)
+            if isinstance(value, Tensor):
+                found[name] = value
+            elif isinstance(value, TensorDataclass):
+                found |= {f"{name}.{inner}": t for inner, t in value.named_tensors().items()}
+        return found
+
     def _map(self: T, function: Callable[[Tensor], Tensor]) -> T:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore
+        values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore
         tensors = {k: function(v) for k, v in values.items() if isinstance(v, Tensor)}
         nested = {k: v._map(function) for k, v in values.items() if isinstance(v, TensorDataclass)}
         return replace(self, **tensors, **nested)  # type: ignore
+
+
+@dataclass
+class SurfacePoints(TensorDataclass):
+    """Points of the body's surface and where pictures show them: dense correspondences.
+
+    A point lies in a face of the body: `weights`, with the sum 1, of its three `vertices`. `places`
+    are in crop coordinates, and move with the crop as keypoints do. `confidence` is 0 where a point
+    is unknown or not visible: its other values then mean nothing.
+    """
+
+    vertices: Int64[Tensor, "batch P 3"]
+    weights: Float[Tensor, "batch P 3"]
+    places: Float[Tensor, "batch P 2"]
+    confidence: Float[Tensor, "batch P"]
+
+    @classmethod
+    def unknown(cls, people: int, points: int, device: torch.device | str = "cpu") -> SurfacePoints:
+        """Make points of which nothing is known."""
+        return cls(
+            vertices=torch.zeros(people, points, 3, dtype=torch.int64, device=device),
+            weights=torch.zeros(people, points, 3, device=device),
+            places=torch.zeros(people, points, 2, device=device),
+            confidence=torch.zeros(people, points, device=device),
+        )
+
+    def mirrored(self, partner: Int64[Tensor, " V"]) -> SurfacePoints:
+        """Return the points of the mirrored pictures; `partner` as of `body.mirror_vertices`."""
+        places = self.places * self.places.new_tensor((-1, 1))
+        return replace(self, vertices=partner[self.vertices], places=places)
+
+    @staticmethod
+    def join(points: Sequence[SurfacePoints]) -> SurfacePoints:
+        """Put the points of several batches into one; missing points are unknown."""
+        most = max(p.confidence.shape[1] for p in points)
+
+        def widened(p: SurfacePoints) -> SurfacePoints:
+            more = most - p.confidence.shape[1]
+            extra = SurfacePoints.unknown(len(p.confidence), more, p.confidence.device)
+            return SurfacePoints(*_concatenated((p, extra), 1))
+
+        return SurfacePoints(*_concatenated([widened(p) for p in points], 0))
+
+
+def _concatenated(points: Sequence[SurfacePoints], dim: int) -> list[Tensor]:
+    names = [f.name for f in fields(SurfacePoints)]
+    return [torch.cat([getattr(p, name) for p in points], dim) for name in names]
 
 
 @dataclass
@@ -46,9 +106,11 @@ class Batch(TensorDataclass):
     a keypoint is in the picture and not behind an occluder, or where it is annotated.
     `keypoints3d` (metres) and `rotations` are in the camera frame. NaN in `keypoints3d` marks a
     keypoint that is unknown where others are known; NaN in `betas` marks a theta of which only the
-    pose is known. `camera` is the weak-perspective
-    camera that explains the keypoints best. `parts` is the body part of each pixel: 0 for the
-    background, 1 + joint otherwise.
+    pose is known. `camera` is the weak-perspective camera that explains the keypoints best.
+    `parts` is the body part of each pixel, at any resolution: 0 for the background, 1 + joint, or
+    `hmr_edu.keypoints.PERSON` where only the person is known. `has_silhouette` says that `parts`
+    tells person from background; it is `has_parts` unless given, and also True of masks without
+    parts. `dense` are points of the surface, or None where no sample has any.
     """
 
     images: Float[Tensor, "batch 3 H W"]
@@ -58,10 +120,16 @@ class Batch(TensorDataclass):
     rotations: Float[Tensor, "batch 24 3 3"]
     betas: Float[Tensor, "batch 10"]
     camera: Float[Tensor, "batch 3"]
-    parts: UInt8[Tensor, "batch H W"]
+    parts: UInt8[Tensor, "batch rows columns"]
     has_3d: Bool[Tensor, " batch"]
     has_theta: Bool[Tensor, " batch"]
     has_parts: Bool[Tensor, " batch"]
+    has_silhouette: Bool[Tensor, " batch"] | None = field(default=None, kw_only=True)
+    dense: SurfacePoints | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.has_silhouette is None:
+            self.has_silhouette = self.has_parts
 
     def __len__(self) -> int:
         return len(self.betas)
@@ -113,8 +181,13 @@ class Batch(TensorDataclass):
     def join(batches: Sequence[Batch]) -> Batch:
         """Put several batches of one kind and picture size into one."""
         kind = type(batches[0])
-        names = [field.name for field in fields(kind)]
-        return kind(**{k: torch.cat([getattr(batch, k) for batch in batches]) for k in names})
+        names = [f.name for f in fields(kind) if f.name != "dense"]
+        dense = None
+        if any(batch.dense is not None for batch in batches):
+            none = (SurfacePoints.unknown(len(b), 0, b.betas.device) for b in batches)
+            dense = SurfacePoints.join([b.dense or n for b, n in zip(batches, none, strict=True)])
+        joined = {k: torch.cat([getattr(batch, k) for batch in batches]) for k in names}
+        return kind(**joined, dense=dense)
 
     def first(self, n: int) -> Batch:
         """Return the first `n` samples."""
@@ -125,7 +198,11 @@ class Batch(TensorDataclass):
         return self._map(lambda tensor: tensor[rows])
 
     def without_labels(self, *, theta: bool, keypoints3d: bool, parts: bool) -> Batch:
-        """Return the same pictures with some kinds of label hidden, as if they were unknown."""
+        """Return the same pictures with some kinds of label hidden, as if they were unknown.
+
+        Silhouettes and dense correspondences stay: they are 2D labels, and no loss reads them
+        unless it is asked to.
+        """
         hidden = {"has_theta": theta, "has_3d": keypoints3d, "has_parts": parts}
         return replace(
             self, **{k: torch.zeros_like(getattr(self, k)) for k, hide in hidden.items() if hide}
@@ -151,11 +228,33 @@ class KeypointBatch(Batch):
 
 @dataclass
 class MeshBatch(Batch):
-    """A batch with the meshes of its labelled bodies, for the loss terms that need them."""
+    """A batch with the meshes of its labelled bodies, for the loss terms that need them.
+
+    `sample` are vertices spread over the body, for terms that need no more; `sample_parts` is the
+    part (1 + joint) of each.
+    """
 
     vertices: Float[Tensor, "batch V 3"]
+    sample: Int64[Tensor, "batch S"]
+    sample_parts: Int64[Tensor, "batch S"]
 
     @classmethod
-    def of(cls, batch: Batch, vertices: Float[Tensor, "batch V 3"]) -> MeshBatch:
+    def of(
+        cls,
+        batch: Batch,
+        vertices: Float[Tensor, "batch V 3"],
+        sample: Int64[Tensor, " S"],
+        sample_parts: Int64[Tensor, " S"],
+    ) -> MeshBatch:
         """Add the meshes to the labels of a batch of any kind."""
-        return cls(**{f.name: getattr(batch, f.name) for f in fields(Batch)}, vertices=vertices)
+        return cls(
+            **{f.name: getattr(batch, f.name) for f in fields(Batch)},
+            vertices=vertices,
+            sample=sample.expand(len(batch), -1),
+            sample_parts=sample_parts.expand(len(batch), -1),
+        )
+
+    @cached_property
+    def masks(self) -> MaskLabels:
+        """What the terms of silhouettes read of `parts`; made once for all regression steps."""
+        return MaskLabels.of(self.parts)

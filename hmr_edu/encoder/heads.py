@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from hmr_edu.crop import cell_centres
 from hmr_edu.io.precision import PreciseModule, at_least, float32_inside
 
 NUM_KEYPOINTS = 19  # COCO+
@@ -143,12 +144,6 @@ def soft_argmax(
     x = (probability.sum(-2) * cell_centres(width, probability)).sum(-1)
     y = (probability.sum(-1) * cell_centres(height, probability)).sum(-1)
     return torch.stack((x, y), dim=-1)
-
-
-def cell_centres(cells: int, like: Float[Tensor, " ..."]) -> Float[Tensor, " cells"]:
-    """Return the crop coordinates in [-1, 1] of the centres of `cells` cells along one axis."""
-    index = torch.arange(cells, dtype=like.dtype, device=like.device)
-    return (2 * index + 1) / cells - 1
 
 
 def _resize_like(

@@ -13,15 +13,12 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hmr_edu.encoder.heads import AverageHead, BatchNorm, Features, SpatialHead
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.files import check_input
 from hmr_edu.io.precision import holds
-from hmr_edu.io.torchfile import read_torch_file
+from hmr_edu.io.torchfile import read_tensors
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -282,14 +279,7 @@ def _check_images(images: Tensor, size: int) -> None:
 
 
 def _read_weights(path: Path) -> Mapping[str, Tensor]:
-    what = "file of backbone weights"
-    if path.suffix != ".safetensors":
-        weights = read_torch_file(path, what)
-    else:
-        try:
-            weights = load_file(check_input(path, what))
-        except SafetensorError as error:
-            raise DataError(f"{path}: no {what} that can be read ({error})") from None
+    weights = read_tensors(path, "file of backbone weights")
     plain = isinstance(weights, Mapping) and all(
         isinstance(name, str) and torch.is_tensor(value) for name, value in weights.items()
     )

@@ -32,6 +32,8 @@ from hmr_edu.training.objective import needs_vertices, supervised_losses
 from hmr_edu.training.optimizers import learning_rate
 
 TRAIN_SEED, REAL_SEED = 0, 1
+# Label images and points of the surface, for the loss terms that read them.
+PIXELS, DENSE = 64, 100
 
 
 @dataclass
@@ -123,7 +125,16 @@ def real_bodies(count: int) -> tuple[Tensor, Tensor]:
 
 def train_lifter(config: LiftConfig) -> Lifter:
     """Train a regressor and, where there is an adversary, its critics, taking turns."""
-    people = draw_people(config.people, TRAIN_SEED, config.inverse_focal, config.noise)
+    loss = config.loss
+    pictured = loss.silhouette or loss.part_silhouettes or loss.dense
+    people = draw_people(
+        config.people,
+        TRAIN_SEED,
+        config.inverse_focal,
+        config.noise,
+        pixels=PIXELS if pictured else 0,
+        dense=DENSE if loss.dense else 0,
+    )
     torch.manual_seed(config.seed)
     lifter = Lifter(config, people)
     discriminator, counts = build_critics(config.critics, config.critic_hidden, config.critic_relu)

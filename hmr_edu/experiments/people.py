@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from hmr_edu.body import load_body
-from hmr_edu.data.batch import Batch
+from hmr_edu.data.batch import Batch, SurfacePoints
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
+from hmr_edu.data.synthetic.people import Scene, SyntheticConfig, SyntheticPeople
 from hmr_edu.experiments.cameras import box_of
 
 CHUNK = 250
@@ -39,9 +39,25 @@ class People:
 
 
 @lru_cache(maxsize=6)
-def draw_people(count: int, seed: int, inverse_focal: tuple[float, float], noise: float) -> People:
-    """Draw people from the shipped pose prior, with a camera each; `noise` in half-crops."""
-    source = _source(seed, inverse_focal)
+def draw_people(
+    count: int,
+    seed: int,
+    inverse_focal: tuple[float, float],
+    noise: float,
+    pixels: int = 0,
+    dense: int = 0,
+) -> People:
+    """Draw people from the shipped pose prior, with a camera each.
+
+    Args:
+        count: how many.
+        seed: of the draws.
+        inverse_focal: 1 / focal length, from and to.
+        noise: standard deviation of the detected keypoints, in half-crops.
+        pixels: along each side of the label images of parts; 0 for none.
+        dense: points of each one's surface with known places.
+    """
+    source = _source(seed, inverse_focal, pixels, dense)
     scenes = [source.prepare(k) for k in range(-(-count // CHUNK))]
 
     def all_of(name: str) -> Tensor:
@@ -52,10 +68,11 @@ def draw_people(count: int, seed: int, inverse_focal: tuple[float, float], noise
     labels = Batch(
         images=torch.empty(count, 3, 0, 0),
         visible=torch.ones(count, 19),
-        parts=torch.empty(count, 0, 0, dtype=torch.uint8),
+        parts=_parts(scenes)[:count] if pixels else torch.empty(count, 0, 0, dtype=torch.uint8),
         has_3d=everybody,
         has_theta=everybody,
-        has_parts=~everybody,
+        has_parts=everybody if pixels else ~everybody,
+        dense=_points(scenes, count),
         **known,
     )
     g = torch.Generator().manual_seed(batch_seed(seed, 2**32))
@@ -72,7 +89,23 @@ def mean_person(seed: int, inverse_focal: tuple[float, float]) -> Float[Tensor, 
     return _source(seed, inverse_focal).mean_theta(batches=2)
 
 
-def _source(seed: int, inverse_focal: tuple[float, float]) -> SyntheticPeople:
-    # Eight pixels: nobody will look at them.
-    data = SyntheticConfig(image_size=8, batch_size=CHUNK, inverse_focal=inverse_focal)
+def _source(
+    seed: int, inverse_focal: tuple[float, float], pixels: int = 0, dense: int = 0
+) -> SyntheticPeople:
+    data = SyntheticConfig(
+        # Eight pixels where nobody will look at them.
+        image_size=pixels or 8,
+        batch_size=CHUNK,
+        inverse_focal=inverse_focal,
+        dense=dense,
+    )
     return SyntheticPeople(load_body("lite"), load_pose_prior(), data, seed)
+
+
+def _parts(scenes: list[Scene]) -> UInt8[Tensor, "people rows columns"]:
+    return torch.cat([scene.pixels.plane(scene.pixels.part) for scene in scenes])
+
+
+def _points(scenes: list[Scene], count: int) -> SurfacePoints | None:
+    points = [scene.dense for scene in scenes if scene.dense is not None]
+    return SurfacePoints.join(points)._map(lambda values: values[:count]) if points else None

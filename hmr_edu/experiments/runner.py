@@ -22,7 +22,8 @@ from hmr_edu.io.schema import check_type, shown
 
 # The records of all experiments travel with the package.
 RECORDS = Path(__file__).parent / "records"
-# Those of presets, which the docs show; lesson 07 reads the others, which have more seeds.
+# Those that the docs show, of presets and of weak mesh supervision; lesson 07 reads the others,
+# which have more seeds.
 PRESET_RECORDS = RECORDS / "presets"
 # What all runs of one record share.
 SAME = ("lab", "images", "shared", "real_pictures")

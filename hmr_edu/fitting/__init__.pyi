@@ -1,6 +1,8 @@
 from .flip_test import FlipTested, average_theta, check_lifter, lift, run_flip_test
 from .labelled_photos import LabelledPhotos, label_people
+from .motion import Motion, Seen, recover_motion
 from .people_search import FoundPerson, find_people
+from .smoothing import OneEuro, smooth, smooth_rotations, steady
 from .smplify import (
     CLICK_OUTLIER,
     CLICK_SIGMA,
@@ -14,6 +16,8 @@ from .smplify import (
     heatmap_evidence,
     keypoint_evidence,
 )
+from .tracking import KeypointTracker, PictureTracker
+from .tracks import Tracked
 
 __all__ = [
     "CLICK_OUTLIER",
@@ -24,8 +28,14 @@ __all__ = [
     "FitOptions",
     "FlipTested",
     "FoundPerson",
+    "KeypointTracker",
     "LabelledPhotos",
+    "Motion",
+    "OneEuro",
+    "PictureTracker",
     "Refined",
+    "Seen",
+    "Tracked",
     "average_theta",
     "check_lifter",
     "find_people",
@@ -35,5 +45,9 @@ __all__ = [
     "keypoint_evidence",
     "label_people",
     "lift",
+    "recover_motion",
     "run_flip_test",
+    "smooth",
+    "smooth_rotations",
+    "steady",
 ]

@@ -66,7 +66,8 @@ def label_people(
     return Labels(
         keypoints3d=torch.cat([p.keypoints3d for p in lifted]),
         pose=torch.cat([matrix_to_axis_angle(p.rotations).flatten(1) for p in lifted]),
-        betas=torch.cat([p.betas for p in lifted]),
+        # Of another body's shape nothing is known.
+        betas=torch.cat([p.betas if lifter.shape_known else p.betas * torch.nan for p in lifted]),
         error=error,
         trusted=(error <= most_error) & (known.sum(1) >= least),
     )

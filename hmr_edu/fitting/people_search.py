@@ -138,6 +138,11 @@ def find_people(
     return found
 
 
+def heat_score(heatmaps: Float[Tensor, "batch 19 h w"]) -> Float[Tensor, " batch"]:
+    """Return how surely heat-maps (logits) show a person, in [0, 1]: by the height of the peaks."""
+    return _probability(heatmaps.amax((2, 3)).double().mean(1), LEVEL, SPREAD)
+
+
 def _probability(logits: Tensor, level: float, spread: float) -> Tensor:
     return torch.sigmoid((logits - level) / spread)
 
@@ -279,7 +284,7 @@ def _distinct(candidates: dict[int, _Candidate]) -> dict[int, _Candidate]:
 
 def _same(one: _Candidate, other: _Candidate) -> bool:
     """Return whether two candidates are one person: boxes overlap, or common keypoints agree."""
-    if _overlap(one.box, other.box) > OVERLAP:
+    if overlap(one.box, other.box) > OVERLAP:
         return True
     both = (one.logits > SEEN) & (other.logits > SEEN)
     if both.sum() < FEWEST:
@@ -289,7 +294,7 @@ def _same(one: _Candidate, other: _Candidate) -> bool:
     return float(apart) < NEAR * size
 
 
-def _overlap(one: Float[Tensor, " 4"], other: Float[Tensor, " 4"]) -> float:
+def overlap(one: Float[Tensor, " 4"], other: Float[Tensor, " 4"]) -> float:
     """Return the intersection over union of two boxes."""
     common = (torch.minimum(one, other)[2:] - torch.maximum(one, other)[:2]).clamp_min(0).prod()
     area, other_area = ((box[2:] - box[:2]).prod() for box in (one, other))

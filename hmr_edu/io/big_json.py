@@ -6,6 +6,7 @@ objects. This takes little more memory than the text, which the system may drop.
 
 from __future__ import annotations
 
+import gc
 import mmap
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ from hmr_edu.io.files import check_input
 class Entries(Sequence[Any]):
     """The entries of a JSON list, decoded when they are asked for."""
 
-    def __init__(self, entries: list[Any], decode: Callable[[Any], Any]) -> None:
-        self._entries, self._decode = entries, decode
+    def __init__(self, entries: list[Any], decode: Callable[[Any], Any], text: mmap.mmap) -> None:
+        self._entries, self._decode, self._text = entries, decode, text
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -45,7 +46,11 @@ class Entries(Sequence[Any]):
         import msgspec
 
         decode = msgspec.json.Decoder(kind).decode
-        return [decode(entry) for entry in self._entries[start:stop]]
+        with no_collection():
+            typed = [decode(entry) for entry in self._entries[start:stop]]
+        if hasattr(mmap, "MADV_DONTNEED"):  # the file may leave the memory
+            self._text.madvise(mmap.MADV_DONTNEED)
+        return typed
 
 
 def read_big_json(path: str | Path, what: str, lists: Sequence[str]) -> dict[str, Any]:
@@ -59,10 +64,11 @@ def read_big_json(path: str | Path, what: str, lists: Sequence[str]) -> dict[str
 
     path = check_input(path, what)
     decode = msgspec.json.Decoder().decode
-    with _faults(path, "object"):
-        parts = msgspec.json.decode(_mapped(path), type=dict[str, msgspec.Raw])
+    with _faults(path, "object"), no_collection():
+        text = _mapped(path)
+        parts = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         return {
-            name: Entries(msgspec.json.decode(part, type=list[msgspec.Raw]), decode)
+            name: Entries(msgspec.json.decode(part, type=list[msgspec.Raw]), decode, text)
             if name in lists and bytes(memoryview(part)[:1]) == b"["
             else decode(part)
             for name, part in parts.items()
@@ -74,9 +80,22 @@ def read_big_list(path: str | Path, what: str) -> Entries:
     import msgspec
 
     path = check_input(path, what)
-    with _faults(path, "list"):
-        entries = msgspec.json.decode(_mapped(path), type=list[msgspec.Raw])
-        return Entries(entries, msgspec.json.Decoder().decode)
+    with _faults(path, "list"), no_collection():
+        text = _mapped(path)
+        entries = msgspec.json.decode(text, type=list[msgspec.Raw])
+        return Entries(entries, msgspec.json.Decoder().decode, text)
+
+
+@contextmanager
+def no_collection() -> Generator[None]:
+    """Let Python not look for cycles meanwhile: among millions of new lists that takes seconds."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _mapped(path: Path) -> mmap.mmap:

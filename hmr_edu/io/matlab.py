@@ -55,6 +55,7 @@ def read_matlab(path: str | Path, what: str, names: Sequence[str]) -> dict[str, 
 
 def _check(path: Path) -> None:
     """Raise DataError on HDF5, on what is no MATLAB file, on too much or too deep content."""
+    length = path.stat().st_size
     with path.open("rb") as file:
         header = file.read(HEADER)
         if header[:8] == b"\x89HDF\r\n\x1a\n" or b"MATLAB 7.3" in header:
@@ -69,6 +70,8 @@ def _check(path: Path) -> None:
             kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
             if kind not in (MATRIX, COMPRESSED):
                 raise DataError(f"damaged: a part of kind {kind}")
+            if file.tell() + size > length:
+                raise DataError("it is cut short")
             content = _Part(file, size, kind == COMPRESSED)
             total = _walk(content, order, total)
 

@@ -40,6 +40,19 @@ class Header(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+def array_names(path: str | Path) -> set[str]:
+    """Return the names of the arrays in an npz file; none when it is no archive.
+
+    Raises FileNotFoundError when there is no such file, DataError when it is no file.
+    """
+    path = check_input(path, "such file:")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except Exception:  # `read_arrays` says what is wrong with it
+        return set()
+
+
 def read_arrays(
     path: str | Path,
     required: Sequence[str],

@@ -18,9 +18,10 @@ _GIT: dict[str, Any] = {"capture_output": True, "text": True, "check": True, "ti
 
 def sha256(data: str | Path | bytes) -> str:
     """Return the SHA-256 of a file, or of bytes, in hexadecimal."""
-    if not isinstance(data, bytes):
-        data = Path(data).read_bytes()
-    return hashlib.sha256(data).hexdigest()
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    with Path(data).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cpu_name() -> str:

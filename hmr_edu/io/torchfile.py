@@ -1,4 +1,4 @@
-"""Read files that `torch.save` wrote: tensors and plain values, nothing that runs."""
+"""Read files of tensors, of `torch.save` and safetensors: nothing in them is executed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import check_input
@@ -24,6 +25,21 @@ def read_torch_file(path: str | Path, what: str) -> Any:
     path = check_input(path, what)
     with path.open("rb") as file:
         return read_torch(file, f"{path}: no {what} that can be read")
+
+
+def read_tensors(path: str | Path, what: str) -> Any:
+    """Read a file of tensors: safetensors by its ending, else what `torch.save` wrote.
+
+    Raises as `read_torch_file`.
+    """
+    path = check_input(path, what)
+    if path.suffix != ".safetensors":
+        return read_torch_file(path, what)
+    try:
+        return load_file(path)
+    except Exception as error:  # safetensors' own, and PyTorch's on types that it does not know
+        reason = first_meaning(error)
+        raise DataError(f"{path}: no {what} that can be read ({reason})") from None
 
 
 def read_torch(file: Any, complaint: str) -> Any:

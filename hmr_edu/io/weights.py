@@ -42,6 +42,7 @@ class NetworkOptions(TypedDict, total=False):
     hidden: Hidden
     dropout: Dropout
     learn_mean: bool
+    activation: str
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

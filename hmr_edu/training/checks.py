@@ -39,12 +39,25 @@ def check_options(config: TrainConfig) -> None:
         raise DataError(f"--loss.steps: {error}") from None
     if not any(config.loss.weights.values()):
         raise DataError("every loss has the weight 0: there is nothing to learn")
+    _check_weak_mesh(config)
     check_name(config.name, "--name")
     check_folder(config.out)
     _check_files(config)
     for source in parse_sources(config.sources):
         if source.path and not Path(source.path).expanduser().exists():
             raise FileNotFoundError(f"--data {source.name}={source.path}: no such file or folder")
+
+
+def _check_weak_mesh(config: TrainConfig) -> None:
+    """Raise DataError when a loss of masks or dense points has no labels and would always be 0."""
+    for name in ("silhouette", "part_silhouettes", "dense"):
+        option = f"--loss.{name.replace('_', '-')}"
+        if getattr(config.loss, name) and config.model.encoder == "keypoints":
+            raise DataError(f"{option}: an encoder of keypoints is trained without pictures")
+    if config.loss.part_silhouettes and config.mode != "paired":
+        raise DataError(f"--loss.part-silhouettes: mode {config.mode} hides the parts")
+    if config.loss.dense and not config.data.dense:
+        raise DataError("--loss.dense has nothing to learn from: give --data.dense, such as 100")
 
 
 def _check_files(config: TrainConfig) -> None:

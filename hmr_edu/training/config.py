@@ -43,7 +43,9 @@ class ModelConfig:
     dropout: Dropout = 0.5
     # Train the mean theta, as the original TensorFlow code does, instead of keeping it fixed.
     learn_mean: bool = False
-    # The body model: "lite", "full" or a body file.
+    # What follows the regressor's hidden layers; "none" as in SPIN, for weights from there.
+    activation: Literal["relu", "none"] = "relu"
+    # The body model: "lite", "full", a body file, or a file of SMPL's.
     body: str = "lite"
 
 
@@ -135,11 +137,13 @@ class TrainConfig:
     # so two runs differ.
     minutes: Annotated[float | None, Range(0, 5_000_000, open_low=True)] = None
     # Labels of the training pictures. "paired": all labels, with the adversary. "unpaired": 2D
-    # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it.
+    # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it. Masks and dense
+    # points count as 2D labels, for the losses that read them.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
     # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
     # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
-    # (limbs of several draws, bent farther), or mocap files (npz).
+    # (limbs of several draws, bent farther), mocap files (npz; `hmr-edu mocap import`), or files of
+    # priors (`hmr-edu mocap fit-prior`).
     poses: tuple[str, ...] = ("prior",)
     # Data to train on, each with its share of a batch: "synthetic", and data sets of photographs
     # as NAME=PATH, for example `--data coco=/data/coco:0.3 synthetic:0.7`. `hmr-edu data list`

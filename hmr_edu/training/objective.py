@@ -7,11 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.body import SMPL
+from hmr_edu.body.surface import spread_vertices
 from hmr_edu.data.batch import Batch, MeshBatch
 from hmr_edu.encoder.heads import Features
 from hmr_edu.hmr import Prediction
 from hmr_edu.losses import TERMS, per_step, step_weights
 from hmr_edu.training.config import LossOptions
+from hmr_edu.weak_mesh import VERTICES
 
 
 def active_terms(config: LossOptions) -> list[str]:
@@ -47,7 +49,9 @@ def supervised_losses(
     if needs_vertices(config):
         with torch.no_grad():
             vertices = body(batch.betas, batch.rotations).vertices
-        batch = MeshBatch.of(batch, vertices)
+        sample, parts = spread_vertices(body, VERTICES)
+        device = vertices.device
+        batch = MeshBatch.of(batch, vertices, sample.to(device), parts.to(device))
     losses = {}
     for name in active_terms(config):
         term = TERMS[name]

@@ -14,18 +14,19 @@ from torch import Tensor
 
 from hmr_edu.data.poses.bent_legs import BentLegs
 from hmr_edu.data.poses.mocap import find_mocap, load_mocap
-from hmr_edu.data.poses.prior import PosePrior, load_pose_prior
+from hmr_edu.data.poses.prior import PosePrior, is_pose_prior, load_pose_prior
 from hmr_edu.data.poses.varied import Unusual, Upright
 from hmr_edu.data.source import BatchSource
 from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.encoder.resnet import Encoder
-from hmr_edu.hmr import HMR, transfer, weights_path
+from hmr_edu.hmr import HMR, weights_path
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.io.provenance import sha256
 from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
 from hmr_edu.training.sources import first_theta
+from hmr_edu.training.start import transfer
 
 # Sources that make new poses of the prior's.
 MADE: dict[str, Callable[[PosePrior], PoseSource]] = {
@@ -54,9 +55,10 @@ class Mixed:
 def pose_source(*names: str) -> PoseSource:
     """Return the pose source of one or several names, mixed in equal parts.
 
-    A name is "prior" (the shipped pose prior), one of `MADE`, which change its draws, or a mocap
-    file. The mirror image of a file is used too. The file is looked for under its name, then by
-    `find_mocap`. Raises as `load_mocap`.
+    A name is "prior" (the shipped pose prior), one of `MADE`, which change its draws, a mocap file,
+    or the file of a prior (`hmr-edu mocap fit-prior`). The mirror image of mocap is used too. The
+    file is looked for under its name, then by `find_mocap`. Raises as `load_mocap` and
+    `load_pose_prior`.
     """
     if not names:
         raise DataError('no poses to train on: name "prior", "bent", mocap files, or several')
@@ -70,7 +72,8 @@ def _source(name: str) -> PoseSource:
     if name in MADE:
         return MADE[name](load_pose_prior())
     path = Path(name)
-    return load_mocap(path if path.exists() else find_mocap(name) or path).both_ways()
+    path = path if path.exists() else find_mocap(name) or path
+    return load_pose_prior(path) if is_pose_prior(path) else load_mocap(path).both_ways()
 
 
 def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discriminator]:

@@ -1,3 +1,4 @@
+from .animation import write_animated_glb
 from .diagrams.course_map import course_map
 from .diagrams.loop_map import loop_map
 from .diagrams.steps_figure import steps_figure
@@ -7,13 +8,14 @@ from .explore import (
     compare_bodies,
     explore_camera,
     explore_iterations,
+    explore_mocap,
     explore_pose,
     explore_prior,
     explore_rotation,
     explore_shape,
     explore_skinning,
 )
-from .export import write_glb, write_obj
+from .export import write_glb, write_obj, write_ply
 from .lesson import draw_pose, figure, front_and_side, show
 from .orbit import body_figure
 from .palette import (
@@ -80,6 +82,7 @@ __all__ = [
     "draw_pose",
     "explore_camera",
     "explore_iterations",
+    "explore_mocap",
     "explore_pose",
     "explore_prior",
     "explore_rotation",
@@ -101,7 +104,9 @@ __all__ = [
     "svg_figure",
     "to_picture",
     "turntable",
+    "write_animated_glb",
     "write_glb",
     "write_obj",
+    "write_ply",
     "write_report",
 ]

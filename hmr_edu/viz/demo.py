@@ -64,6 +64,7 @@ def run_on_boxes(
     boxes: Sequence[Box | None],
     weights: str | None = None,
     notes: Sequence[Mapping[str, Any]] | None = None,
+    ply: bool = False,
 ) -> list[Paths]:
     """Recover the body in each box of a picture, as `run_demo` does.
 
@@ -76,6 +77,7 @@ def run_on_boxes(
         boxes: the people; None is the whole picture.
         weights: their name, for the record.
         notes: what else is written down of each person.
+        ply: also write the meshes as PLY.
     """
     check_folder(Path(out_dir))
     if model.options["encoder"] == "keypoints":
@@ -95,7 +97,7 @@ def run_on_boxes(
             name = "_".join([name, "box", *(f"{edge:.10g}" for edge in edges)])
         record = _record(image_path, photo, model, weights) | {"box": edges, "refined": refined}
         people.append(Recovered(_on_cpu(steps), crop, name, record, note, refined))
-    return _write(photo, people, Path(out_dir), model)
+    return _write(photo, people, Path(out_dir), model, ply)
 
 
 def run_on_keypoints(
@@ -106,6 +108,7 @@ def run_on_keypoints(
     found_by: str,
     weights: str | None = None,
     refine: bool = False,
+    ply: bool = False,
 ) -> list[Paths]:
     """Recover the body of each person of whom keypoints are known, and write the results.
 
@@ -122,6 +125,7 @@ def run_on_keypoints(
         found_by: the file or detector that they are from, for the record.
         weights: their name, for the record.
         refine: also fit each body to the keypoints, from the network's answer.
+        ply: also write the meshes as PLY.
     """
     check_folder(Path(out_dir))
     if lifter.options["encoder"] != "keypoints":
@@ -141,7 +145,7 @@ def run_on_keypoints(
         record |= {"keypoints_from": found_by, "keypoints_given": given}
         name = f"{Path(image_path).stem}_person_{number}"
         recovered.append(Recovered(_on_cpu(steps), crop, name, record, {}, refine))
-    return _write(photo, recovered, Path(out_dir), lifter)
+    return _write(photo, recovered, Path(out_dir), lifter, ply)
 
 
 def _lift(lifter: HMR, person: Detection, refine: bool) -> tuple[CropBox, list[Prediction]]:
@@ -184,10 +188,11 @@ def _write(
     people: Sequence[Recovered],
     folder: Path,
     model: HMR | Refined,
+    ply: bool,
 ) -> list[Paths]:
     """Write everybody's results; nothing is written before all of them are known."""
     faces = model.body.faces.cpu()
-    written = [write_person(photo, person, folder, faces) for person in people]
+    written = [write_person(photo, person, folder, faces, ply) for person in people]
     if len(people) > 1:
         written.append(write_everybody(photo, people, written, folder, faces))
     return written

@@ -19,7 +19,7 @@ from hmr_edu.hmr import Prediction
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json, write_json
 from hmr_edu.keypoints import COCOPLUS
-from hmr_edu.viz.export import write_glb, write_obj
+from hmr_edu.viz.export import write_glb, write_obj, write_ply
 from hmr_edu.viz.orbit import write_html
 from hmr_edu.viz.palette import BLACK, GREEN, ORANGE, PREDICTION, PURPLE, VERMILLION
 from hmr_edu.viz.pictures import Picture, overlay, prediction_strip, save_picture
@@ -36,6 +36,7 @@ ENDINGS = {
     "html": ".html",
     "theta": "_theta.json",
 }
+PLY = {"ply": ".ply"}  # only where it is asked for
 # The same of everybody in one picture.
 ENDINGS_OF_ALL = {"everybody": "_overlay.png", "people": ".json"}
 COLOURS = (PREDICTION, ORANGE, GREEN, PURPLE, VERMILLION)
@@ -59,7 +60,11 @@ class Recovered(NamedTuple):
 
 
 def write_person(
-    photo: Photo, person: Recovered, folder: Path, faces: Integer[Tensor, "F 3"]
+    photo: Photo,
+    person: Recovered,
+    folder: Path,
+    faces: Integer[Tensor, "F 3"],
+    ply: bool = False,
 ) -> dict[str, Path]:
     """Write all results of a person, and return their paths by kind.
 
@@ -71,6 +76,7 @@ def write_person(
         person: whose results are written.
         folder: where.
         faces: triangles of the body.
+        ply: also write the mesh as PLY.
     """
     mesh, picture = mesh_of(person.steps[-1])[0], person.record["picture"]
     reduced, crop = _reduce(photo, person.crop)
@@ -79,11 +85,13 @@ def write_person(
     tile = crop_image(photo, person.crop, TILE)
     strip = prediction_strip(tile, bodies, faces, TILE, refined=person.refined)
 
-    paths = _free_paths(folder, person.name, person.record, ENDINGS, "theta")
+    paths = free_paths(folder, person.name, person.record, ENDINGS | (PLY if ply else {}), "theta")
     save_picture(paths["overlay"], drawn)
     save_picture(paths["steps"], strip)
     write_obj(paths["obj"], mesh, faces)
     write_glb(paths["glb"], mesh, faces)
+    if ply:
+        write_ply(paths["ply"], mesh, faces)
     write_html(paths["html"], mesh, faces, drawn, picture)
     height, width = photo.shape[:2]
     numbers = _numbers(person.steps, person.crop, width, height)
@@ -113,7 +121,7 @@ def write_everybody(
         {kind: path.name for kind, path in sorted(files.items())} for files in written
     ]
     name = f"{Path(record['picture']).stem}_everybody"
-    paths = _free_paths(folder, name, record, ENDINGS_OF_ALL, "people")
+    paths = free_paths(folder, name, record, ENDINGS_OF_ALL, "people")
     save_picture(paths["everybody"], draw_everybody(photo, people, faces))
     write_json(paths["people"], record)
     return paths
@@ -134,16 +142,24 @@ def draw_everybody(
         _, crop = _reduce(photo, person.crop)
         colour = COLOURS[i % len(COLOURS)]
         drawn = overlay(drawn, mesh_of(last)[0], faces, last.camera[0], colour=colour, box=crop)
-    sheet = Image.fromarray(drawn)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(12, min(sheet.size) // 24))
+    labels = []
     for i, person in enumerate(people):
         _, crop = _reduce(photo, person.crop)
-        x, y = crop.to_image(person.steps[-1].keypoints2d[0])[COCOPLUS.index("nose")].tolist()
-        width, height = sheet.size
+        nose = crop.to_image(person.steps[-1].keypoints2d[0])[COCOPLUS.index("nose")].tolist()
+        labels.append((i + 1, nose))
+    return write_numbers(drawn, labels)
+
+
+def write_numbers(picture: Picture, labels: Sequence[tuple[int, Sequence[float | int]]]) -> Picture:
+    """Write people's numbers on a picture, each at a place (x, y) in pixels."""
+    sheet = Image.fromarray(picture)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(12, min(sheet.size) // 24))
+    width, height = sheet.size
+    for number, (x, y) in labels:
         place = min(max(x, 8), width - 8), min(max(y, 8), height - 8)
         pen.text(
             place,
-            str(i + 1),
+            str(number),
             fill=BLACK,
             font=font,
             anchor="mm",
@@ -153,7 +169,7 @@ def draw_everybody(
     return np.asarray(sheet)
 
 
-def _free_paths(
+def free_paths(
     folder: Path, name: str, record: Mapping[str, Any], endings: Mapping[str, str], numbers: str
 ) -> dict[str, Path]:
     """Return the paths of the results, under the first name that is free, or the record's own.

@@ -15,9 +15,10 @@ from hmr_edu.data.detections.detector import detect_people, installed_detectors
 from hmr_edu.data.detections.files import read_detections
 from hmr_edu.data.detections.formats import Detection
 from hmr_edu.data.photos.crops import Box
-from hmr_edu.data.photos.pictures import read_photo
+from hmr_edu.data.photos.pictures import read_photo, upright_size
 from hmr_edu.fitting.people_search import find_people
 from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.tracks import box_of
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder
@@ -31,22 +32,27 @@ Written = tuple[list[str], list[Paths]]
 
 
 class Networks(NamedTuple):
-    """Weights of the networks that read pictures and keypoints, and whether bodies are fitted."""
+    """Weights of the networks that read pictures and keypoints, and whether bodies are fitted.
+
+    `ply` says whether meshes are also written as PLY. A `body` of None is that of the weights.
+    """
 
     weights: str
     lifter: str
     refine: bool
+    ply: bool = False
+    body: str | None = None
 
     def of_pictures(self) -> tuple[HMR, HMR | Refined]:
         """Load the network that reads pictures, and the same with its fit if that is wanted."""
-        model = load_pretrained(self.weights)
+        model = load_pretrained(self.weights, self.body)
         if model.options["encoder"] == "keypoints":
             raise DataError(f"--weights {self.weights}: it reads keypoints; that is --lifter")
         return model, Refined(model) if self.refine else model
 
     def of_keypoints(self) -> HMR:
         """Load the network that reads keypoints."""
-        lifter = load_pretrained(self.lifter)
+        lifter = load_pretrained(self.lifter, self.body)
         if lifter.options["encoder"] != "keypoints":
             raise DataError(f"--lifter {self.lifter}: it reads pictures; that is --weights")
         return lifter
@@ -56,7 +62,37 @@ def in_box(image: Path, out: Path, networks: Networks, box: Box) -> Written:
     """Recover the person in a box."""
     check_folder(out)
     _, model = networks.of_pictures()
-    return [], run_on_boxes(image, out, model, [box], networks.weights)
+    return [], run_on_boxes(image, out, model, [box], networks.weights, ply=networks.ply)
+
+
+def in_boxes_of_file(image: Path, out: Path, networks: Networks, file: Path) -> Written:
+    """Recover everybody in a file of boxes or keypoints from their pictures.
+
+    Where the file has no box, it is the one around the keypoints.
+    """
+    check_folder(out)
+    people = read_detections(file, image)
+    if not people:
+        raise DataError(f"{file}: nobody in it has a keypoint in {image.name}")
+    width, height = upright_size(image)
+    boxes: list[Box] = []
+    notes, said = [], []
+    for number, person in enumerate(people, 1):
+        box = person.box
+        if box is None:
+            points = person.keypoints2d[person.confidence > 0] + 0.5
+            box = box_of(points, width, height)
+        if box is None:
+            said.append(f"left out: {person.where}, whose box has no extent in the picture")
+            continue
+        boxes.append(tuple(round(edge, 2) for edge in box))
+        notes.append({"box_from": file.name, "person": number})
+    if not boxes:
+        raise DataError(f"{file}: nobody in it has a box with an extent in {image.name}")
+    said.insert(0, f"{_count(boxes)} in {file}; bodies from their pictures")
+    _, model = networks.of_pictures()
+    written = run_on_boxes(image, out, model, boxes, networks.weights, notes, networks.ply)
+    return said, written
 
 
 def in_file(image: Path, out: Path, networks: Networks, keypoints: Path) -> Written:
@@ -117,7 +153,7 @@ def by_network(image: Path, out: Path, networks: Networks, everybody: bool) -> W
         edges = " ".join(map(str, box))
         said.append(f"person {number}: {person.score:.2f} sure, box {edges}, which {still}")
         notes.append({"found": {"score": person.score, "stood_still": person.still}})
-    return said, run_on_boxes(image, out, model, boxes, networks.weights, notes)
+    return said, run_on_boxes(image, out, model, boxes, networks.weights, notes, networks.ply)
 
 
 def _lifted(
@@ -142,9 +178,8 @@ def _lifted(
         known = person.confidence[person.confidence > 0]
         sure = float(known.mean())
         said.append(f"person {number}: {len(known)} of 19 keypoints, {sure:.2f} sure")
-    weights, refine = networks.lifter, networks.refine
-    lifter = networks.of_keypoints()
-    return said, run_on_keypoints(image, out, lifter, people, found_by, weights, refine)
+    lifter, options = networks.of_keypoints(), (networks.lifter, networks.refine, networks.ply)
+    return said, run_on_keypoints(image, out, lifter, people, found_by, *options)
 
 
 def _usable(people: Sequence[Detection]) -> tuple[list[str], list[Detection]]:

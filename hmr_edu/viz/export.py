@@ -1,4 +1,4 @@
-"""A predicted body as files for other programs: OBJ and GLB meshes.
+"""A predicted body as files for other programs: OBJ, PLY and GLB meshes.
 
 Meshes are written upright, Y up and Z towards the camera, in metres. Vertices keep the body's
 order, so that vertex numbers from elsewhere stay valid.
@@ -28,6 +28,11 @@ def upright(vertices: Vertices) -> Float32[np.ndarray, "V 3"]:
 def write_obj(path: str | Path, vertices: Vertices, faces: Faces) -> None:
     """Write a mesh given in the camera frame (metres) as OBJ. Raises ValueError on NaN."""
     _write(path, _mesh(vertices, faces), "obj")
+
+
+def write_ply(path: str | Path, vertices: Vertices, faces: Faces) -> None:
+    """Write a mesh given in the camera frame (metres) as binary PLY. Raises ValueError on NaN."""
+    _write(path, _mesh(vertices, faces), "ply")
 
 
 def write_glb(path: str | Path, vertices: Vertices, faces: Faces) -> None:

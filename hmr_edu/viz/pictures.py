@@ -39,6 +39,7 @@ def overlay(
     alpha: float = 0.9,
     colour: str = PREDICTION,
     box: CropBox | None = None,
+    supersample: int = 2,
 ) -> Picture:
     """Draw a body over an image.
 
@@ -54,6 +55,7 @@ def overlay(
         colour: "#rrggbb".
         box: the crop; the body is drawn beyond it too. Without one the image itself is the crop,
             and must be square.
+        supersample: each pixel is shaded so many times, squared: 1 is quick.
     """
     image = rgb_bytes(image)
     height, width = image.shape[:2]
@@ -81,7 +83,7 @@ def overlay(
     zoom = box.size / size
     shift = (centre - low) * 2 / size - 1
     tile_camera = (s * zoom, tx + shift[0] / (s * zoom), ty + shift[1] / (s * zoom))
-    layer = shade(vertices, faces, tile_camera, size, colour)
+    layer = shade(vertices, faces, tile_camera, size, colour, supersample)
 
     drawn = image.copy()
     window = (slice(low[1], high[1]), slice(low[0], high[0]))

@@ -63,7 +63,8 @@ def shade(
     diffuse, gloss = _light(np.moveaxis(buffer.normal[0], 0, -1)[covered])
     pixels = np.array(rgb(colour)) if plain else np.moveaxis(buffer.surface[0], 0, -1)[covered]
     albedo = pixels.clip(0, 1) ** 2.2  # to linear light
-    crease = 1 - CREASE * _creases(buffer.depth[0], covered)[covered][:, None]
+    creases = _creases if supersample > 1 else _quick_creases
+    crease = 1 - CREASE * creases(buffer.depth[0], covered)[covered][:, None]
     rgba[covered, :3] = (albedo * diffuse * crease + gloss).clip(0, 1) ** (1 / 2.2)
     rgba[covered, 3] = buffer.coverage[0][covered]
     return _shrink(rgba, supersample)
@@ -117,18 +118,35 @@ def _creases(
 
     Luft, Colditz, Deussen, "Image Enhancement by Unsharp Masking the Depth Buffer", 2006.
     """
+    return ((depth - _surroundings(depth, covered)) / CREASE_DEPTH).clip(0, 1) * covered
+
+
+def _surroundings(
+    depth: Float32[np.ndarray, "height width"], covered: np.ndarray
+) -> Float32[np.ndarray, "height width"]:
+    """Return the mean depth around each pixel, of what is covered."""
     sigma = CREASE_RADIUS * len(depth)
     weight = gaussian_filter(covered.astype(np.float32), sigma)
-    blurred = gaussian_filter(depth, sigma) / np.maximum(
-        weight, 1e-6
-    )  # depth is 0 where nothing is
-    return ((depth - blurred) / CREASE_DEPTH).clip(0, 1) * covered
+    # Depth is 0 where nothing is.
+    return gaussian_filter(depth, sigma) / np.maximum(weight, 1e-6)
+
+
+def _quick_creases(
+    depth: Float32[np.ndarray, "height width"], covered: np.ndarray
+) -> Float32[np.ndarray, "height width"]:
+    """Return the creases, with the surroundings of every other pixel: an eighth of the work."""
+    height, width = depth.shape
+    around = _surroundings(np.ascontiguousarray(depth[::2, ::2]), covered[::2, ::2])
+    around = around.repeat(2, 0).repeat(2, 1)[:height, :width]
+    return ((depth - around) / CREASE_DEPTH).clip(0, 1) * covered
 
 
 def _shrink(
     rgba: Float32[np.ndarray, "big big 4"], factor: int
 ) -> UInt8[np.ndarray, "size size 4"]:
     """Average blocks of pixels; colours count by how much of the pixel they cover."""
+    if factor == 1:
+        return (rgba * 255 + 0.5).astype(np.uint8)
     size = len(rgba) // factor
     blocks = rgba.reshape(size, factor, size, factor, 4)
     alpha = blocks[..., 3:].mean((1, 3))

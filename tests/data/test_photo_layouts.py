@@ -193,6 +193,29 @@ def test_spin_by_hand(tmp_path):
     assert (table.betas[1] == 1).all()
 
 
+def test_4dhumans_by_hand(tmp_path):
+    """The crop is 300 pixels wide; in 3D OpenPose's wrist does not count, its nose does."""
+    body2, body3 = np.zeros((1, 25, 3)), np.zeros((1, 25, 4))
+    body2[0, 4] = 5, 6, 1  # right wrist
+    body3[0, 4], body3[0, 0] = (1, 2, 3, 1), (4, 5, 6, 1)
+    np.savez(
+        tmp_path / "x.npz",
+        imgname=np.array([b"a.jpg"]),
+        center=np.array([[[10.0, 20]]]),
+        scale=np.array([[300.0]]),
+        body_keypoints_2d=body2,
+        body_keypoints_3d=body3,
+        body_pose=np.arange(72.0)[None],
+    )
+    table = open_data_set("4dhumans", tmp_path / "x.npz")
+    assert table.crops.tolist() == [[10, 20, 300]]
+    assert np.flatnonzero(table.visible[0]).tolist() == [6]
+    assert np.flatnonzero(np.isfinite(table.keypoints3d[0, :, 0])).tolist() == [14]
+    assert table.keypoints3d[0, 14].tolist() == [4, 5, 6]
+    assert table.pose[0].tolist() == list(range(72))
+    assert table.betas is None
+
+
 def test_names_as_pythons_objects_are_read(tmp_path):
     """numpy pickles such names; they are read without running anything."""
     people = made_up()

@@ -26,7 +26,7 @@ def stream(level: str = "plain", seed: int = 0, **changes) -> SyntheticPeople:
 
 
 def tensors(batch) -> dict[str, torch.Tensor]:
-    return {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
+    return batch.named_tensors()
 
 
 @pytest.mark.parametrize("level", ["plain", "full"])

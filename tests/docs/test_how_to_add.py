@@ -13,6 +13,8 @@ from helpers.small_run import small
 from PIL import Image
 
 from hmr_edu.data import AnnotatedPhotos, BatchSource
+from hmr_edu.data.photos import data_sets
+from hmr_edu.data.photos.data_sets import DATA_SETS, DataSet
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how_to_add.md").read_text(encoding="utf-8")
 
@@ -52,18 +54,24 @@ def test_a_loss():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_data_set(tmp_path):
+def test_a_data_set(tmp_path, monkeypatch):
+    folder = tmp_path / "train"
+    folder.mkdir()
     pixels = np.zeros((60, 80, 3), np.uint8)
     pixels[20:40, 30:50] = 255
-    Image.fromarray(pixels).save(tmp_path / "one.jpg")
-    (tmp_path / "one.txt").write_text("left_knee 30 20\nnose 50 40\n")
-    names: dict = {}
-    reader, use = blocks("A data set")
+    Image.fromarray(pixels).save(folder / "one.jpg")
+    (folder / "one.txt").write_text("left_knee 30 20\nnose 50 40\n")
+    reader, entry, use = blocks("A data set")
+    monkeypatch.setattr(data_sets, "DATA_SETS", dict(DATA_SETS))
+    names: dict = {"DataSet": DataSet, "DATA_SETS": data_sets.DATA_SETS}
     exec(reader, names)
-    (person,) = names["read_plain_text"](tmp_path)
-    assert person.path == tmp_path / "one.jpg"
+    exec(entry, names)
+    (person,) = data_sets.open_data_set("plain-text", tmp_path)
+    assert person.path == folder / "one.jpg"
     assert person.visible.nonzero().flatten().tolist() == [4, 14]  # COCO+: left knee, nose
     assert person.keypoints2d[[4, 14]].tolist() == [[30, 20], [50, 40]]
+    with pytest.raises(FileNotFoundError, match=r"test: in it should be NAME\.txt"):
+        data_sets.open_data_set("plain-text", tmp_path, "test")
 
     exec(use.replace('"mine"', repr(str(tmp_path))), names)
     photos = names["photos"]

@@ -21,7 +21,8 @@ from hmr_edu.experiments.keypoint_tests import held_out_people
 from hmr_edu.experiments.laboratories import base_config, run_variant
 from hmr_edu.experiments.runner import PRESET_RECORDS, read_record
 from hmr_edu.training.presets import keypoints_quick_preset
-from hmr_edu.training.setup import build_source, pose_source
+from hmr_edu.training.setup import pose_source
+from hmr_edu.training.sources import build_source
 
 PARTS = EXPERIMENTS["lifter-parts"]
 RECORDED = sorted(PRESET_RECORDS.glob("*.json"))
@@ -125,6 +126,6 @@ def test_records_of_presets_are_whole_and_of_todays_experiments(path):
 
 
 def test_the_docs_show_every_record_of_a_preset():
-    page = (Path(__file__).parents[2] / "docs" / "weights.md").read_text()
-    shown = re.findall(r"^```\{experiment\} (\S+)$", page, re.MULTILINE)
+    pages = [path.read_text() for path in (Path(__file__).parents[2] / "docs").glob("*.md")]
+    shown = re.findall(r"^```\{experiment\} (\S+)$", "\n".join(pages), re.MULTILINE)
     assert {path.stem for path in RECORDED} <= set(shown) <= set(EXPERIMENTS)

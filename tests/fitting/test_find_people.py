@@ -18,11 +18,11 @@ from hmr_edu.fitting.people_search import (
     MARGIN,
     OVERLAP,
     SMALLEST,
-    _overlap,
     _reduce,
     _settle,
     _windows,
     find_people,
+    overlap,
 )
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, load_pretrained
@@ -63,7 +63,7 @@ def square_overlap(one, other) -> float:
         crop = CropBox.around_box(*box, padding=PADDING)
         low = torch.tensor((crop.x, crop.y)) - crop.size / 2
         edges.append(torch.cat((low, low + crop.size)))
-    return _overlap(*edges)
+    return overlap(*edges)
 
 
 def test_a_pasted_person_is_found_at_its_place(pasted, found):
@@ -82,7 +82,7 @@ def test_the_best_comes_first_and_nobody_twice(found):
         assert scores == sorted(scores, reverse=True)
         assert all(0 <= score <= 1 for score in scores)
         boxes = [torch.tensor(person.box) for person in people]
-        assert all(_overlap(a, b) <= OVERLAP for i, a in enumerate(boxes) for b in boxes[:i])
+        assert all(overlap(a, b) <= OVERLAP for i, a in enumerate(boxes) for b in boxes[:i])
         for x0, y0, x1, y1 in (person.box for person in people):
             assert 0 <= x0 < x1 <= SIDE
             assert 0 <= y0 < y1 <= SIDE

@@ -12,7 +12,20 @@ import pytest
 import torch
 from helpers.toy_body import toy_body
 
-from hmr_edu import camera, crop, discriminator, hmr, keypoints, losses, metrics, rotations, theta
+from hmr_edu import (
+    camera,
+    crop,
+    discriminator,
+    hmr,
+    keypoints,
+    labelled,
+    losses,
+    masks,
+    metrics,
+    rotations,
+    theta,
+    weak_mesh,
+)
 from hmr_edu.body import SMPL, smpl
 from hmr_edu.camera import CropBox
 from hmr_edu.data.photos.calibration import View
@@ -32,6 +45,9 @@ MODULES = (
     keypoints,
     metrics,
     losses,
+    labelled,
+    masks,
+    weak_mesh,
     smpl,
     hmr,
     prior,
@@ -52,15 +68,23 @@ NO_NUMBERS = {
     "mirror_features",
     "mirrored_name",
     "step_weights",
-    "transfer",
     "weights_path",
-    "widened",
+    "read_network",
     # Pictures: tests/geometry/test_crop.py.
     "crop_image",
     # It makes tensors of whole numbers.
     "as_floats",
     # Positions of cells, in the dtype of their argument.
     "cell_centres",
+    # Label images and masks: tests/geometry/test_weak_mesh.py.
+    "MaskLabels.of",
+    "flip_parts",
+    "nearest_cells",
+    "under_centres",
+    # Entries of the registry of losses, which call those with a row.
+    "dense_of",
+    "part_silhouettes_of",
+    "silhouette_of",
     "CropBox.around_box",
     "HMR.save",
     "Prediction.map",
@@ -114,6 +138,8 @@ FOCAL = torch.tensor([5.0, 7.0, 9.0]).double()
 BOX = CropBox(310.5, 200.0, 123.0)
 BOXES = torch.tensor([[0.5, -0.2, 1.4], [-1.0, 2.0, 0.7], [0.1, 0.0, 1.0]]).double()
 LAYER = SMPL(toy_body())
+MASKS = masks.MaskLabels.of((torch.arange(3 * 64).view(3, 8, 8) % 7 > 4).byte())
+CORNERS = torch.arange(3 * 19 * 3).view(3, 19, 3) % 19
 PRIOR = prior.load_pose_prior()
 POSE = PRIOR.sample(3, torch.Generator().manual_seed(0)).double()
 BANK = RealPoses(POSE.float(), "three draws")
@@ -225,6 +251,18 @@ CASES = {
     "parts_loss": (
         lambda p: losses.parts_loss(p, torch.arange(64).view(1, 8, 8).expand(3, -1, -1) % 7, KNOWN),
         (randn(3, 7, 8, 8),),
+        FLOAT32,
+    ),
+    "known": (lambda t: labelled.known(t, KNOWN[:, None, None]), (TARGET,), SAME),
+    "weighted_mean": (labelled.weighted_mean, (POINTS[..., 0], WEIGHTS), SAME),
+    "silhouette_loss": (
+        lambda p: weak_mesh.silhouette_loss(p, MASKS, KNOWN),
+        (0.5 * FLAT,),
+        FLOAT32,
+    ),
+    "dense_loss": (
+        lambda *a: weak_mesh.dense_loss(a[0], CORNERS, *a[1:]),
+        (FLAT, FLAT_TARGET.softmax(-1)[..., [0, 1, 1]], FLAT_TARGET, WEIGHTS),
         FLOAT32,
     ),
     "per_step": (lambda *a: losses.per_step(list(a), [0.3, 0.7]), tuple(randn(2)), FLOAT32),

@@ -145,7 +145,7 @@ def write_coco(folder: Path, people: People, extra: dict | None = None) -> Path:
     entries = [
         {
             "id": 10 + n,
-            "image_id": images.index(people.files[n]),
+            "image_id": 100 - images.index(people.files[n]),
             "category_id": 1,
             "iscrowd": 0,
             "num_keypoints": int((points[n, :, 2] > 0).sum()),
@@ -166,7 +166,7 @@ def write_coco(folder: Path, people: People, extra: dict | None = None) -> Path:
         "info": {},
         "images": [
             {
-                "id": k,
+                "id": 100 - k,  # in no order
                 "file_name": f"{name}.jpg",
                 "width": people.pictures[name].shape[1],
                 "height": people.pictures[name].shape[0],

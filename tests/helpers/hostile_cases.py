@@ -18,7 +18,10 @@ from helpers.damages import (
     zeros_without_end,
 )
 from helpers.hostile import Call, Case, command, files_of
+from helpers.hostile_data_sets import DATA_SETS, data_sets, write_data_sets
+from helpers.hostile_motion import make_motion, motions
 from helpers.hostile_networks import backbones, weights
+from helpers.hostile_public import make_public_samples, public_files
 from helpers.hostile_runs import reports, resumes, ships
 from helpers.small_run import small
 from helpers.toy_body import toy_body
@@ -26,6 +29,7 @@ from PIL import Image
 
 KINDS = (
     "mocap",
+    "motion",
     "body",
     "prior",
     "weights",
@@ -37,6 +41,9 @@ KINDS = (
     "report",
     "experiment",
     "body source",
+    "SMPL's body",
+    "checkpoint",
+    *DATA_SETS,
 )
 
 
@@ -56,12 +63,14 @@ def make_samples(folder: Path) -> None:
         network.save(folder / f"{name}.safetensors")
     HMR("keypoints", width=2, hidden=16).save(folder / "lifter.safetensors")
     save_body(folder / "body.npz", toy_body())
+    make_public_samples(folder)
     rng = np.random.default_rng(0)
     ours = {"poses": rng.normal(0, 2000, (6, 72)).astype(np.int16), "scale": 1e-4, "fps": 12}
     ours |= {"clip": np.array([0, 0, 0, 1, 1, 1]), "clip_names": np.array(["walk", "run"])}
     np.savez(folder / "ours.npz", **ours)
     amass = {"poses": rng.normal(0, 0.4, (4, 156)), "mocap_framerate": np.float64(60)}
     np.savez(folder / "amass.npz", **amass)
+    make_motion(folder)
     copied(SHIPPED, folder).rename(folder / "prior.npz")
     torch.save(ResNet("resnet18", 8, "small").state_dict(), folder / "backbone.pth")
     Image.fromarray(rng.integers(0, 255, (40, 30, 3), np.uint8)).save(folder / "someone.png")
@@ -78,14 +87,16 @@ def make_samples(folder: Path) -> None:
     K = [[100, 0, 15], [0, 100, 20], [0, 0, 1]]
     view = {"K": K, "R": np.eye(3).tolist(), "t": [0, 0, 3]}
     (folder / "cameras.json").write_text(json.dumps({"left": view, "right": view}))
+    write_data_sets(folder / "sets")
     run(small(folder, name="run", images=8, checkpoint_every=4, test_images=2))
 
 
 def undamaged(good: Path) -> Iterator[Case]:
     """Yield readers with good files; they must take them."""
     wanted = ["tiny.safetensors: demo, text", "config.json: text", "people.json: text"]
+    wanted += ["SMPL_NEUTRAL.pkl: text", "SMPL_FEMALE.npz: text", "neutral_smpl.txt: text"]
     wanted += [f"{name}.json: text" for name in ("openpose", "results", "landmarks")]
-    kinds = ("weights", "ship", "resume", "annotations", "detections")
+    kinds = ("weights", "ship", "resume", "annotations", "detections", "SMPL's body")
     for case in cases(good):
         if case.kind in kinds and case.name in wanted:
 
@@ -102,6 +113,7 @@ def undamaged(good: Path) -> Iterator[Case]:
 def cases(good: Path) -> Iterator[Case]:
     """Yield all cases; `good` is a folder of `make_samples`."""
     yield from _arrays(good)
+    yield from motions(good)
     yield from weights(good)
     yield from backbones(good)
     yield from _annotations(good)
@@ -111,6 +123,8 @@ def cases(good: Path) -> Iterator[Case]:
     yield from reports(good)
     yield from _records()
     yield from _sources()
+    yield from public_files(good)
+    yield from data_sets(good)
 
 
 def _arrays(good: Path) -> Iterator[Case]:

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from hmr_edu.hmr import HMR, load_pretrained, transfer
+from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.quantisation import pack, quantise, unpack
+from hmr_edu.training.start import transfer
 
 
 def tiny():

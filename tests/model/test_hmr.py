@@ -7,10 +7,11 @@ import torch
 
 from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective
-from hmr_edu.hmr import HMR, load_pretrained, transfer
+from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.theta import mean_theta
+from hmr_edu.training.start import transfer
 
 TINY = {"image_size": 32, "width": 8, "hidden": 16}
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hmr_edu.camera import weak_perspective
 from hmr_edu.crop import camera_out_of_box, into_box, visible_box
 from hmr_edu.encoder import KeypointEncoder
-from hmr_edu.hmr import HMR, load_pretrained, transfer
+from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
+from hmr_edu.training.start import transfer
 
 SMALL = {"width": 4, "hidden": 16, "representation": "6d", "dropout": 0.0}
 

@@ -35,7 +35,7 @@ def test_every_term_explains_itself(capsys):
         main(["train", "cpu", "--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for name, term in TERMS.items():
-        assert f"--loss.{name}" in shown
+        assert f"--loss.{name.replace('_', '-')}" in shown
         assert term.help.split(",")[0].rstrip(".") in shown, name
 
 

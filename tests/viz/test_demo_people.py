@@ -361,3 +361,80 @@ def test_what_does_not_go_together(png, tmp_path, lifter, image_weights, capsys,
     assert (code, lines) == (2, [])
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+class Boxes(HMR):
+    """A network of pictures that notes nothing but is asked for a crop: the mean body."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.body, self.image_size = SMPL(toy_body()), 32
+        self.options = {"encoder": "resnet18", "body": "toy", "pooling": "spatial"}
+
+    def forward(self, images, vertices=True):
+        theta = torch.zeros(len(images), 85)
+        theta[:, 0] = 0.8
+        return [self.detail(theta)]
+
+
+def openpose_of(*boxes):
+    """Return OpenPose's JSON of people whose keypoints span boxes."""
+    people = []
+    for x0, y0, x1, y1 in boxes:
+        points = np.zeros((25, 3))
+        points[0], points[11], points[14] = (x0, y0, 0.9), (x1, y1, 0.8), (x0, y1, 0.7)
+        people.append({"pose_keypoints_2d": points.flatten().tolist()})
+    return {"version": 1.3, "people": people}
+
+
+def results_of(*boxes):
+    """Return COCO's results with boxes of their own."""
+    places = [100.0, 100.0, 0.5, 120.0, 120.0, 0.5] + 15 * [0.0, 0.0, 0.0]
+    return [
+        {"image_id": "street", "category_id": 1, "keypoints": places, "score": 0.5}
+        | {"bbox": [x0, y0, x1 - x0, y1 - y0]}
+        for x0, y0, x1, y1 in boxes
+    ]
+
+
+@pytest.mark.parametrize("layout", ["openpose", "coco", "ours"])
+def test_boxes_of_a_file_are_read_by_the_network_of_pictures(png, tmp_path, monkeypatch, layout):
+    monkeypatch.setattr(demo_people, "load_pretrained", lambda name: Boxes().eval())
+    boxes = [(40.0, 50.0, 90.0, 150.0), (200.0, 60.0, 260.0, 180.0)]
+    named = {"nose": [100, 100], "neck": [100, 120]}
+    content = {
+        "openpose": lambda: openpose_of(*boxes),
+        "coco": lambda: results_of(*boxes),
+        "ours": lambda: {"street.png": [{"box": list(b), "keypoints": named} for b in boxes]},
+    }[layout]()
+    path = tmp_path / "people.json"
+    path.write_text(json.dumps(content))
+    out = tmp_path / "out"
+    assert main(["demo", str(png), "--boxes-from", str(path), "--out", str(out), "--ply"]) == 0
+    records = [json.loads(each.read_text()) for each in sorted(out.glob("*_theta.json"))]
+    got = sorted(record["box"] for record in records)
+    if layout == "openpose":  # keypoints, and 6 % of the longer side around them
+        boxes = [(34.5, 44.5, 96.5, 156.5), (193.3, 53.3, 267.7, 187.7)]
+    np.testing.assert_allclose(got, boxes, atol=0.01)
+    assert {record["box_from"] for record in records} == {"people.json"}
+    assert len(list(out.glob("*.ply"))) == 2
+    assert len(list(out.glob("*everybody_overlay.png"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (results_of((500, 500, 600, 600)), "outside the picture"),
+        (results_of((9, 9, 9, 50)), "x0 < x1"),
+        ([{**results_of((9, 9, 20, 50))[0], "bbox": [1, 2, 3]}], "`bbox` must be 4 finite numbers"),
+        ([{**results_of((9, 9, 20, 50))[0], "bbox": [1, 2, 3, float("nan")]}], "`bbox` must be 4"),
+        ([{**results_of((9, 9, 20, 50))[0], "bbox": [1, 2, 3, 1e300]}], "`bbox` must be 4"),
+        ([], "nobody in it"),
+    ],
+)
+def test_boxes_that_cannot_be_used(png, tmp_path, monkeypatch, capsys, content, message):
+    monkeypatch.setattr(demo_people, "load_pretrained", lambda name: Boxes().eval())
+    path = tmp_path / "people.json"
+    path.write_text(json.dumps(content))
+    assert main(["demo", str(png), "--boxes-from", str(path), "--out", str(tmp_path / "o")]) == 2
+    assert message in capsys.readouterr().err

@@ -12,6 +12,7 @@ import trimesh
 
 from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective_error
+from hmr_edu.data import Mocap
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix
@@ -20,6 +21,7 @@ from hmr_edu.viz.explore import (
     compare_bodies,
     explore_camera,
     explore_iterations,
+    explore_mocap,
     explore_pose,
     explore_prior,
     explore_rotation,
@@ -205,6 +207,31 @@ def test_pose_plays_a_clip_of_a_world_with_y_up(lite):
     assert joints[0, foot] - joints[0, ankle] > 0.05
     # Nothing of the scrubbing was read back from the sliders' rounded numbers.
     torch.testing.assert_close(explorer.state.pose[3:], clip[2, 3:])
+
+
+def test_mocap_plays_the_clips_of_a_file(lite):
+    poses = torch.zeros(7, 72)
+    poses[3:, 1] = torch.arange(1, 5) * 0.5  # turns about Y
+    poses[5:, 12] = torch.tensor([0.4, 0.5])  # the left knee
+    clips = torch.tensor([0, 0, 0, 2, 2, 2, 2])
+    mocap = Mocap(poses, clips, ("stand", "nothing", "turn"), 10.0)
+    explorer = explore_mocap(mocap, lite)
+    menu, frame = explorer.controls["clip"], explorer.controls["frame"]
+    assert [name for name, _ in menu.options] == ["stand", "turn"]
+    assert (frame.max, explorer.controls["play"].interval) == (2, 100)
+    frame.value = 2
+    sent = messages(explorer)
+    menu.value = 2
+    assert (len(sent), frame.value, frame.max) == (1, 0, 3)
+    frame.value = 2
+    upright = torch.tensor([[1.0, -1, -1]]).diag_embed()
+    rotations = axis_angle_to_matrix(poses[5].view(1, 24, 3))
+    rotations[:, 0] = upright @ rotations[:, 0]
+    expected = to_scene(lite(torch.zeros(1, 10), rotations).vertices[0])
+    np.testing.assert_allclose(points(explorer.figure.data[0]), expected, atol=1e-5)
+    assert explorer.readout_text == "0.20 s; fastest: pelvis, 286° a second"
+    with pytest.raises(ValueError, match="no pose"):
+        explore_mocap(mocap.select(clips < 0), lite)
 
 
 def test_pose_joint_is_chosen_by_a_click(lite):

@@ -208,7 +208,7 @@ def lying_box():
     return trimesh.creation.box((0.4, 1.8, 0.2)).apply_translation((0.3, -0.5, 2.0))
 
 
-@pytest.mark.parametrize("kind", ["obj", "glb"])
+@pytest.mark.parametrize("kind", ["obj", "glb", "ply"])
 def test_meshes_read_back_upright(tmp_path, kind):
     mesh, path = lying_box(), tmp_path / f"body.{kind}"
     getattr(export, f"write_{kind}")(path, mesh.vertices, mesh.faces)

@@ -63,6 +63,17 @@ def read_detections(path: str | Path, picture: str | Path | None = None) -> list
     return people
 
 
+def read_frame(path: Path, size: tuple[int, int]) -> list[Detection]:
+    """Read everybody in the file of one frame of a video, whose size is (width, height).
+
+    Raises as `read_detections`.
+    """
+    people = _read_file(path, None, size)
+    for person in people:
+        _check_places(person, size)
+    return people
+
+
 def _read_folder(
     folder: Path, picture: Path | None, size: tuple[int, int] | None
 ) -> list[Detection]:
@@ -104,7 +115,7 @@ def _read_annotations(path: Path, content: dict[str, Any], picture: Path | None)
     people = []
     for described in (read_coco if is_coco(content) else read_by_name)(path, content):
         keypoints2d, visible = ordered_keypoints(described)
-        person = Detection(keypoints2d, visible, described.file, described.where)
+        person = Detection(keypoints2d, visible, described.file, described.where, described.box)
         people.append(person)
         if picture is not None and described.size and _is_name(described.file, picture):
             check_size(picture, described.size, described.where)

@@ -37,13 +37,14 @@ class Detection(NamedTuple):
 
     `keypoints2d` are pixels of the upright picture; the confidence of a missing keypoint is 0, and
     so are its coordinates. `file` is the picture's name, if it is known; `where` says for messages
-    where the person was read.
+    where the person was read; `box` is (x0, y0, x1, y1) in pixel edges, where the file has one.
     """
 
     keypoints2d: Float[Tensor, "19 2"]
     confidence: Float[Tensor, " 19"]
     file: str | None
     where: str
+    box: Sequence[float | int] | None = None
 
 
 class Landmark(TypedDict):
@@ -81,7 +82,11 @@ def read_results(path: Path, content: list) -> list[Detection]:
         values = finite_numbers(
             person.get("keypoints"), 3 * len(COCO17), f"{where}: `keypoints`, COCO's 17,"
         )
-        people.append(_detection(values, COCO17, file, where))
+        box = None
+        if "bbox" in person:
+            x, y, width, height = finite_numbers(person["bbox"], 4, f"{where}: `bbox`")
+            box = (x, y, x + width, y + height)
+        people.append(_detection(values, COCO17, file, where)._replace(box=box))
     return _known(people)
 
 

@@ -16,6 +16,8 @@ from hmr_edu.data.photos.table import UNKNOWN, PeopleTable, names_as_bytes
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCOPLUS, mapping
 
+# Confidences above 1 count as 1: OpenPose's reach 1.1. A number above this is none.
+MOST_SURE = 10
 NOTHING = "nothing of them is known"
 NO_BOX = "without a box"
 # SPIN's unit of sizes in pixels: https://github.com/nkolot/SPIN/blob/master/utils/imutils.py.
@@ -45,7 +47,7 @@ class BlockBuilder:
     """
 
     def __init__(self, folder: Path, most: int) -> None:
-        self.folder, self.most, self.people = folder, most, 0
+        self.folder, self.most, self.people, self.added = folder, most, 0, 0
         self.numbers: dict[str, int] = {}
         self.sizes: dict[int, tuple[int, int]] = {}
         self.columns: dict[str, np.ndarray] = {}
@@ -76,7 +78,7 @@ class BlockBuilder:
             betas: likewise.
             first: number of the first person in the file; by default as many as were added.
         """
-        first = self.people + sum(self.left_out.values()) if first is None else first
+        first, self.added = self.added if first is None else first, self.added + len(files)
         keypoints2d, visible = in_cocoplus(keypoints, 2, len(files), first)
         row: dict[str, np.ndarray] = {"keypoints2d": keypoints2d, "visible": visible}
         row["crops"] = crops_around(keypoints2d, visible) if crops is None else crops
@@ -91,9 +93,9 @@ class BlockBuilder:
                 row[name] = value
         if pose is not None:
             keep = keep | ~np.isnan(pose[:, 0])
-        _check(np.isfinite(row["crops"]).all(1) | ~keep, "has no finite box", first)
+        _check(np.asarray(np.isfinite(row["crops"]).all(1) | ~keep), "has no finite box", first)
         boxed = row["crops"][:, 2] > 0
-        self._count(NOTHING, ~keep)
+        self._count(NOTHING, np.logical_not(keep))
         self._count(NO_BOX, keep & ~boxed)
         chosen = np.flatnonzero(keep & boxed)
         row["picture"] = self._pictures(files, chosen, sizes)
@@ -158,9 +160,10 @@ def in_cocoplus(
     for joints in sets:
         to = mapping(joints.names, COCOPLUS)
         source, target = list(to.source), list(to.target)
-        sure = np.asarray(joints.known)[:, source].astype(np.float32)
-        good = np.isfinite(sure) & (sure >= 0)
-        _check(good.all(1), "has a confidence below 0, or none that is a number", first)
+        with np.errstate(over="ignore"):  # too large for float32 is infinite
+            sure = np.asarray(joints.known)[:, source].astype(np.float32)
+        good = ((sure >= 0) & (sure <= MOST_SURE)).all(axis=1)
+        _check(np.asarray(good), "has a confidence that is no number from 0 to 1", first)
         found = np.asarray(joints.places)[:, source]
         good = (np.abs(found) < FARTHEST).all(2) | (sure == 0)  # NaN is not below
         _check(good.all(1), "has a joint that lies nowhere, but counts as known", first)
@@ -180,7 +183,7 @@ def crops_around(
     known = (visible > 0)[..., None]
     low = np.where(known, keypoints2d, np.inf).min(1)
     high = np.where(known, keypoints2d, -np.inf).max(1)
-    nobody = ~known.any(1)[:, 0]
+    nobody = np.logical_not((visible > 0).any(1))
     low[nobody], high[nobody] = 0, 0
     return np.concatenate([(low + high) / 2, PADDING * (high - low).max(1, keepdims=True)], 1)
 
@@ -199,7 +202,7 @@ def crops_of_boxes(boxes: Real[np.ndarray, "people 4"]) -> Float[np.ndarray, "pe
 
 def _check_labels(value: np.ndarray, name: str, first: int) -> None:
     good = (np.abs(value) < FARTHEST).all(1) | np.isnan(value).all(1)
-    _check(good, f"has a {name} that is no number", first)
+    _check(np.asarray(good), f"has a {name} that is no number", first)
 
 
 def _check(good: Bool[np.ndarray, " people"], what: str, first: int) -> None:

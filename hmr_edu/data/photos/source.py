@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
@@ -27,6 +27,7 @@ from hmr_edu.data.augment import (
 from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.data.photos.annotations import AnnotatedPerson
 from hmr_edu.data.photos.crops import check_crop
+from hmr_edu.data.photos.outlines import draw_outline
 from hmr_edu.data.photos.pictures import check_size, read_photo
 from hmr_edu.data.photos.table import PeopleTable
 from hmr_edu.data.source import batch_seed
@@ -54,6 +55,8 @@ class Crops(TensorDataclass):
     pose: Float[Tensor, "batch 72"]
     betas: Float[Tensor, "batch 10"]
     camera: Float[Tensor, "batch 3"]
+    masks: UInt8[Tensor, "batch H W"]
+    has_mask: Bool[Tensor, " batch"]
     seeds: Int64[Tensor, " batch"]
     problems: tuple[str, ...] = ()
 
@@ -134,6 +137,7 @@ class AnnotatedPhotos:
             *labels,
             known["betas"],
             _cameras(labels),
+            *self._masks(chosen, placements),
             torch.tensor(seeds),
             tuple(problems),
         )
@@ -160,6 +164,19 @@ class AnnotatedPhotos:
             f"{len(problems)} pictures in a row cannot be used; the last: {problems[-1]}"
         )
 
+    def _masks(
+        self, rows: Sequence[int], placements: Sequence[Placement]
+    ) -> tuple[UInt8[Tensor, "batch H W"], Bool[Tensor, " batch"]]:
+        """Return the masks of people, and who has one."""
+        masks = torch.zeros(len(rows), self.image_size, self.image_size, dtype=torch.uint8)
+        has_mask = torch.zeros(len(rows), dtype=torch.bool)
+        for k, (row, placement) in enumerate(zip(rows, placements, strict=True)):
+            outline = self.people.outline(row)
+            if outline is not None:
+                masks[k] = draw_outline(outline, placement, self.image_size)
+                has_mask[k] = True
+        return masks, has_mask
+
     def _candidates(self, first: int, generator: torch.Generator) -> Iterator[int]:
         yield first
         for _ in range(ATTEMPTS - 1):
@@ -179,6 +196,7 @@ class AnnotatedPhotos:
         batch.keypoints3d, batch.has_3d, batch.has_theta = crops.keypoints3d, has_3d, has_theta
         batch.betas = crops.betas if self.betas else torch.full_like(crops.betas, torch.nan)
         batch.camera = crops.camera
+        batch.parts, batch.has_silhouette = crops.masks, crops.has_mask
         return batch
 
     def _tell(self, problems: Sequence[str]) -> None:

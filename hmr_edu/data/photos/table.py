@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int32, Integer, Shaped
+from jaxtyping import Float32, Int32, Int64, Integer, Shaped
 from torch import Tensor
 
 from hmr_edu.camera import CropBox
@@ -27,6 +27,10 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCOPLUS
 
 UNKNOWN = float("nan")
+# Labels in 3D that a table may lack, and the shape of one person's.
+LABELS = {"keypoints3d": (19, 3), "pose": (72,), "betas": (10,)}
+# Arrays without a row for each person.
+OF_NOBODY = ("files", "sizes", "outline_points")
 # People of whom the rows are joined at a time.
 PART = 10_000
 
@@ -60,6 +64,9 @@ class PeopleTable(Sequence):
         keypoints3d: NaN where a keypoint is not known; None when there are none at all.
         pose: axis-angle of the 24 joints; a row of NaN where it is not known; None as above.
         betas: of SMPL's own shape space; NaN where they are not known; None as above.
+        outlines: the first and last + 1 of the rows of `outline_points` that are the person's mask
+            (`outlines.py`); None when there are no masks.
+        outline_points: corners of polygons, pixels.
         left_out: how many people of the data set are not in the table, by reason.
     """
 
@@ -73,6 +80,8 @@ class PeopleTable(Sequence):
     keypoints3d: Float32[np.ndarray, "people 19 3"] | None = None
     pose: Float32[np.ndarray, "people 72"] | None = None
     betas: Float32[np.ndarray, "people 10"] | None = None
+    outlines: Int64[np.ndarray, "people 2"] | None = None
+    outline_points: Float32[np.ndarray, "points 2"] | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -122,19 +131,26 @@ class PeopleTable(Sequence):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays with a row for each person."""
-        names = ("picture", "crops", "keypoints2d", "visible", "keypoints3d", "pose", "betas")
+        names = ("picture", "crops", "keypoints2d", "visible", *LABELS, "outlines")
         return {k: v for k in names if (v := getattr(self, k)) is not None}
 
     def tensors(self, rows: Sequence[int]) -> dict[str, Tensor]:
         """Return copies of all numbers of some people; NaN where a kind of label is not known."""
         known = self.arrays()
-        shapes = {"keypoints3d": (19, 3), "pose": (72,), "betas": (10,)}
+        known.pop("outlines", None)
         chosen = np.asarray(rows, np.int64)
         return {k: torch.from_numpy(np.array(v[chosen])) for k, v in known.items()} | {
             k: torch.full((len(rows), *shape), UNKNOWN)
-            for k, shape in shapes.items()
+            for k, shape in LABELS.items()
             if k not in known
         }
+
+    def outline(self, index: int) -> Float32[np.ndarray, "points 2"] | None:
+        """Return the corners of a person's mask, NaN between polygons; None where there is none."""
+        if self.outlines is None or self.outline_points is None:
+            return None
+        first, end = self.outlines[index]
+        return self.outline_points[first:end] if end > first else None
 
     def usable(self, least: int) -> PeopleTable:
         """Return the people of whom at least so many keypoints are known."""
@@ -249,7 +265,7 @@ def check_table(table: PeopleTable) -> None:
         raise DataError("nobody in it has a keypoint")
     for entry in fields(PeopleTable):
         value = getattr(table, entry.name)
-        of_people = isinstance(value, np.ndarray) and entry.name not in ("files", "sizes")
+        of_people = isinstance(value, np.ndarray) and entry.name not in OF_NOBODY
         if of_people and len(value) != n:
             raise DataError(f"{len(value)} rows of {entry.name} for {n} people")
     if not (np.isfinite(table.crops).all() and (table.crops[:, 2] > 0).all()):

@@ -1,7 +1,7 @@
 """Write small data sets of synthetic people in the true layouts of COCO and of LSP.
 
-Lessons and experiments train on these where the originals are not at hand. They hold pictures and
-2D keypoints, and nothing that photographs would not have.
+Lessons and experiments train on these where the originals are not at hand. They hold pictures,
+2D keypoints and, as COCO does, outlines: nothing that photographs would not have.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from hmr_edu.data.batch import Batch
+from hmr_edu.data.photos.outlines import trace
 from hmr_edu.data.photos.sets.coco import SPLITS
 from hmr_edu.data.source import BatchSource
 from hmr_edu.io.errors import DataError
@@ -95,7 +96,8 @@ def _write_coco(folder: Path, source: BatchSource, pictures: int, split: str) ->
             x, y = (round(float(v), 2) for v in places[k])
             inside = 0 <= x < width and 0 <= y < height
             keypoints += [x, y, SEEN if visible[k] else HIDDEN] if inside else [0, 0, MISSING]
-        rows, columns = np.nonzero(batch.parts[0].numpy())
+        mask = batch.parts[0].numpy()
+        rows, columns = np.nonzero(mask)
         x0, y0 = int(columns.min(initial=width - 1)), int(rows.min(initial=height - 1))
         box = [x0, y0, int(columns.max(initial=0)) + 1 - x0, int(rows.max(initial=0)) + 1 - y0]
         annotations.append(
@@ -107,6 +109,7 @@ def _write_coco(folder: Path, source: BatchSource, pictures: int, split: str) ->
                 "num_keypoints": sum(v > 0 for v in keypoints[2::3]),
                 "bbox": [float(v) for v in box],
                 "area": float(len(rows)),
+                "segmentation": trace(mask),
                 "iscrowd": 0,
             }
         )

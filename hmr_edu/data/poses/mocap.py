@@ -12,16 +12,13 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from hmr_edu.data.poses.formats.amass import amass_poses
+from hmr_edu.data.poses.formats.clip import POSE_SIZE, check_angles
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import Header, read_arrays
 from hmr_edu.io.precision import float32_inside
 from hmr_edu.keypoints import flip_pose
 from hmr_edu.rotations import SMALL_SQUARED, quaternion_to_axis_angle
-
-POSE_SIZE = 72
-BODY_SIZE = 66  # AMASS poses: root and 21 joints come first, fingers after them
-# No joint rotates more than this. Larger numbers are degrees, or another layout.
-LARGEST_ANGLE = 2 * np.pi + 1e-3
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,8 @@ def load_mocap(path: str | Path) -> Mocap:
 
     This project: `poses` int16 [N, 72] times `scale` (or float radians), `clip` [N], `clip_names`,
     `fps`. AMASS: `poses` float [N, >= 66] and `mocap_framerate`; fingers are left out, hands set to
-    zero, and the world, which has Z up in AMASS, is rotated to Y up.
+    zero, and the world, which has Z up in AMASS, is rotated to Y up. Other formats, and many files
+    at once, are read by `hmr-edu mocap import`.
 
     Raises FileNotFoundError when there is no file, DataError that says what is wrong with it.
     """
@@ -73,7 +71,7 @@ def load_mocap(path: str | Path) -> Mocap:
     poses = arrays["poses"]
     rate_key = next((k for k in ("mocap_framerate", "mocap_frame_rate") if k in arrays), None)
     if rate_key is not None:
-        pose, clips, names = _from_amass(path, poses), np.zeros(len(poses)), (path.stem,)
+        pose, clips, names = amass_poses(path, poses), np.zeros(len(poses)), (path.stem,)
         fps = _number(path, rate_key, arrays[rate_key])
     else:
         pose, clips, names = _from_ours(path, arrays)
@@ -81,7 +79,7 @@ def load_mocap(path: str | Path) -> Mocap:
     if not np.isfinite(pose).all():
         frame = int(np.argmax(~np.isfinite(pose).all(1)))
         raise DataError(f"{path}: frame {frame} of `poses` holds NaN or infinite values")
-    _check_angles(path, pose)
+    check_angles(path, pose)
     pose = np.ascontiguousarray(pose, dtype=np.float32)
     return Mocap(torch.from_numpy(pose), torch.from_numpy(clips.astype(np.int64)), names, fps)
 
@@ -145,37 +143,12 @@ def _from_ours(
     return poses, clips, tuple(names.tolist())
 
 
-def _from_amass(path: Path, poses: np.ndarray) -> np.ndarray:
-    """Return [N, 72] of AMASS poses [N, >= 66]: hands at rest, the world rotated from Z to Y up."""
-    from scipy.spatial.transform import Rotation
-
-    if poses.shape[1] < BODY_SIZE:
-        raise DataError(f"{path}: AMASS `poses` has {poses.shape[1]} columns, expected >= 66")
-    if not np.isfinite(poses[:, :BODY_SIZE]).all():
-        raise DataError(f"{path}: `poses` holds NaN or infinite values")
-    _check_angles(path, poses[:, :BODY_SIZE])
-    pose = np.zeros((len(poses), POSE_SIZE))
-    pose[:, :BODY_SIZE] = poses[:, :BODY_SIZE]
-    y_up = Rotation.from_rotvec([-np.pi / 2, 0, 0])
-    pose[:, :3] = (y_up * Rotation.from_rotvec(pose[:, :3])).as_rotvec()
-    return pose
-
-
 def _check_header(headers: Mapping[str, Header]) -> None:
     """Raise DataError where `poses` cannot be poses; nothing has been unpacked yet."""
     poses = headers["poses"]
     if poses.ndim != 2 or poses.shape[0] == 0 or poses.dtype.kind not in "fi":
         raise DataError(
             f"`poses` is {poses.dtype} {poses.shape}, expected numbers [N, 72] with N >= 1"
-        )
-
-
-def _check_angles(path: Path, poses: np.ndarray) -> None:
-    """Raise DataError where numbers are too large for radians of axis-angle."""
-    largest = np.abs(poses).max()
-    if largest > LARGEST_ANGLE:
-        raise DataError(
-            f"{path}: `poses` reaches {largest:.6g}; radians of axis-angle are expected"
         )
 
 

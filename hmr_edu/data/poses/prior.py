@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.data.poses.mocap import LARGEST_ANGLE, split_root
+from hmr_edu.data.poses.formats.clip import LARGEST_ANGLE
+from hmr_edu.data.poses.mocap import split_root
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.npz import read_arrays
 from hmr_edu.io.precision import (
@@ -267,6 +268,15 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return PosePrior(*tensors)
+
+
+def is_pose_prior(path: str | Path) -> bool:
+    """Return whether a file says that it is a pose prior; it may be damaged all the same."""
+    try:
+        format_ = read_arrays(path, (), ("format",)).get("format")
+    except (DataError, FileNotFoundError):
+        return False
+    return format_ is not None and format_.ndim == 0 and str(format_) == FORMAT
 
 
 def _any_lean(chance: Float[Tensor, "2 n"]) -> Float[Tensor, "n 2"]:

@@ -8,7 +8,7 @@ a run can be interrupted, resumed, or divided among workers and processes withou
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,11 +17,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.body import SMPL
-from hmr_edu.data.batch import Batch, TensorDataclass
+from hmr_edu.data.batch import Batch, SurfacePoints, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.surface_points import draw_surface_points
 from hmr_edu.data.synthetic.views import draw_view, draw_viewpoints
 from hmr_edu.io.precision import float32_by_default
 from hmr_edu.io.ranges import Probability, Range
@@ -60,6 +61,9 @@ class SyntheticConfig:
     inverse_focal: Annotated[tuple[float, float], Range(0, 100, ordered=True)] = (0.02, 0.4)
     # Standard deviation of the shape coefficients (betas).
     betas: Annotated[float, Range(0, 100)] = 1.0
+    # Points of each person's surface with known places (dense correspondences): what `--loss.dense`
+    # learns from.
+    dense: Annotated[int, Range(0, 10_000)] = 0
     # Clothes, light, background, occlusion and camera effects.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
@@ -76,6 +80,7 @@ class Scene(TensorDataclass):
     betas: Float[Tensor, "batch 10"]
     camera: Float[Tensor, "batch 3"]
     focal: Float[Tensor, " batch"]
+    dense: SurfacePoints | None = None
 
 
 class SyntheticPeople:
@@ -131,6 +136,12 @@ class SyntheticPeople:
         gbuffer = self.renderer(
             output.vertices, c.image_size, translation=view.translation, focal=view.focal
         )
+        dense = None
+        if c.dense:
+            # Numbers of their own, so that the people stay the same.
+            own = torch.Generator().manual_seed(batch_seed(seed, 0))
+            rest, faces = self.body.v_template, self.body.faces
+            dense = draw_surface_points(output.vertices, rest, faces, view, gbuffer, c.dense, own)
         return Scene(
             pixels=BodyPixels.of(gbuffer),
             seed=seed,
@@ -140,6 +151,7 @@ class SyntheticPeople:
             betas=betas,
             camera=view.weak_camera(output.keypoints),
             focal=view.focal,
+            dense=dense,
         )
 
     @torch.no_grad()
@@ -152,6 +164,10 @@ class SyntheticPeople:
         shaded = self.appearance(scene.pixels, generator)
         inside = (scene.keypoints2d.abs() <= 1).all(-1)
         everywhere = torch.ones(len(inside), dtype=torch.bool, device=inside.device)
+        dense = scene.dense
+        if dense is not None:
+            seen = ~_at_pixels(shaded.occluded, dense.places)
+            dense = replace(dense, confidence=dense.confidence * seen)
         return Batch(
             images=shaded.images,
             keypoints2d=scene.keypoints2d,
@@ -164,6 +180,7 @@ class SyntheticPeople:
             has_3d=everywhere,
             has_theta=everywhere,
             has_parts=everywhere,
+            dense=dense,
         )
 
     @float32_by_default

@@ -8,12 +8,21 @@ from hmr_edu.experiments.claims import photographs as on_photographs
 from hmr_edu.experiments.claims import pictures as on_pictures
 from hmr_edu.experiments.claims import recipe as on_recipe
 from hmr_edu.experiments.claims import regression as on_regression
+from hmr_edu.experiments.claims import weak_mesh as on_weak_mesh
 from hmr_edu.experiments.design import Experiment
 from hmr_edu.io.errors import DataError
 
 EXPERIMENTS = {
     experiment.name: experiment
-    for claims in (on_regression, on_adversary, on_pictures, on_recipe, on_lifter, on_photographs)
+    for claims in (
+        on_regression,
+        on_adversary,
+        on_pictures,
+        on_recipe,
+        on_lifter,
+        on_photographs,
+        on_weak_mesh,
+    )
     for experiment in claims.EXPERIMENTS
 }
 

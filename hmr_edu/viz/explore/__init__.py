@@ -7,6 +7,7 @@ from hmr_edu.viz.explore.camera import explore_camera
 from hmr_edu.viz.explore.compare import compare_bodies
 from hmr_edu.viz.explore.iterations import explore_iterations, regression_steps
 from hmr_edu.viz.explore.keypoint_editor import KeypointEditor
+from hmr_edu.viz.explore.mocap import explore_mocap
 from hmr_edu.viz.explore.pose import explore_pose
 from hmr_edu.viz.explore.prior import explore_prior
 from hmr_edu.viz.explore.rotation import explore_rotation
@@ -18,6 +19,7 @@ __all__ = [
     "compare_bodies",
     "explore_camera",
     "explore_iterations",
+    "explore_mocap",
     "explore_pose",
     "explore_prior",
     "explore_rotation",

@@ -56,7 +56,7 @@ def _spread(people: int, count: int) -> np.ndarray:
 
 def _from_the_side(keypoints3d: Float[np.ndarray, "19 3"]) -> Picture:
     """Draw 3D keypoints as the camera would see them from the person's right in the picture."""
-    known = np.isfinite(keypoints3d).all(1)
+    known = np.asarray(np.isfinite(keypoints3d).all(1))
     paper = np.full((SIZE, SIZE, 3), PAPER, np.uint8)
     if not known.any():
         return paper

@@ -7,6 +7,7 @@ https://cocodataset.org/#download. COCO-WholeBody's annotations have the same fi
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from hmr_edu.data.photos.blocks import NO_BOX, BlockBuilder, Joints, crops_of_bo
 from hmr_edu.data.photos.coco import VISIBILITIES, is_coco, read_coco
 from hmr_edu.data.photos.described import FARTHEST
 from hmr_edu.data.photos.layout import Layout, first_layout
+from hmr_edu.data.photos.outlines import as_points, join_outlines
 from hmr_edu.data.photos.table import PeopleTable, TableBuilder
-from hmr_edu.io.big_json import Entries, read_big_json
+from hmr_edu.io.big_json import Entries, no_collection, read_big_json
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCO17
 
@@ -61,7 +63,8 @@ def read(layout: Layout) -> PeopleTable:
     content = read_big_json(path, "annotations", ("annotations", "images"))
     if not is_coco(content):
         raise DataError(f"{path}: not COCO's annotations: it has no `images` or no `annotations`")
-    table = _read_usual(layout.pictures, content)
+    with no_collection():
+        table = _read_usual(layout.pictures, content)
     return _read_any(layout, content) if table is None else table
 
 
@@ -100,7 +103,7 @@ def _read_usual(pictures: Path, content: dict[str, Any]) -> PeopleTable | None:
         return None
     files = [image.file_name for image in images]
     del images
-    builder, seen = BlockBuilder(pictures, len(people)), []
+    builder, seen, outlines = BlockBuilder(pictures, len(people)), [], []
     for start in range(0, len(people), BLOCK):
         try:
             block = people.typed(Person, start, start + BLOCK)
@@ -108,8 +111,10 @@ def _read_usual(pictures: Path, content: dict[str, Any]) -> PeopleTable | None:
             which = np.array([person.image_id for person in block], np.int64)
             flags = np.array([(p.category_id, p.iscrowd, p.num_keypoints) for p in block], np.int64)
             boxes = np.array([person.bbox for person in block], np.float64).reshape(-1, 4)
-            joints = np.array([person.keypoints for person in block], np.float64)
-            joints = joints.reshape(len(block), len(COCO17), 3)
+            if any(len(person.keypoints) != 3 * len(COCO17) for person in block):
+                return None
+            values = chain.from_iterable([person.keypoints for person in block])
+            joints = np.fromiter(values, np.float64).reshape(len(block), len(COCO17), 3)
         except (ValueError, OverflowError):
             return None
         seen.append(ids)
@@ -130,12 +135,25 @@ def _read_usual(pictures: Path, content: dict[str, Any]) -> PeopleTable | None:
         number = order[place[keep]]
         crops = crops_of_boxes(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))
         found = Joints(joints[keep, :, :2], known[keep] > 0, COCO17)
+        outlines += [_outline(block[row].segmentation) for row in keep.tolist()]
         builder.add([files[n] for n in number.tolist()], [found], crops[keep], sizes[number])
-    every = np.concatenate(seen) if seen else np.zeros(0)
-    if len(np.unique(every)) < len(every) or builder.left_out[NO_BOX] or not builder.people:
+    every = np.sort(np.concatenate(seen)) if seen else np.zeros(0)
+    if (every[1:] == every[:-1]).any() or builder.left_out[NO_BOX] or not builder.people:
         return None
     builder.leave_out(OTHERS, len(people) - builder.people)
-    return builder.table()
+    points, rows = join_outlines(outlines)
+    table = builder.table()
+    return replace(table, outlines=rows, outline_points=points) if len(points) else table
+
+
+def _outline(segmentation: Any) -> np.ndarray:
+    """Return the polygons of COCO's `segmentation`; none of a mask in another form."""
+    import msgspec
+
+    try:
+        return as_points(msgspec.json.decode(segmentation, type=list[list[float]]))
+    except msgspec.DecodeError:  # a run-length code, which COCO has for crowds
+        return as_points([])
 
 
 def _kinds(categories: Any) -> list[int] | None:
@@ -162,6 +180,7 @@ def _structures() -> tuple[Any, Any]:
         [
             *(("id", int), ("image_id", int), ("category_id", int), ("iscrowd", int)),
             *(("num_keypoints", int), ("bbox", list[float]), ("keypoints", list[float])),
+            ("segmentation", msgspec.Raw, msgspec.Raw(b"[]")),
         ],
         gc=False,
     )

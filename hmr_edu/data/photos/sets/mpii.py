@@ -142,7 +142,7 @@ def _point(point: Any, where: str) -> tuple[int, list[float]]:
 def _place(rectangle: dict[str, Any], where: str) -> tuple[list[float] | None, float | None]:
     """Return middle and scale of a person; some have none."""
     middle, scale = rectangle.get("objpos"), rectangle.get("scale")
-    if not isinstance(middle, dict) or np.size(scale) == 0:
+    if not isinstance(middle, dict) or scale is None or np.size(scale) == 0:
         return None, None
     place = [_number(_field(middle, axis, where), f"{where}: objpos") for axis in "xy"]
     return place, _number(scale, f"{where}: scale")

@@ -64,7 +64,7 @@ def read(layout: Layout) -> PeopleTable:
         with naming(person.pop("path")):
             builder.leave_out(NO_CAMERA, person.pop("lost"))
             builder.add(**person)
-    with naming(layout.annotations[0].parent):
+    with naming(layout.annotations[0]):
         return builder.table()
 
 

@@ -21,7 +21,7 @@ from hmr_edu.data.photos.table import UNKNOWN, PeopleTable
 from hmr_edu.io.errors import DataError, naming
 from hmr_edu.io.npz_rows import NpzRows, open_rows
 
-BLOCK = 10_000
+BLOCK = 5_000
 OPTIONAL = {
     "part": (None, 24, 3),
     "openpose": (None, 25, 3),
@@ -33,8 +33,6 @@ OPTIONAL = {
 # Human3.6M's head and MPI-INF-3DHP's head top, where LSP's head top is not known.
 HEAD = SPIN24.index("human36m_head")
 TRAIN, TEST = ("train",), ("test", "val")
-# Confidences of OpenPose reach 1.1 or so.
-MOST_SURE = 10
 
 
 def find(path: Path, split: str) -> Layout:

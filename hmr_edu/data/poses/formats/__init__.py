@@ -1,0 +1,1 @@
+"""Files of motion, one format a file; `registry.py` lists them."""
