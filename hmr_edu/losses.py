@@ -14,8 +14,7 @@ term is a function and an entry there. The terms of masks and dense corresponden
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,6 +26,7 @@ from hmr_edu import weak_mesh
 from hmr_edu.crop import cell_centres, under_centres
 from hmr_edu.io.precision import at_least_float32
 from hmr_edu.keypoints import HIPS, PERSON, align_root
+from hmr_edu.labelled import LossTerm
 from hmr_edu.labelled import known as _known
 from hmr_edu.labelled import weighted_mean as _weighted_mean
 
@@ -235,29 +235,6 @@ def _log_gaussian(centre: Float[Tensor, "*n"], cells: int, sigma: float) -> Floa
     """Return the log-probability of cells on one axis, Gaussian around `centre` (crop units)."""
     offset = cell_centres(cells, centre) - centre[..., None]
     return (-0.5 * (offset * cells / (2 * sigma)).square()).log_softmax(-1)
-
-
-@dataclass(frozen=True)
-class LossTerm:
-    """One supervised term of the training objective.
-
-    Args:
-        compute: function of (answer, batch, config) that returns the loss. The answer is a
-            regression step's `hmr_edu.hmr.Prediction`, or the encoder's `Features` where
-            `per_step` is False. The batch is a `hmr_edu.data.batch.Batch`. The config is the
-            `hmr_edu.training.config.LossConfig`, for terms that have options.
-        weight: the default weight. 0 leaves a term out, and its computation.
-        help: what the term measures, in which unit; shown by `hmr-edu train --help`.
-        per_step: whether every regression step has this term, or the encoder alone.
-        needs: an attribute of the answer without which the term is left out; "vertices" makes
-            training compute the meshes.
-    """
-
-    compute: Callable[[Any, Any, Any], Float[Tensor, ""]]
-    weight: float
-    help: str
-    per_step: bool = True
-    needs: str | None = None
 
 
 def _theta_losses(p: Any, batch: Any, known: Any) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from hmr_edu.io.ranges import Range, ranged
+from hmr_edu.io.ranges import Range, Seed, ranged
 
 if TYPE_CHECKING:
     from hmr_edu.data.photos.check import Report
@@ -75,7 +75,36 @@ def command(args: Sequence[str]) -> None:
             for what, fact in facts:
                 print(f"{'':14s} {what:8s} {fact}")
 
-    commands = {"check": check, "list": list_}
+    @ranged
+    def make(
+        layout: Annotated[Literal["coco", "lsp"], tyro.conf.Positional],
+        folder: Annotated[Path, tyro.conf.Positional],
+        pictures: Annotated[int, Range(1, 1_000_000)] = 200,
+        size: Annotated[int, Range(16, 2048)] = 128,
+        split: Literal["train", "test"] = "train",
+        seed: Seed = 0,
+    ) -> None:
+        """Write a small data set of synthetic people, for trying: pictures and 2D keypoints.
+
+        Args:
+            layout: whose layout it has.
+            folder: for annotations and pictures.
+            pictures: how many; one person in each.
+            size: pixels along each side.
+            split: of COCO; LSP has both in one file.
+            seed: random seed; the same seed gives the same people.
+        """
+        from hmr_edu.body import load_body
+        from hmr_edu.data.photos.write_sets import write_set
+        from hmr_edu.data.poses.prior import load_pose_prior
+        from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
+
+        data = SyntheticConfig(image_size=size, batch_size=min(pictures, 50), fill=(0.6, 0.8))
+        people = SyntheticPeople(load_body("lite"), load_pose_prior(), data, seed)
+        write_set(layout, folder, people, pictures, split)
+        print(f"{pictures} pictures: hmr-edu data check {layout}={folder}")
+
+    commands = {"check": check, "list": list_, "make": make}
     tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu data", args=args)  # ty: ignore[no-matching-overload]
 
 

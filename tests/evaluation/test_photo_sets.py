@@ -37,6 +37,15 @@ def test_people_of_a_test_split_are_taken_evenly(coco):
         read_test_split(f"coco={coco}", 3, 19)
 
 
+def test_a_set_is_made_and_looked_through(tmp_path, capsys):
+    folder = str(tmp_path / "lsp")
+    assert main(["data", "make", "lsp", folder, "--pictures", "4", "--size", "32"]) == 0
+    assert main(["data", "check", f"lsp={folder}"]) == 0
+    assert "usable             4  people" in capsys.readouterr().out
+    assert main(["data", "make", "lsp", folder]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
 def test_the_command_measures_a_test_split(coco, capsys):
     assert main(["evaluate-photos", f"coco={coco}", "--most", "3"]) == 0
     assert "3 people in 3 pictures" in capsys.readouterr().out

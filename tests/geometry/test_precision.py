@@ -60,6 +60,7 @@ MODULES = (
 # Public functions and methods that compute nothing from tensors of the caller.
 NO_NUMBERS = {
     "flip_permutation",
+    "is_pose_prior",
     "load_body",
     "load_pose_prior",
     "load_pretrained",

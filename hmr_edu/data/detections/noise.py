@@ -65,8 +65,9 @@ class DetectionConfig:
     outliers: Probability = 0.015
     # Share of people with left and right arms swapped; as many have legs or everything swapped.
     swaps: Probability = 0.04
-    # Share of people who have only the keypoints of a joint set, and of limbs that are missing.
+    # Share of people who have only the keypoints of a joint set.
     sets: Probability = 1.0
+    # Share of limbs that are missing.
     limbs: Probability = 0.04
     # Share of people whose keypoints are missing at random, up to half of them.
     missing: Probability = 0.3
