@@ -1,3 +1,12 @@
+from .augment import (
+    AUGMENTATIONS,
+    AugmentConfig,
+    Labels,
+    Placement,
+    cut_out,
+    draw_placement,
+    place_labels,
+)
 from .batch import Batch
 from .detections.detector import detect_people
 from .detections.files import read_detections
@@ -6,8 +15,11 @@ from .detections.joint_sets import JOINT_SETS, to_cocoplus
 from .photos.annotations import AnnotatedPerson, read_annotations
 from .photos.calibration import View, read_cameras
 from .photos.crops import read_crop
+from .photos.data_sets import DATA_SETS, open_data_set
 from .photos.pictures import EXAMPLES, read_photo
 from .photos.source import AnnotatedPhotos
+from .photos.table import PeopleTable
+from .photos.write_sets import write_set
 from .poses.formats.clip import Clip
 from .poses.formats.registry import read_clips
 from .poses.import_motion import ImportOptions, import_motion, save_motion
@@ -21,18 +33,24 @@ from .synthetic.scenes import paint_scenes
 
 __all__ = [
     "APPEARANCES",
+    "AUGMENTATIONS",
+    "DATA_SETS",
     "EXAMPLES",
     "JOINT_SETS",
     "AnnotatedPerson",
     "AnnotatedPhotos",
     "AppearanceConfig",
+    "AugmentConfig",
     "Batch",
     "BatchSource",
     "Clip",
     "Detection",
     "ImportOptions",
+    "Labels",
     "Mixture",
     "Mocap",
+    "PeopleTable",
+    "Placement",
     "PosePrior",
     "PoseSource",
     "RealPoses",
@@ -40,13 +58,17 @@ __all__ = [
     "SyntheticPeople",
     "View",
     "batch_seed",
+    "cut_out",
     "detect_people",
+    "draw_placement",
     "find_mocap",
     "import_motion",
     "load_mocap",
     "load_pose_prior",
     "load_real_poses",
+    "open_data_set",
     "paint_scenes",
+    "place_labels",
     "read_annotations",
     "read_cameras",
     "read_clips",
@@ -55,4 +77,5 @@ __all__ = [
     "read_photo",
     "save_motion",
     "to_cocoplus",
+    "write_set",
 ]

@@ -73,6 +73,7 @@ POINTS = {
         "clip_by_norm": 4,
     },
     "lesson_08": {"pck_of_box": 2, "shuffled_baseline": 4, "map_energy": 6, "robust": 2},
+    "lesson_09": {"reorder": 2, "read_lsp": 4, "mirror_person": 4},
     "lesson_10": {"into_the_box": 4, "out_of_box": 4, "pretend": 4},
 }
 LOADED = """
