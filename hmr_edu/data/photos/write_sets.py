@@ -38,7 +38,7 @@ def write_set(
     the folder holds this set already.
 
     Args:
-        kind: "coco", or "lsp", whose file holds both splits.
+        kind: "coco", or "lsp", whose file holds both splits: the first 1,000 are for training.
         folder: for annotations and pictures; it is made.
         source: synthetic people.
         pictures: how many.
