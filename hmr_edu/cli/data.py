@@ -11,7 +11,7 @@ import tyro
 from hmr_edu.io.ranges import Range, Seed, ranged
 
 if TYPE_CHECKING:
-    from hmr_edu.data.photos.check import Report
+    from hmr_edu.data.photos.check import PeopleReport
 
 SHOWN = 10  # problems that are printed
 
@@ -108,7 +108,7 @@ def command(args: Sequence[str]) -> None:
     tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu data", args=args)  # ty: ignore[no-matching-overload]
 
 
-def lines(report: Report, least: int) -> list[str]:
+def lines(report: PeopleReport, least: int) -> list[str]:
     """Return what is printed of a report."""
     counts = (
         ("pictures", report.pictures, ""),

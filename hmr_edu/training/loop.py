@@ -51,7 +51,7 @@ from hmr_edu.training.sources import build_source
 
 # People whose predictions are saved during a run.
 SHOWCASE = 8
-# Pictures on which batch norm is recalibrated before samples and tests.
+# Pictures on which batch norm is recalibrated before samples and tests; never more than a run's.
 NORM_PICTURES = 2048
 
 
@@ -235,7 +235,8 @@ class Trainer:
         Its running means lag behind weights that change fast: in the middle of a run with Muon the
         network is far worse in test mode than in training mode.
         """
-        count = -(-NORM_PICTURES // self.source.batch_size)
+        pictures = min(NORM_PICTURES, self.config.images)
+        count = -(-pictures // self.source.batch_size)
         prepared = (self.source.prepare(HELD_OUT + 1 + k) for k in range(count))
         images = (self.source.finish(p, self.accelerator.device).images for p in prepared)
         update_bn(images, self.network().encoder)

@@ -51,7 +51,9 @@ def supervised_losses(
             vertices = body(batch.betas, batch.rotations).vertices
         sample, parts = spread_vertices(body, VERTICES)
         device = vertices.device
-        batch = MeshBatch.of(batch, vertices, sample.to(device), parts.to(device))
+        # Without waiting for the GPU, as `TensorDataclass.to` does.
+        sample, parts = (t.to(device, non_blocking=device.type != "cpu") for t in (sample, parts))
+        batch = MeshBatch.of(batch, vertices, sample, parts)
     losses = {}
     for name in active_terms(config):
         term = TERMS[name]

@@ -148,7 +148,7 @@ def test_a_side_view_is_not_exchanged():
 def test_the_first_problems_are_of_every_kind(tmp_path):
     problems = [check.Problem("a", f"{n:03d}", "") for n in range(50)]
     problems += [check.Problem("b", "900", ""), check.Problem("c", "800", "")]
-    report = check.Report(0, 0, 0, 0, 0, problems=problems)
+    report = check.PeopleReport(0, 0, 0, 0, 0, problems=problems)
     first = report.first(10)
     assert [p.file for p in first] == [*(f"{n:03d}" for n in range(8)), "800", "900"]
 

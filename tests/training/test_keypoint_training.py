@@ -109,7 +109,8 @@ def test_a_mesh_loss_takes_keypoints_too(tmp_path):
     trainer = Trainer(config)
     batch = trainer.source.finish(trainer.source.prepare(0))
     assert float(trainer.train_step(batch)["mesh"]) > 0
-    assert len(MeshBatch.of(batch, torch.zeros(16, 5, 3)).vertices) == 16
+    none = torch.zeros(0, dtype=torch.int64)
+    assert len(MeshBatch.of(batch, torch.zeros(16, 5, 3), none, none).vertices) == 16
 
 
 def test_muon_has_the_hidden_matrices_alone(tmp_path):

@@ -25,7 +25,6 @@ from hmr_edu.data.photos.write_sets import write_set
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.losses import TERMS
-from hmr_edu.training import loop
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.presets import PRESETS
 from hmr_edu.training.sources import SourceName, build_source, first_theta, parse_sources
@@ -36,11 +35,6 @@ SIZE = 32
 def people() -> SyntheticPeople:
     config = SyntheticConfig(image_size=48, batch_size=6, fill=(0.6, 0.7))
     return SyntheticPeople(load_body("lite"), load_pose_prior(), config, seed=3)
-
-
-@pytest.fixture(autouse=True)
-def few_pictures_for_batch_norm(monkeypatch):
-    monkeypatch.setattr(loop, "NORM_PICTURES", 8)
 
 
 @pytest.fixture(scope="module")
@@ -260,16 +254,11 @@ def test_a_set_is_never_written_over_another(tmp_path, coco):
 
 def _start(folder, name, coco, images, *more, launcher=()):
     """Start a run of the command line; with a launcher, as one of its processes."""
-    run = folder / "run.py"
-    # The command itself, with few pictures for batch norm.
-    run.write_text(
-        "import sys\nfrom hmr_edu.training import loop\nloop.NORM_PICTURES = 8\n"
-        "from hmr_edu.cli import main\nsys.exit(main(sys.argv[1:]))\n"
-    )
     words = f"train cpu --images {images} --data.batch-size 4 --data.image-size 32 --model.width 8"
     words += " --model.hidden 16 --log-every 1 --test-images 0 --threads 1 --minutes None"
     words += f" --checkpoint-every 4 --augmentation strong --out {folder} --name {name}"
-    command = [sys.executable, *launcher, str(run), *words.split(), "--data", f"coco={coco}"]
+    command = [sys.executable, *launcher, "-m", "hmr_edu.cli", *words.split()]
+    command += ["--data", f"coco={coco}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen([*command, *more], env=environment)
 

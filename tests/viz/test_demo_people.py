@@ -399,7 +399,7 @@ def results_of(*boxes):
 
 @pytest.mark.parametrize("layout", ["openpose", "coco", "ours"])
 def test_boxes_of_a_file_are_read_by_the_network_of_pictures(png, tmp_path, monkeypatch, layout):
-    monkeypatch.setattr(demo_people, "load_pretrained", lambda name: Boxes().eval())
+    monkeypatch.setattr(demo_people, "load_pretrained", lambda name, body=None: Boxes().eval())
     boxes = [(40.0, 50.0, 90.0, 150.0), (200.0, 60.0, 260.0, 180.0)]
     named = {"nose": [100, 100], "neck": [100, 120]}
     content = {
@@ -433,7 +433,7 @@ def test_boxes_of_a_file_are_read_by_the_network_of_pictures(png, tmp_path, monk
     ],
 )
 def test_boxes_that_cannot_be_used(png, tmp_path, monkeypatch, capsys, content, message):
-    monkeypatch.setattr(demo_people, "load_pretrained", lambda name: Boxes().eval())
+    monkeypatch.setattr(demo_people, "load_pretrained", lambda name, body=None: Boxes().eval())
     path = tmp_path / "people.json"
     path.write_text(json.dumps(content))
     assert main(["demo", str(png), "--boxes-from", str(path), "--out", str(tmp_path / "o")]) == 2

@@ -37,6 +37,7 @@ def run(converter: type, folder: Path, name: str, student: str, submitted: str =
         app.log = logging.getLogger("hmr_edu.course")
         app.log.addHandler(logging.NullHandler())
         app.log.propagate = False
+        app.log.disabled = False  # as other programs' set-up of logging may leave it
         said = _Said()
         app.log.addHandler(said)
         try:

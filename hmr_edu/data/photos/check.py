@@ -39,7 +39,7 @@ class Problem(NamedTuple):
 
 
 @dataclass
-class Report:
+class PeopleReport:
     """What was found in a data set.
 
     Args:
@@ -74,7 +74,7 @@ class Report:
         return sorted(chosen, key=lambda problem: problem.file)
 
 
-def check_people(table: PeopleTable, least: int, pictures: int) -> Report:
+def check_people(table: PeopleTable, least: int, pictures: int) -> PeopleReport:
     """Look through a table: all annotations, and so many of the pictures, evenly chosen.
 
     Args:
@@ -82,7 +82,7 @@ def check_people(table: PeopleTable, least: int, pictures: int) -> Report:
         least: keypoints that a usable person must have.
         pictures: how many pictures are opened.
     """
-    report = Report(
+    report = PeopleReport(
         pictures=len(table.files),
         people=len(table),
         with_3d=_known(table.keypoints3d),
@@ -129,7 +129,7 @@ def _bar(items: list, words: str) -> tqdm:
 
 def _open(
     table: PeopleTable,
-    report: Report,
+    report: PeopleReport,
     there: Integer[np.ndarray, " there"],
     sizes: Integer[np.ndarray, "pictures 2"],
     count: int,
@@ -158,7 +158,7 @@ def _open(
 
 
 def _check_places(
-    table: PeopleTable, report: Report, sizes: Integer[np.ndarray, "pictures 2"]
+    table: PeopleTable, report: PeopleReport, sizes: Integer[np.ndarray, "pictures 2"]
 ) -> None:
     """Find keypoints outside pictures whose size is known."""
     size = sizes[table.picture].astype(np.float32)[:, None]
@@ -174,7 +174,7 @@ def _check_places(
         report.problems.append(_of(table, row, OUTSIDE, words))
 
 
-def _check_boxes(table: PeopleTable, report: Report) -> None:
+def _check_boxes(table: PeopleTable, report: PeopleReport) -> None:
     """Find boxes in which no keypoint is."""
     crops, points = np.asarray(table.crops), np.asarray(table.keypoints2d)
     known = np.asarray(table.visible) > 0
@@ -185,7 +185,7 @@ def _check_boxes(table: PeopleTable, report: Report) -> None:
         report.problems.append(_of(table, row, EMPTY, words))
 
 
-def _check_sides(table: PeopleTable, report: Report) -> None:
+def _check_sides(table: PeopleTable, report: PeopleReport) -> None:
     """Find torsos that no human can twist: shoulders against hips, or eyes against shoulders."""
     points, known = np.asarray(table.keypoints2d), np.asarray(table.visible) > 0
     for part, other in (("shoulder", "hip"), ("eye", "shoulder")):

@@ -1,7 +1,7 @@
 """Many annotated people in a few arrays: half a million take a few hundred megabytes.
 
-Every reader of a data set returns a `PeopleTable`. As a sequence it holds `AnnotatedPerson`s, each
-made when it is asked for.
+Every reader of a data set returns a `PeopleTable`. As a sequence it holds an
+`AnnotatedPerson` for each of them, made when it is asked for.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def read(layout: Layout) -> PeopleTable:
         return builder.table()
 
 
-def texts(values: Shaped[np.ndarray, " people"], name: str) -> list[str]:
+def texts(values: Shaped[np.ndarray, "..."], name: str) -> list[str]:
     """Return an array of names as text. Raises DataError where it is something else."""
     if values.ndim != 1 or values.dtype.kind not in "USO":
         raise DataError(f"{name!r} must be names, not {values.dtype}")
