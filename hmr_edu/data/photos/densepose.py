@@ -2,7 +2,7 @@
 
 DensePose (Guler et al. 2018) annotates points of people in COCO's pictures by (I, U, V). Its charts
 are a table of SMPL's mesh, under a licence of its own, so neither is shipped. With the table an
-annotation becomes `SurfacePoints`, which the loss term "dense" reads:
+annotation becomes `SurfacePoints`, which the loss term "dense" reads::
 
     charts = densepose_atlas(scipy.io.loadmat("UV_Processed.mat"))
     points = densepose_points(annotation, charts, crop, 100)
