@@ -23,7 +23,6 @@ from hmr_edu.keypoints import PERSON
 FEWEST = 3
 # Pixels that are drawn for one of the mask, in each direction.
 FINER = 4
-BETWEEN = np.full((1, 2), np.nan, np.float32)
 
 
 def as_points(polygons: Any) -> Float32[np.ndarray, "points 2"]:
@@ -31,13 +30,12 @@ def as_points(polygons: Any) -> Float32[np.ndarray, "points 2"]:
 
     COCO counts from the pixel's edge, this package from its centre. What is no polygon is left out.
     """
-    rings: list[np.ndarray] = []
+    numbers: list[float] = []
     for polygon in polygons if isinstance(polygons, list) else ():
-        corners = np.asarray(polygon, np.float64)
-        whole = corners.ndim == 1 and len(corners) >= 2 * FEWEST and len(corners) % 2 == 0
-        if whole and (np.abs(corners) < FARTHEST).all():
-            rings += [corners.reshape(-1, 2).astype(np.float32) - 0.5, BETWEEN]
-    return np.concatenate(rings[:-1]) if rings else np.zeros((0, 2), np.float32)
+        whole = len(polygon) >= 2 * FEWEST and len(polygon) % 2 == 0
+        if whole and min(polygon) > -FARTHEST and max(polygon) < FARTHEST:
+            numbers += [*([np.nan] * 2 if numbers else ()), *polygon]
+    return np.array(numbers, np.float32).reshape(-1, 2) - np.float32(0.5)
 
 
 def join_outlines(

@@ -6,6 +6,7 @@ https://cocodataset.org/#download. COCO-WholeBody's annotations have the same fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -104,6 +105,7 @@ def _read_usual(pictures: Path, content: dict[str, Any]) -> PeopleTable | None:
     files = [image.file_name for image in images]
     del images
     builder, seen, outlines = BlockBuilder(pictures, len(people)), [], []
+    polygons = _polygon_reader()
     for start in range(0, len(people), BLOCK):
         try:
             block = people.typed(Person, start, start + BLOCK)
@@ -135,25 +137,35 @@ def _read_usual(pictures: Path, content: dict[str, Any]) -> PeopleTable | None:
         number = order[place[keep]]
         crops = crops_of_boxes(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))
         found = Joints(joints[keep, :, :2], known[keep] > 0, COCO17)
-        outlines += [_outline(block[row].segmentation) for row in keep.tolist()]
+        # Joined block by block: an array of its own for everybody would take twice the memory.
+        outlines.append(join_outlines(polygons(block[row].segmentation) for row in keep.tolist()))
         builder.add([files[n] for n in number.tolist()], [found], crops[keep], sizes[number])
     every = np.sort(np.concatenate(seen)) if seen else np.zeros(0)
     if (every[1:] == every[:-1]).any() or builder.left_out[NO_BOX] or not builder.people:
         return None
     builder.leave_out(OTHERS, len(people) - builder.people)
-    points, rows = join_outlines(outlines)
+    points = np.concatenate([points for points, _ in outlines])
+    before = np.cumsum([0, *(len(points) for points, _ in outlines)])
+    rows = [rows + first for (_, rows), first in zip(outlines, before, strict=False)]
     table = builder.table()
-    return replace(table, outlines=rows, outline_points=points) if len(points) else table
+    if not len(points):
+        return table
+    return replace(table, outlines=np.concatenate(rows), outline_points=points)
 
 
-def _outline(segmentation: Any) -> np.ndarray:
-    """Return the polygons of COCO's `segmentation`; none of a mask in another form."""
+def _polygon_reader() -> Callable[[Any], np.ndarray]:
+    """Return the reader of COCO's `segmentation`; masks in another form give no points."""
     import msgspec
 
-    try:
-        return as_points(msgspec.json.decode(segmentation, type=list[list[float]]))
-    except msgspec.DecodeError:  # a run-length code, which COCO has for crowds
-        return as_points([])
+    decode = msgspec.json.Decoder(list[list[float]]).decode
+
+    def read(segmentation: Any) -> np.ndarray:
+        try:
+            return as_points(decode(segmentation))
+        except msgspec.DecodeError:  # a run-length code, which COCO has for crowds
+            return as_points([])
+
+    return read
 
 
 def _kinds(categories: Any) -> list[int] | None:
