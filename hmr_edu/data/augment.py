@@ -204,12 +204,11 @@ def place_labels(labels: Labels, placements: Sequence[Placement]) -> Labels:
     """
     keypoints2d, visible, keypoints3d, pose = labels
     keypoints2d = torch.stack(
-        [place.box.to_crop(points) for place, points in zip(placements, keypoints2d, strict=True)]
+        [place_points(points, place) for place, points in zip(placements, keypoints2d, strict=True)]
     )
     angle = keypoints2d.new_tensor([place.angle for place in placements])
     about_z = torch.stack([torch.zeros_like(angle), torch.zeros_like(angle), angle], 1)
     turn = axis_angle_to_matrix(about_z)
-    keypoints2d = torch.einsum("bij,bkj->bki", turn[:, :2, :2], keypoints2d)
     keypoints3d = torch.einsum("bij,bkj->bki", turn, keypoints3d)
     turned = (angle != 0) & pose[:, :3].isfinite().all(1)
     if turned.any():
@@ -218,7 +217,7 @@ def place_labels(labels: Labels, placements: Sequence[Placement]) -> Labels:
         pose[turned, :3] = matrix_to_axis_angle(root)
     mirrored = torch.tensor([place.mirrored for place in placements])
     return Labels(
-        _where(mirrored, flip_keypoints(keypoints2d), keypoints2d),
+        _where(mirrored, keypoints2d[:, COCOPLUS_FLIP], keypoints2d),
         _where(mirrored, visible[:, COCOPLUS_FLIP], visible),
         _where(mirrored, flip_keypoints(keypoints3d), keypoints3d),
         _where(mirrored, flip_pose(pose), pose),

@@ -60,7 +60,7 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
     folder = path.parent if folder is None else Path(folder)
     people, sizes = [], {}
     for described in read(path, content):
-        person = _person(folder / described.file, described)
+        person = annotated_person(folder / described.file, described)
         people.append(person)
         if not person.path.is_file():
             raise FileNotFoundError(f"no picture {person.path}, which {path} speaks of")
@@ -134,8 +134,11 @@ def ordered_keypoints(
     return keypoints2d, visible
 
 
-def _person(path: Path, person: Described) -> AnnotatedPerson:
-    """Put keypoints into COCO+ order; without a box, use the box around them."""
+def annotated_person(path: Path, person: Described) -> AnnotatedPerson:
+    """Put keypoints into COCO+ order; without a box, use the box around them.
+
+    Raises DataError that names the place in the file.
+    """
     keypoints2d, visible = ordered_keypoints(person)
     try:
         if person.box is not None:

@@ -20,8 +20,7 @@ from jaxtyping import Float32, Int32, Int64, Integer, Shaped
 from torch import Tensor
 
 from hmr_edu.camera import CropBox
-from hmr_edu.crop import PADDING
-from hmr_edu.data.photos.annotations import AnnotatedPerson, ordered_keypoints
+from hmr_edu.data.photos.annotations import AnnotatedPerson, annotated_person
 from hmr_edu.data.photos.described import Described
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCOPLUS
@@ -192,14 +191,7 @@ class TableBuilder:
 
         Raises DataError that names the place in the file.
         """
-        keypoints2d, visible = ordered_keypoints(person)
-        try:
-            if person.box is not None:
-                crop = CropBox.around_box(*person.box, padding=PADDING)
-            else:
-                crop = CropBox.around_keypoints(keypoints2d, visible, padding=PADDING)
-        except ValueError as error:
-            raise DataError(f"{person.where}: {error}") from None
+        _, crop, keypoints2d, visible = annotated_person(self.folder, person)
         place = (crop.x, crop.y, crop.size)
         self.add(person.file, person.size, place, keypoints2d, visible, **labels)
 
