@@ -142,7 +142,7 @@ class TrainConfig:
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
     # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
     # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
-    # (limbs of several draws, bent farther), mocap files (npz; `hmr-edu mocap import`), or files of
+    # (limbs of several draws, bent farther), "standing" (everyday people on their feet), mocap files (npz; `hmr-edu mocap import`), or files of
     # priors (`hmr-edu mocap fit-prior`).
     poses: tuple[str, ...] = ("prior",)
     # Data to train on, each with its share of a batch: "synthetic", and data sets of photographs
