@@ -13,9 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.data.poses.bent_legs import BentLegs
+from hmr_edu.data.poses.inverted import Inverted
 from hmr_edu.data.poses.mocap import find_mocap, load_mocap
 from hmr_edu.data.poses.prior import PosePrior, is_pose_prior, load_pose_prior
+from hmr_edu.data.poses.seated import Seated
 from hmr_edu.data.poses.standing import Standing
+from hmr_edu.data.poses.strides import Strides
 from hmr_edu.data.poses.varied import Unusual, Upright
 from hmr_edu.data.source import BatchSource
 from hmr_edu.data.synthetic.people import PoseSource
@@ -35,6 +38,9 @@ MADE: dict[str, Callable[[PosePrior], PoseSource]] = {
     "upright": Upright,
     "unusual": Unusual,
     "standing": Standing,
+    "seated": Seated,
+    "inverted": Inverted,
+    "strides": Strides,
 }
 
 
