@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.data.poses.limbs import ARMS, MIRROR, SIDES, Figure, Vectors, stretch
+from hmr_edu.data.poses.limbs import ARMS, MIRROR, SIDES, Figure, Vectors, about, stretch
 from hmr_edu.data.poses.stance import choose, uniform
 from hmr_edu.keypoints import SMPL_JOINTS
 
+HANDS = {side: SMPL_JOINTS.index(f"{side}_wrist") for side in SIDES}
 LEG_JOINTS = [SMPL_JOINTS.index(f"{s}_{j}") for s in SIDES for j in ("knee", "ankle", "foot")]
 PALM = 0.04  # metres from the joints of knees and feet down to the ground and up to a wrist
 Range = tuple[float | int, float | int]
@@ -99,10 +100,23 @@ def propped(figure: Figure, side: str, generator: torch.Generator) -> tuple[Vect
     return shoulder + away, 0.7 * own_side - up
 
 
+def flat_hands(figure: Figure, forwards: Vectors, generator: torch.Generator) -> None:
+    """Lay the hands on the ground: palms down, fingers `forwards`, more or less outwards."""
+    n = len(figure.joints)
+    for side in SIDES:
+        mirror = MIRROR[side][0]
+        ahead = torch.nn.functional.normalize(forwards * torch.tensor([1.0, 0.0, 1.0]), dim=1)
+        ahead = (about("y", mirror * uniform(n, generator, -10, 45)) @ ahead[..., None])[..., 0]
+        up = torch.tensor([0.0, 1.0, 0.0]).expand(n, 3)
+        # At rest the left hand points to +x, the right hand to -x, both palms down.
+        frame = torch.stack([mirror * ahead, up, torch.linalg.cross(mirror * ahead, up)], 2)
+        figure.turn(HANDS[side], frame)
+
+
 # Gestures of one arm, each with its share among arms that do something of their own.
 ONE: One = {
     "hanging": (0.45, hang),
-    "on the hip": (0.1, at("pelvis", (0.19, 0.24), (0.0, 0.1), (0.0, 0.09), (1, 0, -0.4))),
+    "on the hip": (0.1, at("pelvis", (0.21, 0.26), (0.0, 0.1), (0.0, 0.09), (1, 0, -0.4))),
     "in a pocket": (0.15, at("pelvis", (0.2, 0.25), (-0.1, 0.0), (0.04, 0.12), (0.7, 0, -1))),
     "talking": (0.2, at("spine3", (0.0, 0.32), (-0.2, 0.06), (0.26, 0.42), (0.8, -0.7, -0.4))),
     "at the face": (0.06, at("head", (0.02, 0.12), (-0.2, -0.06), (0.16, 0.22), (0.4, -1, 0))),

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hmr_edu.data.poses.gestures import One, at, gesture, hang, overhead, propped
-from hmr_edu.data.poses.legs import UP, downwards, point, point_toes, step, towards
+from hmr_edu.data.poses.gestures import One, at, flat_hands, gesture, hang, overhead, propped
+from hmr_edu.data.poses.legs import FRONT, UP, downwards, point, point_toes, step, towards
 from hmr_edu.data.poses.limbs import LEGS, MIRROR, SIDES, Figure, about, stretch
 from hmr_edu.data.poses.stance import SPINE, WRISTS, Draw, Stance, look_around, uniform
 from hmr_edu.keypoints import SMPL_JOINTS
@@ -76,6 +76,7 @@ class Inverted(Stance):
             self.leg(figure, side, forwards, uniform(n, generator, -3, 18), knee)
             point_toes(figure, side, uniform(n, generator, -5, 50))
         gesture(figure, generator, ALONE, one=OVERHEAD)
+        flat_hands(figure, figure.direct("spine3", -FRONT.expand(n, 3)), generator)
         return figure
 
     def cartwheel(self, n: int, generator: torch.Generator) -> Figure:
@@ -121,6 +122,7 @@ class Inverted(Stance):
             point(figure, side, thigh, shin, UP.expand(n, 3))
             point_toes(figure, side, uniform(n, generator, -20, 50))
         gesture(figure, generator, ALONE, one=PROPPED)
+        flat_hands(figure, figure.direct("spine3", UP.expand(n, 3)), generator)
         return figure
 
     def plank(self, n: int, generator: torch.Generator) -> Figure:
@@ -138,6 +140,7 @@ class Inverted(Stance):
             self.leg(figure, side, forwards, wide, uniform(n, generator, 1, 14))
             point_toes(figure, side, uniform(n, generator, -38, -10))
         gesture(figure, generator, ALONE, one=PROPPED)
+        flat_hands(figure, figure.direct("spine3", UP.expand(n, 3)), generator)
         return figure
 
     def bent_over(self, n: int, generator: torch.Generator) -> Figure:
@@ -155,7 +158,7 @@ class Inverted(Stance):
             length = stretch(LEGS[side], knee)
             toes = uniform(n, generator, 0, 20)
             step(figure, side, way, length, toes, 0 * toes)
-        reach = {"hanging": (0.7, hang), "propped": (0.3, propped)}
+        reach: One = {"hanging": (0.7, hang), "propped": (0.3, propped)}
         gesture(figure, generator, (0.25, 0.75, 0.0), one=reach)
         return figure
 

@@ -15,6 +15,7 @@ from hmr_edu.data.poses.stance import WRISTS, Draw, Stance, look_around, uniform
 
 CALM = 0.7  # spines bend so many times as far as the prior's
 HEEL = 0.09  # metres that the ankle of a foot on its toes is higher than that of a level foot
+ANKLE = 16  # degrees that a sole stays level while its leg leans outwards
 # Shares of the prior's arms, of single arms and of both together.
 BUSY = (0.35, 0.55, 0.1)
 ACTIVE: One = {
@@ -72,7 +73,7 @@ class Strides(Stance):
             figure.rotations[front != (k == 0)] = before[front != (k == 0)]
             figure.update()
         ankles = [figure.joints[:, LEGS[side].end, 1] for side in SIDES]
-        ground = torch.where(front, *ankles)
+        ground = torch.where(front, ankles[0], ankles[1])
         for k, side in enumerate(SIDES):
             before = figure.rotations.clone()
             # As far back as the leg is long.
@@ -87,7 +88,7 @@ class Strides(Stance):
         return figure
 
     def run(self, n: int, generator: torch.Generator) -> Figure:
-        """Running and leaping: one thigh far ahead, the other far behind."""
+        """Run or leap: one thigh far ahead, the other far behind."""
         figure = self.trunk(n, generator, -4, 28)
         front = coin(n, generator)
         wide = uniform(n, generator, 0.3, 1.0)
@@ -117,7 +118,7 @@ class Strides(Stance):
             knee = down if k == 0 else ~down
             out = uniform(n, generator, -2, 16)
             raised = torch.where(
-                knee, uniform(n, generator, -105, -78), uniform(n, generator, -14, 14)
+                knee, uniform(n, generator, -105, -78), uniform(n, generator, -7, 7)
             )
             own = torch.where(
                 knee, uniform(n, generator, -186, -170), uniform(n, generator, -102, -78)
@@ -182,6 +183,10 @@ class Strides(Stance):
             length = stretch(LEGS[side], knee.deg2rad())
             way = downwards(side, 0.25 * forwards, out)
             step(figure, side, way, length, 0.6 * out, uniform(n, generator, 0, 12))
+            # An ankle gives way sideways by so much only.
+            mirror, tilt = MIRROR[side][0], (out - ANKLE).clamp_min(0)
+            sole = about("y", 0.6 * mirror * out) @ about("z", mirror * tilt)
+            figure.turn(LEGS[side].end, sole)
         gesture(figure, generator, BUSY, one=ACTIVE, both=GUARD)
         return figure
 
