@@ -115,10 +115,10 @@ def flat_hands(figure: Figure, forwards: Vectors, generator: torch.Generator) ->
 
 # Gestures of one arm, each with its share among arms that do something of their own.
 ONE: One = {
-    "hanging": (0.45, hang),
+    "hanging": (0.5, hang),
     "on the hip": (0.1, at("pelvis", (0.21, 0.26), (0.0, 0.1), (0.0, 0.09), (1, 0, -0.4))),
-    "in a pocket": (0.15, at("pelvis", (0.2, 0.25), (-0.1, 0.0), (0.04, 0.12), (0.7, 0, -1))),
-    "talking": (0.2, at("spine3", (0.0, 0.32), (-0.2, 0.06), (0.26, 0.42), (0.8, -0.7, -0.4))),
+    "in a pocket": (0.12, at("pelvis", (0.2, 0.25), (-0.1, 0.0), (0.04, 0.12), (0.7, 0, -1))),
+    "talking": (0.17, at("spine3", (0.0, 0.32), (-0.2, 0.06), (0.26, 0.42), (0.8, -0.7, -0.4))),
     "at the face": (0.06, at("head", (0.02, 0.12), (-0.2, -0.06), (0.16, 0.22), (0.4, -1, 0))),
     "at the ear": (0.04, at("head", (0.14, 0.2), (-0.2, -0.1), (0.1, 0.18), (0.4, -1, 0))),
     "waving": (0.05, at("spine3", (0.3, 0.45), (0.2, 0.4), (0.1, 0.3), (1, -1, -0.2))),
@@ -152,7 +152,7 @@ BOTH: Both = {
 def gesture(
     figure: Figure,
     generator: torch.Generator,
-    shares: tuple[float, float, float] = (0.2, 0.55, 0.25),
+    shares: tuple[float, float, float] = (0.2, 0.6, 0.2),
     swing: Float[Tensor, "n 2"] | None = None,
     one: One = ONE,
     both: Both = BOTH,

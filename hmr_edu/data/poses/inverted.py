@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hmr_edu.data.poses.gestures import One, at, flat_hands, gesture, hang, overhead, propped
-from hmr_edu.data.poses.legs import FRONT, UP, downwards, point, point_toes, step, towards
-from hmr_edu.data.poses.limbs import LEGS, MIRROR, SIDES, Figure, about, stretch
+from hmr_edu.data.poses.legs import downwards, point, point_toes, step, towards
+from hmr_edu.data.poses.limbs import FRONT, LEGS, MIRROR, SIDES, UP, Figure, about, stretch
 from hmr_edu.data.poses.stance import SPINE, WRISTS, Draw, Stance, look_around, uniform
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix, quaternion_to_axis_angle

@@ -11,7 +11,6 @@ from hmr_edu.data.poses.limbs import LEGS, MIRROR, Figure, about, bones
 
 # How much the wish for a knee's side counts beside the bend of the leg itself.
 FAINT = 0.1
-FRONT, UP = torch.tensor([0.0, 0.0, 1.0]), torch.tensor([0.0, 1.0, 0.0])
 Numbers = Float[Tensor, " n"]
 
 

@@ -22,6 +22,8 @@ from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 Vectors = Float[Tensor, "n 3"]
 Matrices = Float[Tensor, "n 3 3"]
 SIDES = ("left", "right")
+FRONT = torch.tensor([0.0, 0.0, 1.0], device="cpu")
+UP = torch.tensor([0.0, 1.0, 0.0], device="cpu")
 # The mirror image of a place on the left is this many times the place on the right.
 MIRROR = {"left": (1.0, 1.0, 1.0), "right": (-1.0, 1.0, 1.0)}
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from hmr_edu.data.poses.gestures import BOTH, ONE, Both, One, at, gesture
-from hmr_edu.data.poses.legs import UP, point, point_toes, towards
-from hmr_edu.data.poses.limbs import LEGS, MIRROR, SIDES, Figure, about
+from hmr_edu.data.poses.legs import point, point_toes, towards
+from hmr_edu.data.poses.limbs import LEGS, MIRROR, SIDES, UP, Figure, about
 from hmr_edu.data.poses.stance import WRISTS, Draw, Stance, look_around, uniform
 
 CALM = 0.8  # spines bend so many times as far as the prior's

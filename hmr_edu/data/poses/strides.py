@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hmr_edu.data.poses.gestures import BOTH, ONE, Both, One, at, gesture, overhead
-from hmr_edu.data.poses.legs import FRONT, UP, downwards, point, point_toes, step, towards
-from hmr_edu.data.poses.limbs import LEGS, MIRROR, SIDES, Figure, about, stretch
+from hmr_edu.data.poses.legs import downwards, point, point_toes, step, towards
+from hmr_edu.data.poses.limbs import FRONT, LEGS, MIRROR, SIDES, UP, Figure, about, stretch
 from hmr_edu.data.poses.seated import on_thigh
 from hmr_edu.data.poses.stance import WRISTS, Draw, Stance, look_around, uniform
 
