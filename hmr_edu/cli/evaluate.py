@@ -33,8 +33,9 @@ def held_out(args: Sequence[str]) -> None:
             images: pictures in each test set.
             appearance: how the people look: "full" as in photographs, "clear" without anything in
                 the way, "plain" in a studio.
-            sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, if found), or a
-                mocap file of your own.
+            sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, if found),
+                `test-mocap-2` (the same with mended knees), `test-everyday` (people who stand, talk
+                and walk), or a mocap file of your own.
             out: also write the numbers here, as JSON.
             sheet: also draw the first people of the first set here (PNG).
             threads: CPU threads; 0 leaves the number to PyTorch.

@@ -2,7 +2,10 @@
 
 Pictures come from the same generator as in training, with seeds that no run can have. The sets
 differ in their poses. `test-prior` draws from the shipped pose prior, as training does.
-`test-mocap` shows recorded poses of other people, recorded in another laboratory.
+`test-mocap` shows recorded poses of other people, recorded in another laboratory. `test-mocap-2`
+shows the same people after two slips of the conversion were mended: ankles stood too wide, and no
+knee was ever straight. `test-everyday` shows people who stand, talk and walk, drawn by the rule of
+`standing` from a pool of its own.
 """
 
 from __future__ import annotations
@@ -20,16 +23,24 @@ from hmr_edu.body import SMPL
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.poses.mocap import Mocap, find_mocap, load_mocap
 from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.data.poses.standing import Standing
 from hmr_edu.data.source import BatchSource
 from hmr_edu.data.synthetic.people import Scene, SyntheticConfig, SyntheticPeople
 from hmr_edu.io.errors import DataError
 
+# The sets that runs and lessons measure on, and those that are measured on when asked for.
 TEST_SETS = ("test-prior", "test-mocap")
-# The mocap of `test-mocap`: HDM05, on which nothing here is trained.
-TEST_MOCAP = "hdm05_poses.npz"
+ASKED_FOR = ("test-mocap-2", "test-everyday")
+# The mocap of the sets: HDM05, on which nothing here is trained.
+MOCAP = {"test-mocap": "hdm05_poses.npz", "test-mocap-2": "hdm05_poses_knees.npz"}
 # A run's random numbers depend on (seed, batch), two 32-bit words. These seeds have two words
 # themselves, the upper one above every batch number. So they can never coincide with a run's.
-SEEDS = {"test-prior": 0xE5A15EED_00000001, "test-mocap": 0xE5A15EED_00000002}
+# Every set of recordings has that of `test-mocap`, so both show the same frames and clothes.
+SEEDS = {
+    "test-prior": 0xE5A15EED_00000001,
+    "test-mocap": 0xE5A15EED_00000002,
+    "test-everyday": 0xE5A15EED_00000005,
+}
 # People in a batch. Fixed, because another size of batch would give other pictures.
 BATCH = 50
 
@@ -114,7 +125,7 @@ def test_set(
     Raises DataError when the mocap is not found or too small, or `images` is not positive.
 
     Args:
-        name: "test-prior", "test-mocap", or the path of a mocap file of the user's own.
+        name: one of `TEST_SETS` or `ASKED_FOR`, or the path of a mocap file of the user's own.
         body: the body model.
         config: how the people look and are photographed.
         images: how many pictures the set has.
@@ -128,6 +139,9 @@ def test_set(
     if name == "test-prior":
         people = SyntheticPeople(body, load_pose_prior(), config, seed)
         return TestSet(name, people, body, "the shipped pose prior", images)
+    if name == "test-everyday":
+        people = SyntheticPeople(body, Standing(load_pose_prior(), seed), config, seed)
+        return TestSet(name, people, body, "people who stand, talk and walk, by rule", images)
     path = _mocap_path(name)
     mocap = load_mocap(path)
     if images > len(mocap):
@@ -135,7 +149,7 @@ def test_set(
     poses = InOrder(mocap.poses[spread(mocap, images, seed)])
     source = f"{path.name}, {images:,} of {len(mocap):,} poses"
     people = PeopleInOrder(body, poses, config, seed)
-    return TestSet(name if name in TEST_SETS else path.stem, people, body, source, images)
+    return TestSet(name if name in MOCAP else path.stem, people, body, source, images)
 
 
 test_set.__test__ = False  # not a test either  # ty: ignore[missing-attribute]
@@ -143,7 +157,7 @@ test_set.__test__ = False  # not a test either  # ty: ignore[missing-attribute]
 
 def find_test_sets() -> tuple[str, ...]:
     """Return the names of the sets that have data: `test-prior`, `test-mocap` if it is found."""
-    return TEST_SETS if find_mocap(TEST_MOCAP) else TEST_SETS[:1]
+    return TEST_SETS if find_mocap(MOCAP["test-mocap"]) else TEST_SETS[:1]
 
 
 def spread(mocap: Mocap, n: int, seed: int) -> Int64[Tensor, " n"]:
@@ -163,20 +177,21 @@ def spread(mocap: Mocap, n: int, seed: int) -> Int64[Tensor, " n"]:
 
 
 def _seed(name: str) -> int:
-    """Return the seed of a set; mocap files of the user have the seed of `test-mocap`."""
+    """Return the seed of a set; sets of recordings have the seed of `test-mocap`."""
     return SEEDS.get(name, SEEDS["test-mocap"])
 
 
 def _mocap_path(name: str) -> Path:
     """Find the file. Raises DataError saying where it was looked for."""
-    if name != "test-mocap":
+    if name not in MOCAP:
         if not Path(name).is_file():
-            raise DataError(f"no test set {name!r}: take {', '.join(TEST_SETS)} or a mocap file")
+            known = ", ".join(TEST_SETS + ASKED_FOR)
+            raise DataError(f"no test set {name!r}: take {known} or a mocap file")
         return Path(name)
-    path = find_mocap(TEST_MOCAP)
+    path = find_mocap(MOCAP[name])
     if path is None:
         raise DataError(
-            f"test-mocap needs {TEST_MOCAP} in the folder $HMR_EDU_MOCAP; or name a mocap file "
+            f"{name} needs {MOCAP[name]} in the folder $HMR_EDU_MOCAP; or name a mocap file "
             "of your own instead"
         )
     return path

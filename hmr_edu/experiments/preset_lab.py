@@ -10,7 +10,7 @@ from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.evaluation.held_out import predict
 from hmr_edu.evaluation.scores import score
-from hmr_edu.evaluation.test_sets import TEST_MOCAP, test_set
+from hmr_edu.evaluation.test_sets import MOCAP, test_set
 from hmr_edu.experiments.measures import leaning_error
 from hmr_edu.hmr import HMR
 from hmr_edu.training.config import TrainConfig
@@ -36,7 +36,7 @@ def preset_test_data(preset: str, image_size: int) -> SyntheticConfig:
 
 def measure_on_mocap(model: HMR, data: SyntheticConfig, people: int) -> dict[str, Any]:
     """Measure a network on `test-mocap`; nothing where the recordings are not found."""
-    if not find_mocap(TEST_MOCAP):
+    if not find_mocap(MOCAP["test-mocap"]):
         return {}
     predictions = predict(model, test_set("test-mocap", model.body, data, people))
     scores = score(predictions.steps[-1], predictions.truth, model.body, prior_poses())

@@ -283,7 +283,12 @@ def test_fit_prior_writes_a_file_and_its_provenance(tmp_path):
     assert load_pose_prior(path).sample(4, generator()).shape == (4, 72)
     provenance = json.loads(path.with_suffix(".json").read_text())
     assert provenance["input"]["poses"] == 60
-    assert provenance["options"] == {"components": 2, "seed": 0}
+    assert provenance["options"] == {
+        "components": 2,
+        "seed": 0,
+        "weights": "root",
+        "straight_legs": 0,
+    }
 
 
 def test_other_people_are_likelier_than_random_poses(shipped):

@@ -11,11 +11,14 @@ from hmr_edu.body import SMPL, load_body
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.poses import real_poses
 from hmr_edu.data.poses.mocap import Mocap
+from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.data.poses.standing import Standing
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.evaluation import test_sets as testsets
 from hmr_edu.io.errors import DataError
+from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix
 
 CONFIG = SyntheticConfig(
@@ -149,3 +152,31 @@ def test_hdm05_shows_every_clip(body):
     counts = np.bincount(mocap.clips[chosen], minlength=len(mocap.clip_names))
     assert counts.min() >= 2
     assert counts.max() <= 4
+
+
+def test_everyday_people_stand_and_are_not_those_of_training(body):
+    test = testsets.test_set("test-everyday", body, CONFIG, 60)
+    assert test.name == "test-everyday"
+    shown = torch.cat([batch.rotations for batch in test])
+    assert len(shown) == 60
+    # The lean of the root, whatever the heading and the camera's tilt.
+    assert (shown[:, 0, 1, 1].abs() > 0.75).float().mean() > 0.9
+    pool, trained_on = test.batches.poses.pool, Standing(load_pose_prior()).pool
+    assert not (pool[:50, None] == trained_on[None, :, :]).all(2).any()
+    assert testsets.find_test_sets()[-1] in testsets.TEST_SETS  # asked for, never by default
+
+
+@pytest.mark.skipif(
+    testsets.find_mocap("hdm05_poses_knees.npz") is None, reason="HDM05 is not here"
+)
+def test_the_mended_set_shows_the_same_frames(body):
+    first, second = (
+        testsets.test_set(n, body, CONFIG, 100) for n in ("test-mocap", "test-mocap-2")
+    )
+    assert second.name == "test-mocap-2"
+    poses = [s.batches.poses.poses.view(100, 24, 3) for s in (first, second)]
+    same = [
+        j for j, n in enumerate(SMPL_JOINTS) if not n.endswith(("hip", "knee", "ankle", "foot"))
+    ]
+    assert torch.equal(poses[0][:, same], poses[1][:, same])
+    assert not torch.equal(*poses)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from hmr_edu.data.poses.gestures import BOTH, ONE, Both, One, at, gesture
 from hmr_edu.data.poses.legs import point, point_toes, towards
-from hmr_edu.data.poses.limbs import LEGS, MIRROR, SIDES, UP, Figure, about
+from hmr_edu.data.poses.limbs import ARMS, LEGS, MIRROR, SIDES, UP, Figure, about
 from hmr_edu.data.poses.stance import WRISTS, Draw, Stance, look_around, uniform
 
 CALM = 0.8  # spines bend so many times as far as the prior's
@@ -52,6 +53,8 @@ TOGETHER: Both = {
         at("spine3", (0.05, 0.22), (-0.3, -0.18), (0.3, 0.45), (1, -0.3, -0.2)),
     ),
 }
+# Metres from the hips down to what people on the ground sit on.
+SEAT = 0.12
 HOLDING = (0.25, 0.5, 0.25)  # shares of the prior's arms, of single arms and of both together
 
 
@@ -154,6 +157,7 @@ class Seated(Stance):
             point(figure, side, thigh, shin, UP.expand(n, 3))
             point_toes(figure, side, uniform(n, generator, 5, 35))
         gesture(figure, generator, HOLDING, one=HANDS, both=TOGETHER)
+        figure.wrong = below_the_seat(figure)
         return figure
 
     def ground(self, n: int, generator: torch.Generator) -> Figure:
@@ -173,4 +177,12 @@ class Seated(Stance):
             flat = uniform(n, generator, -10, 25) + torch.where(drawn_up, 15.0, 0.0)
             point_toes(figure, side, flat)
         gesture(figure, generator, HOLDING, one=HANDS | {"behind": (0.6, HANDS["behind"][1])})
+        figure.wrong = below_the_seat(figure)
         return figure
+
+
+def below_the_seat(figure: Figure) -> Bool[Tensor, " n"]:
+    """Return whose hands are in the ground on which they sit."""
+    seat = torch.stack([figure.joints[:, LEGS[side].root, 1] for side in SIDES]).amin(0) - SEAT
+    hands = torch.stack([figure.joints[:, ARMS[side].end, 1] for side in SIDES]).amin(0)
+    return hands < seat

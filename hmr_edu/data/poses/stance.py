@@ -21,7 +21,7 @@ from hmr_edu.io.precision import float32_by_default
 from hmr_edu.keypoints import SMPL_JOINTS, flip_pose
 
 Draw = Callable[[int, torch.Generator], Figure]
-SEED = 20261130  # of the pools
+SEED = 20261130  # of the pools for training
 # Rounds of draws; then what is left is clamped to the limits.
 ROUNDS = 12
 SPINE = [SMPL_JOINTS.index(f"spine{k}") for k in (1, 2, 3)]
@@ -48,6 +48,7 @@ class Stance:
 
     Args:
         prior: draws the upper bodies, and knows the limits of the joints.
+        seed: of the pool.
     """
 
     # Poses in the pool; their mirror images come on top.
@@ -56,8 +57,8 @@ class Stance:
     # recordings, which lack some stances.
     wider: ClassVar[dict[str, float | int]] = {}
 
-    def __init__(self, prior: PosePrior) -> None:
-        self.prior = prior
+    def __init__(self, prior: PosePrior, seed: int = SEED) -> None:
+        self.prior, self.seed = prior, seed
         more = [sum(v for k, v in self.wider.items() if j.endswith(k)) for j in SMPL_JOINTS[1:]]
         beyond = torch.tensor(more).float().deg2rad().repeat_interleave(3)
         self.low, self.high = prior.low.float() - beyond, prior.high.float() + beyond
@@ -84,7 +85,7 @@ class Stance:
     @float32_by_default
     def pool(self) -> Float[Tensor, "size 72"]:
         """The poses, drawn once: 0.2 ms a pose, where a single one would take 20 ms."""
-        generator = torch.Generator().manual_seed(SEED)
+        generator = torch.Generator().manual_seed(self.seed)
         kinds = list(self.kinds().values())
         which = choose(self.size, generator, [share for share, _ in kinds])
         poses = torch.empty(self.size, 72)
