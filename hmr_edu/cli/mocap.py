@@ -108,7 +108,8 @@ def command(args: Sequence[str]) -> None:
         Args:
             sources: as for `hmr-edu train --poses`; by default, all that the package makes and the
                 recordings of $HMR_EDU_MOCAP.
-            sheets: folder for contact sheets (PNG), 24 people of each source from two sides.
+            sheets: folder for contact sheets (PNG): 24 people of each source from two sides, and
+                all.png with a row of twelve of each.
             draws: poses of each source.
             seed: random seed of the draws.
         """
@@ -126,7 +127,7 @@ def command(args: Sequence[str]) -> None:
         print(angle_table(poses))
         if sheets is not None:
             from hmr_edu.body import load_body
-            from hmr_edu.viz.sheets.pose_sheet import save_two_views
+            from hmr_edu.viz.sheets.pose_sheet import save_pose_sheet, save_two_views
 
             body = load_body("full")
             sheets.mkdir(parents=True, exist_ok=True)
@@ -134,6 +135,9 @@ def command(args: Sequence[str]) -> None:
                 path = sheets / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.png"
                 save_two_views(path, body, drawn[:24])
                 print(path)
+            rows = torch.cat([drawn[:12] for drawn in poses.values()])
+            save_pose_sheet(sheets / "all.png", body, rows)
+            print(sheets / "all.png")
 
     @ranged
     def report(sheet: Path | None = None, seed: Seed = 0) -> None:

@@ -2,8 +2,9 @@
 
 Recorded people of the prior walk, dance and climb: their knees bend by 45 degrees on average. Most
 people in photographs stand. `Upright` of `varied.py` only straightens the legs of the prior's draws
-and leaves everything else: arms that climb, feet that tip. It stays because the shipped encoder of
-keypoints was trained on it, and its numbers must stay reproducible; new trainings take this source.
+and leaves everything else: arms that climb, feet that tip, two legs that do the same. It stays
+because the shipped encoder of keypoints was trained on it, and its numbers must stay reproducible.
+For a new training this source is the one to take.
 """
 
 from __future__ import annotations
