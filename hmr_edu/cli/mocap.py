@@ -103,7 +103,7 @@ def command(args: Sequence[str]) -> None:
     ) -> None:
         """Print how people of pose sources hold themselves, as Markdown, and draw them.
 
-        The table has the bends of knees, hips and elbows and the lean of the trunk.
+        The table has the bends of knees, hips and elbows and the lean of the torso.
 
         Args:
             sources: as for `hmr-edu train --poses`; by default, all that the package makes and the

@@ -26,14 +26,14 @@ def test_angles_of_joints_that_are_turned_by_hand():
     assert bent["knee"][0, 0].item() == pytest.approx(70 + rest["knee"][0].item(), abs=1)
     assert bent["knee"][0, 1] == rest["knee"][1]
     assert bent["elbow"][0].tolist() == pytest.approx([0, 90], abs=1)
-    # The hip bends by what the thigh is raised, and the trunk leans by what the root is turned.
+    # The hip bends by what the thigh is raised, and the torso leans by what the root is turned.
     sits = pose_angles(turned(left_hip=(-90, 0, 0)))
     assert sits["hip"][0, 0].item() == pytest.approx(90, abs=12)
     leans = pose_angles(turned(pelvis=(30, 0, 0)))
-    assert (leans["trunk"][0, 0] - rest["trunk"][0]).item() == pytest.approx(30, abs=12)
+    assert (leans["torso"][0, 0] - rest["torso"][0]).item() == pytest.approx(30, abs=12)
     assert leans["hip"][0].tolist() == pytest.approx(rest["hip"].tolist(), abs=1e-2)
     heading = pose_angles(turned(pelvis=(0, 120, 0)))
-    assert heading["trunk"][0].item() == pytest.approx(rest["trunk"].item(), abs=1e-2)
+    assert heading["torso"][0].item() == pytest.approx(rest["torso"].item(), abs=1e-2)
 
 
 def test_the_table_has_a_row_a_source():
@@ -75,7 +75,7 @@ def test_the_command_prints_the_table_and_draws_the_sheets(tmp_path, capsys):
 
     assert main(["mocap", "angles", "upright", "prior:0.5", "--draws", "30"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| poses | knee | hip | elbow | trunk |")
+    assert lines[0].startswith("| poses | knee | hip | elbow | torso |")
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| upright", "| prior:0.5"]
     assert lines[2].endswith("| 100 |")
     sheets = tmp_path / "sheets"

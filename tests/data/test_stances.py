@@ -62,7 +62,7 @@ def thighs(joints: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def lean(joints: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return the angle of the trunk, from pelvis to neck, from upright."""
+    """Return the angle of the torso, from pelvis to neck, from upright."""
     return degrees(joints["neck"] - joints["pelvis"], torch.tensor([[0.0, 1.0, 0.0]]))
 
 
@@ -108,7 +108,7 @@ def test_a_pool_is_the_same_whenever_it_is_drawn(monkeypatch):
     assert 0.4 < as_drawn.float().mean() < 0.6
 
 
-def test_standing_people_have_straight_knees_level_feet_and_upright_trunks(places):
+def test_standing_people_have_straight_knees_level_feet_and_upright_torsos(places):
     joints = places["standing"]
     bends = knees(joints)
     assert 0.75 < (bends < 25).float().mean() < 0.95
@@ -219,7 +219,7 @@ def test_the_bend_of_a_limb_follows_from_its_length():
         assert torch.allclose(bend_of(limb, stretch(limb, angles)), angles, atol=1e-3)
 
 
-def test_a_hand_in_the_trunk_collides_and_one_beside_it_does_not():
+def test_a_hand_in_the_torso_collides_and_one_beside_it_does_not():
     figure = Figure(torch.zeros(3, 72))
     chest, limb = figure.joints[:, SMPL_JOINTS.index("spine3")], ARMS["left"]
     target = chest.clone()
@@ -236,9 +236,9 @@ def test_arms_stay_out_of_the_body(drawn):
     for name in ("standing", "strides"):
         output = body(torch.zeros(60, 10), axis_angle_to_matrix(drawn[name][:60].view(60, 24, 3)))
         arms = body.weights[:, [SMPL_JOINTS.index(f"{s}_{j}") for s in SIDES for j in ARM_PARTS]]
-        trunk = (arms.sum(1) < 0.05).numpy()
+        torso = (arms.sum(1) < 0.05).numpy()
         faces = body.faces.numpy()
-        kept = faces[trunk[faces].all(1)]
+        kept = faces[torso[faces].all(1)]
         inside = 0
         for vertices, joints in zip(output.vertices, output.joints, strict=True):
             mesh = trimesh.Trimesh(vertices.detach().numpy(), kept, process=False)

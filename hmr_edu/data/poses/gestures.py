@@ -31,7 +31,7 @@ def near(
     places: tuple[Range, Range, Range],
     pole: Direction,
 ) -> tuple[Vectors, Vectors]:
-    """Put a wrist near a joint of the trunk; return the place and the elbow's side.
+    """Put a wrist near a joint of the torso; return the place and the elbow's side.
 
     Args:
         figure: the people.
@@ -160,7 +160,7 @@ def gesture(
     """Give people's arms something to do.
 
     Args:
-        figure: the people; their trunks must be in place.
+        figure: the people; their torsos must be in place.
         generator: of the draws.
         shares: of people who keep the prior's arms, whose arms do something each for itself, and
             whose arms do something together.

@@ -19,8 +19,8 @@ from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix, quaternion_to_axis_angle
 
 TIPS = [SMPL_JOINTS.index(f"{s}_{j}") for s in SIDES for j in ("wrist", "knee", "ankle")]
-TRUNK = [SMPL_JOINTS.index(j) for j in ("pelvis", "spine3", "left_hip", "right_hip")]
-DEEP = 0.12  # metres that a limb of a lying person may be lower than the joints of the trunk
+TORSO = [SMPL_JOINTS.index(j) for j in ("pelvis", "spine3", "left_hip", "right_hip")]
+DEEP = 0.12  # metres that a limb of a lying person may be lower than the joints of the torso
 ALONE = (0.0, 1.0, 0.0)  # every arm by the gestures of one arm
 OVERHEAD: One = {"overhead": (1.0, overhead)}
 PROPPED: One = {"propped": (1.0, propped)}
@@ -144,7 +144,7 @@ class Inverted(Stance):
         return figure
 
     def bent_over(self, n: int, generator: torch.Generator) -> Figure:
-        """On the feet, the trunk bent down as far as the ground: lifting, stretching, looking."""
+        """On the feet, the torso bent down as far as the ground: lifting, stretching, looking."""
         figure = self.turned(n, generator, about("x", uniform(n, generator, 35, 85)), 0.8)
         stoop = uniform(n, generator, 0, 18)
         for joint in SPINE:
@@ -153,7 +153,7 @@ class Inverted(Stance):
         wide = uniform(n, generator, 0, 18)
         knee = (4 + 16 * torch.randn(n, generator=generator).abs()).deg2rad()
         for side in SIDES:
-            # The hips go back, so the feet stay below the trunk.
+            # The hips go back, so the feet stay below the torso.
             way = downwards(side, uniform(n, generator, 2, 16), wide)
             length = stretch(LEGS[side], knee)
             toes = uniform(n, generator, 0, 20)
@@ -176,9 +176,9 @@ class Inverted(Stance):
             self.leg(figure, side, forwards, uniform(n, generator, -4, 24), knee)
             point_toes(figure, side, uniform(n, generator, 0, 45))
         gesture(figure, generator, (0.3, 0.7, 0.0), one=LYING)
-        # No wrist, knee or ankle is far below the trunk, where the ground is.
+        # No wrist, knee or ankle is far below the torso, where the ground is.
         lowest = figure.joints[:, TIPS, 1].amin(1)
-        figure.wrong = lowest < figure.joints[:, TRUNK, 1].amin(1) - DEEP
+        figure.wrong = lowest < figure.joints[:, TORSO, 1].amin(1) - DEEP
         return figure
 
     def falling(self, n: int, generator: torch.Generator) -> Figure:

@@ -1,4 +1,4 @@
-"""How people of a pose source hold themselves: knees, hips, elbows and trunk, in degrees.
+"""How people of a pose source hold themselves: knees, hips, elbows and torso, in degrees.
 
 Angles are those between bones of the average body in space, as a photographer would measure them,
 and not numbers of the pose. Knees of the body at rest bend by 6 degrees.
@@ -23,18 +23,18 @@ BLOCK = 4096
 
 
 def pose_angles(pose: Float[Tensor, "n 72"]) -> dict[str, Float[Tensor, "n sides"]]:
-    """Return how far knees, hips and elbows bend, left and right, and how far the trunk leans.
+    """Return how far knees, hips and elbows bend, left and right, and how far the torso leans.
 
-    0 is straight or upright. A hip bends between trunk (pelvis to neck) and thigh.
+    0 is straight or upright. A hip bends between torso (pelvis to neck) and thigh.
     """
     parts = [_angles(block) for block in pose.split(BLOCK)] or [_angles(pose)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def straight_legged(pose: Float[Tensor, "n 72"]) -> Tensor:
-    """Return who stands on two straight legs [n]: both knees straight, the trunk not level."""
+    """Return who stands on two straight legs [n]: both knees straight, the torso not level."""
     angles = pose_angles(pose)
-    return (angles["knee"] < STRAIGHT).all(1) & (angles["trunk"][:, 0] < 45)
+    return (angles["knee"] < STRAIGHT).all(1) & (angles["torso"][:, 0] < 45)
 
 
 def angle_table(sources: Mapping[str, Float[Tensor, "n 72"]]) -> str:
@@ -48,13 +48,13 @@ def angle_table(sources: Mapping[str, Float[Tensor, "n 72"]]) -> str:
             cells.append(" / ".join(number_cell(value, 0) for value in values))
         straight = (angles["knee"] < STRAIGHT).float().mean()
         rows.append([name, *cells, number_cell(float(straight), 0, 100)])
-    titles = ["knee", "hip", "elbow", "trunk"]
+    titles = ["knee", "hip", "elbow", "torso"]
     return markdown_table(["poses", *titles, f"knees < {STRAIGHT}°, %"], rows)
 
 
 def _angles(pose: Float[Tensor, "n 72"]) -> dict[str, Float[Tensor, "n sides"]]:
     joints = dict(zip(SMPL_JOINTS, Figure(pose).joints.unbind(1), strict=True))
-    trunk = joints["neck"] - joints["pelvis"]
+    torso = joints["neck"] - joints["pelvis"]
 
     def bends(first: str, middle: str, last: str) -> Tensor:
         chains = [[joints[f"{side}_{name}"] for name in (first, middle, last)] for side in SIDES]
@@ -63,9 +63,9 @@ def _angles(pose: Float[Tensor, "n 72"]) -> dict[str, Float[Tensor, "n sides"]]:
     thighs = [joints[f"{side}_knee"] - joints[f"{side}_hip"] for side in SIDES]
     return {
         "knee": bends("hip", "knee", "ankle"),
-        "hip": torch.stack([_between(-trunk, thigh) for thigh in thighs], 1),
+        "hip": torch.stack([_between(-torso, thigh) for thigh in thighs], 1),
         "elbow": bends("shoulder", "elbow", "wrist"),
-        "trunk": _between(trunk, UP.expand_as(trunk))[:, None],
+        "torso": _between(torso, UP.expand_as(torso))[:, None],
     }
 
 

@@ -1,4 +1,4 @@
-"""What all stances share: draws that keep the joints' limits, and arms that stay out of the trunk.
+"""What all stances share: draws that keep the joints' limits, and arms that stay out of the torso.
 
 A stance draws an upper body from the prior and puts legs, and often arms, where its rule says. A
 draw that bends a joint beyond its limits, or puts an arm inside the body, is drawn again. This
@@ -27,7 +27,7 @@ ROUNDS = 12
 SPINE = [SMPL_JOINTS.index(f"spine{k}") for k in (1, 2, 3)]
 NECK = [SMPL_JOINTS.index(name) for name in ("neck", "head")]
 WRISTS = [SMPL_JOINTS.index(f"{side}_wrist") for side in SIDES]
-# The trunk and the head of the average body as ellipsoids fixed to a joint: offset of the centre
+# The torso and the head of the average body as ellipsoids fixed to a joint: offset of the centre
 # from the joint at rest, and half axes, metres.
 SOLIDS = {
     "pelvis": ((0.0, -0.08, 0.045), (0.18, 0.17, 0.115)),
@@ -154,9 +154,9 @@ def look_around(figure: Figure, generator: torch.Generator) -> None:
 
 
 def collides(figure: Figure) -> Bool[Tensor, " n"]:
-    """Return who has a forearm or a hand inside trunk, head, legs or the other arm, or legs in one.
+    """Return who has a forearm or a hand inside torso, head, legs or the other arm, or legs in one.
 
-    Limbs are lines with a thickness; trunk and head are the ellipsoids `SOLIDS`.
+    Limbs are lines with a thickness; torso and head are the ellipsoids `SOLIDS`.
     """
     arms = {side: _arm(figure, side) for side in SIDES}
     legs = [_leg(figure, side) for side in SIDES]

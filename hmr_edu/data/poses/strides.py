@@ -48,7 +48,7 @@ class Strides(Stance):
             "kick": (0.13, self.kick),
         }
 
-    def trunk(
+    def torso(
         self, n: int, generator: torch.Generator, low: float | int, high: float | int
     ) -> Figure:
         """Draw upper bodies whose pelvis leans forwards by `low` to `high` degrees."""
@@ -61,7 +61,7 @@ class Strides(Stance):
 
     def lunge(self, n: int, generator: torch.Generator) -> Figure:
         """One leg bent in front, the other stretched behind, on its toes."""
-        figure = self.trunk(n, generator, -2, 35)
+        figure = self.torso(n, generator, -2, 35)
         front = coin(n, generator)
         thigh = uniform(n, generator, -62, -5)
         for k, side in enumerate(SIDES):
@@ -89,7 +89,7 @@ class Strides(Stance):
 
     def run(self, n: int, generator: torch.Generator) -> Figure:
         """Run or leap: one thigh far ahead, the other far behind."""
-        figure = self.trunk(n, generator, -4, 28)
+        figure = self.torso(n, generator, -4, 28)
         front = coin(n, generator)
         wide = uniform(n, generator, 0.3, 1.0)
         for k, side in enumerate(SIDES):
@@ -112,7 +112,7 @@ class Strides(Stance):
 
     def one_knee(self, n: int, generator: torch.Generator) -> Figure:
         """One knee on the ground, the other thigh level."""
-        figure = self.trunk(n, generator, -6, 22)
+        figure = self.torso(n, generator, -6, 22)
         down = coin(n, generator)
         for k, side in enumerate(SIDES):
             knee = down if k == 0 else ~down
@@ -138,7 +138,7 @@ class Strides(Stance):
 
     def both_knees(self, n: int, generator: torch.Generator) -> Figure:
         """On both knees, upright or sitting towards the heels."""
-        figure = self.trunk(n, generator, -8, 20)
+        figure = self.torso(n, generator, -8, 20)
         sits = coin(n, generator)
         thigh = torch.where(sits, uniform(n, generator, -60, -22), uniform(n, generator, -100, -78))
         wide = uniform(n, generator, 0, 18)
@@ -156,9 +156,9 @@ class Strides(Stance):
         return figure
 
     def squat(self, n: int, generator: torch.Generator) -> Figure:
-        """Both knees bent, feet flat, trunk over the feet: deep, or as before a jump."""
+        """Both knees bent, feet flat, torso over the feet: deep, or as before a jump."""
         deep = uniform(n, generator, 0, 1)
-        figure = self.trunk(n, generator, 8, 34)
+        figure = self.torso(n, generator, 8, 34)
         wide = uniform(n, generator, 2, 38)
         for side in SIDES:
             thigh = towards(side, -68 + 70 * deep + 3 * torch.randn(n, generator=generator), wide)
@@ -171,7 +171,7 @@ class Strides(Stance):
 
     def straddle(self, n: int, generator: torch.Generator) -> Figure:
         """Legs wide to the sides: a star, a jump, or one knee bent over its foot."""
-        figure = self.trunk(n, generator, -6, 20)
+        figure = self.torso(n, generator, -6, 20)
         bent_side = coin(n, generator)
         bends = torch.rand(n, generator=generator) < 0.5
         wide = uniform(n, generator, 16, 44)
@@ -192,7 +192,7 @@ class Strides(Stance):
 
     def kick(self, n: int, generator: torch.Generator) -> Figure:
         """On one leg, the other high in front or to the side, stretched or about to be."""
-        figure = self.trunk(n, generator, -28, 6)
+        figure = self.torso(n, generator, -28, 6)
         kicks = coin(n, generator)
         for k, side in enumerate(SIDES):
             lifted = kicks if k == 0 else ~kicks
