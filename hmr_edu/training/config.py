@@ -118,6 +118,9 @@ class OptimizerConfig:
     clip: NotNegative = 10.0
     # The critics learn on every n-th step.
     critic_every: Count = 1
+    # Decay of the exponential moving average of the weights (EMA), such as 0.999: about the last
+    # 1 / (1 - decay) steps count. It is what is evaluated and shipped. 0 for the last weights.
+    ema: Annotated[float, Range(0, 1, open_high=True)] = 0.0
 
 
 @dataclass
