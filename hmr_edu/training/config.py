@@ -118,6 +118,9 @@ class OptimizerConfig:
     clip: NotNegative = 10.0
     # The critics learn on every n-th step.
     critic_every: Count = 1
+    # Decay of the exponential moving average of the weights (EMA), such as 0.999: about the last
+    # 1 / (1 - decay) steps count. It is what is evaluated and shipped. 0 for the last weights.
+    ema: Annotated[float, Range(0, 1, open_high=True)] = 0.0
 
 
 @dataclass
@@ -142,7 +145,7 @@ class TrainConfig:
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
     # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
     # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
-    # (limbs of several draws, bent farther), mocap files (npz; `hmr-edu mocap import`), or files of
+    # (limbs of several draws, bent farther), "standing" (everyday people on their feet), mocap files (npz; `hmr-edu mocap import`), or files of
     # priors (`hmr-edu mocap fit-prior`).
     poses: tuple[str, ...] = ("prior",)
     # Data to train on, each with its share of a batch: "synthetic", and data sets of photographs

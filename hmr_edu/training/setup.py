@@ -15,6 +15,7 @@ from torch import Tensor
 from hmr_edu.data.poses.bent_legs import BentLegs
 from hmr_edu.data.poses.mocap import find_mocap, load_mocap
 from hmr_edu.data.poses.prior import PosePrior, is_pose_prior, load_pose_prior
+from hmr_edu.data.poses.standing import Standing
 from hmr_edu.data.poses.varied import Unusual, Upright
 from hmr_edu.data.source import BatchSource
 from hmr_edu.data.synthetic.people import PoseSource
@@ -33,6 +34,7 @@ MADE: dict[str, Callable[[PosePrior], PoseSource]] = {
     "bent": BentLegs,
     "upright": Upright,
     "unusual": Unusual,
+    "standing": Standing,
 }
 
 

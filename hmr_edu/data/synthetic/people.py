@@ -22,11 +22,16 @@ from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.framing import frame_people, is_framed, mesh_edges
+from hmr_edu.data.synthetic.picture_border import coverage, inside
 from hmr_edu.data.synthetic.surface_points import draw_surface_points
-from hmr_edu.data.synthetic.views import draw_view, draw_viewpoints
+from hmr_edu.data.synthetic.views import draw_turns, draw_view, draw_viewpoints
 from hmr_edu.io.precision import float32_by_default
 from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
+
+# Each of these has random numbers of its own, so that one changes nothing of the others.
+TURNS, FRAMING = 1, 2
 
 
 @runtime_checkable
@@ -64,6 +69,17 @@ class SyntheticConfig:
     # Points of each person's surface with known places (dense correspondences): what `--loss.dense`
     # learns from.
     dense: Annotated[int, Range(0, 10_000)] = 0
+    # Share of people turned by any angle in the picture's plane, upside down too.
+    turned: Probability = 0.0
+    # Share of crops around boxes as detectors and annotators give them: tight, loose, shifted.
+    boxes: Probability = 0.0
+    # Share of people whom the border of their picture cuts off: at the knees or the waist, below
+    # the shoulders, above the legs, at one side. Beyond the border the crop is black.
+    cut_by_border: Probability = 0.0
+    # Share of people, not cut off, who are near the border of their picture.
+    near_border: Probability = 0.0
+    # Share of crops that lie away from the optical axis of their picture.
+    off_axis: Probability = 0.0
     # Clothes, light, background, occlusion and camera effects.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
@@ -81,6 +97,7 @@ class Scene(TensorDataclass):
     camera: Float[Tensor, "batch 3"]
     focal: Float[Tensor, " batch"]
     dense: SurfacePoints | None = None
+    window: Float[Tensor, "batch 4"] | None = None
 
 
 class SyntheticPeople:
@@ -106,6 +123,7 @@ class SyntheticPeople:
             body.weights.argmax(1).numpy().astype(np.uint8),
         )
         self.appearance = Appearance(body, config.appearance)
+        self._edges = mesh_edges(body.faces)
 
     @property
     def batch_size(self) -> int:
@@ -131,27 +149,37 @@ class SyntheticPeople:
         rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))
         pitch, roll = torch.full((n,), float(c.pitch)), torch.full((n,), float(c.roll))
         rotations[:, 0] = draw_viewpoints(pitch, roll, g) @ rotations[:, 0]
+        if c.turned:
+            rotations[:, 0] = draw_turns(n, c.turned, batch_seed(seed, TURNS)) @ rotations[:, 0]
         output = self.body(betas, rotations)
         view = draw_view(output.keypoints, c, g)
+        vertices, keypoints, window = output.vertices, output.keypoints, None
+        if is_framed(c):
+            own_seed = batch_seed(seed, FRAMING)
+            framed = frame_people(vertices, keypoints, view, self._edges, c, own_seed)
+            vertices, view, window = framed.vertices, framed.view, framed.window
+            rotations[:, 0] = framed.turn @ rotations[:, 0]
+            keypoints = keypoints @ framed.turn.mT
         gbuffer = self.renderer(
-            output.vertices, c.image_size, translation=view.translation, focal=view.focal
+            vertices, c.image_size, translation=view.translation, focal=view.focal
         )
         dense = None
         if c.dense:
             # Numbers of their own, so that the people stay the same.
             own = torch.Generator().manual_seed(batch_seed(seed, 0))
             rest, faces = self.body.v_template, self.body.faces
-            dense = draw_surface_points(output.vertices, rest, faces, view, gbuffer, c.dense, own)
+            dense = draw_surface_points(vertices, rest, faces, view, gbuffer, c.dense, own)
         return Scene(
             pixels=BodyPixels.of(gbuffer),
             seed=seed,
             keypoints2d=view.keypoints2d,
-            keypoints3d=output.keypoints,
+            keypoints3d=keypoints,
             rotations=rotations,
             betas=betas,
-            camera=view.weak_camera(output.keypoints),
+            camera=view.weak_camera(keypoints),
             focal=view.focal,
             dense=dense,
+            window=window,
         )
 
     @torch.no_grad()
@@ -162,21 +190,29 @@ class SyntheticPeople:
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
         shaded = self.appearance(scene.pixels, generator)
-        inside = (scene.keypoints2d.abs() <= 1).all(-1)
-        everywhere = torch.ones(len(inside), dtype=torch.bool, device=inside.device)
+        images, occluded = shaded.images, shaded.occluded
+        parts = scene.pixels.plane(scene.pixels.part)
+        shown = (scene.keypoints2d.abs() <= 1).all(-1)
+        if scene.window is not None:
+            in_picture = coverage(scene.window, scene.pixels.size)
+            images = images * in_picture[:, None]
+            beyond = in_picture < 0.5
+            occluded, parts = occluded | beyond, parts * ~beyond
+            shown &= inside(scene.keypoints2d, scene.window)
+        everywhere = torch.ones(len(shown), dtype=torch.bool, device=shown.device)
         dense = scene.dense
         if dense is not None:
-            seen = ~_at_pixels(shaded.occluded, dense.places)
+            seen = ~_at_pixels(occluded, dense.places)
             dense = replace(dense, confidence=dense.confidence * seen)
         return Batch(
-            images=shaded.images,
+            images=images,
             keypoints2d=scene.keypoints2d,
-            visible=(inside & ~_at_pixels(shaded.occluded, scene.keypoints2d)).float(),
+            visible=(shown & ~_at_pixels(occluded, scene.keypoints2d)).float(),
             keypoints3d=scene.keypoints3d,
             rotations=scene.rotations,
             betas=scene.betas,
             camera=scene.camera,
-            parts=scene.pixels.plane(scene.pixels.part),
+            parts=parts,
             has_3d=everywhere,
             has_theta=everywhere,
             has_parts=everywhere,

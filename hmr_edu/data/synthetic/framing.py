@@ -1,0 +1,237 @@
+"""Crops as detectors and annotators give them, and the border of the picture they are cut from.
+
+`draw_view` puts every whole person on the axis of a picture without an end. Real crops differ: the
+box is tight, loose or shifted; the picture ends at the waist or the knees, and what the crop shows
+beyond the picture is black, as `hmr_edu.crop` leaves it; the crop lies off the picture's axis.
+
+Three frames. *Rays*: x = (X + tx) / (Z + tz), the picture with focal length 1; borders and boxes
+are drawn here. *Crop*: [-1, 1] over the crop. *Camera*: metres. The labels are in the frame of a
+camera that looks along the crop's ray (its centre), because a network that sees only the crop
+cannot know where the picture's axis is (CLIFF, Li et al. 2022, section 3).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from hmr_edu.camera import perspective
+from hmr_edu.crop import PADDING
+from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.picture_border import (
+    around_box,
+    box_inside,
+    cutting_window,
+    draw_kept,
+    draw_margins,
+)
+from hmr_edu.data.synthetic.views import FARTHEST, NEAREST, PinholeView, ViewOptions
+from hmr_edu.rotations import axis_angle_to_matrix
+
+# How boxes are wrong: the share of each kind, and the range of the factor of their side.
+BOXES = ((0.5, (0.95, 1.06)), (0.3, (1.06, 1.5)), (0.2, (0.75, 0.95)))
+# Standard deviation of a box's centre, and its largest distance, in sides of the box.
+SHIFT, FARTHEST_SHIFT = 0.05, 0.15
+# Share of boxes around the keypoints; the others are around all that is seen of the body.
+AROUND_KEYPOINTS = 0.35
+# Share of people cut off by a box of which the picture goes on.
+GOES_ON = 0.25
+# Largest distance of a crop from the picture's axis, across and down, in focal lengths.
+OFF_AXIS = (0.5, 0.3)
+# Rounds in which the camera is moved until the crop has the place and focal length drawn for it.
+ROUNDS = 3
+
+
+@runtime_checkable
+class FramingOptions(ViewOptions, Protocol):
+    """The options of `SyntheticConfig` that say what boxes and pictures crops are cut from."""
+
+    boxes: float
+    cut_by_border: float
+    near_border: float
+    off_axis: float
+
+
+class Framed(NamedTuple):
+    """What the renderer draws and the labels say of people whose crops have been chosen.
+
+    `vertices` are sheared along the ray, so that the pinhole of `view`, which looks along z, sees
+    what the picture shows off its axis. `turn` takes points from the picture's frame into the frame
+    of the labels. `window` are the picture's borders in the crop: left, top, right, bottom;
+    infinite where the picture does not end. `ray` is the crop's direction in the picture's frame.
+    """
+
+    vertices: Float[Tensor, "batch V 3"]
+    view: PinholeView
+    turn: Float[Tensor, "batch 3 3"]
+    window: Float[Tensor, "batch 4"]
+    ray: Float[Tensor, "batch 3"]
+
+
+def is_framed(options: FramingOptions) -> bool:
+    """Return whether any option asks for other crops than those of `draw_view`."""
+    return any((options.boxes, options.cut_by_border, options.near_border, options.off_axis))
+
+
+def mesh_edges(faces: Int64[Tensor, "F 3"]) -> Int64[Tensor, "E 2"]:
+    """Return the edges of a mesh, each once."""
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    return edges.sort(1).values.unique(dim=0)
+
+
+def frame_people(
+    vertices: Float[Tensor, "batch V 3"],
+    keypoints: Float[Tensor, "batch 19 3"],
+    view: PinholeView,
+    edges: Int64[Tensor, "E 2"],
+    options: FramingOptions,
+    seed: int,
+) -> Framed:
+    """Draw which people are framed anew, and how; the others keep their view.
+
+    Args:
+        vertices: the posed bodies in the camera frame, metres.
+        keypoints: likewise.
+        view: from `draw_view`.
+        edges: of the mesh, to find where a border cuts it.
+        options: how often each kind of framing happens.
+        seed: of the random numbers, which are the same whatever the options.
+    """
+    n = len(vertices)
+    draws = Draws(n, seed)
+    boxed, cut = draws.chance(options.boxes), draws.chance(options.cut_by_border)
+    near, off_axis = draws.chance(options.near_border), draws.chance(options.off_axis)
+    plan = _Plan.draw(draws, (boxed, cut, near, off_axis), options)
+    framed = Framed(
+        vertices.clone(),
+        PinholeView(*(part.clone() for part in view)),
+        torch.eye(3).repeat(n, 1, 1),
+        vertices.new_tensor((-torch.inf, -torch.inf, torch.inf, torch.inf)).repeat(n, 1),
+        vertices.new_tensor((0.0, 0.0, 1.0)).repeat(n, 1),
+    )
+    rows = (boxed | cut | near | off_axis).nonzero()[:, 0]
+    if len(rows):
+        again = _frame(
+            vertices[rows], keypoints[rows], view.translation[rows], edges, plan.rows(rows)
+        )
+        framed.vertices[rows], framed.turn[rows] = again.vertices, again.turn
+        framed.window[rows], framed.ray[rows] = again.window, again.ray
+        for old, new in zip(framed.view, again.view, strict=True):
+            old[rows] = new
+    return framed
+
+
+class _Plan(NamedTuple):
+    """What has been drawn for each person."""
+
+    cut: Bool[Tensor, " batch"]
+    ends: Bool[Tensor, " batch"]
+    around_keypoints: Bool[Tensor, " batch"]
+    kept: Float[Tensor, "batch 4"]
+    margin: Float[Tensor, "batch 4"]
+    side: Float[Tensor, " batch"]
+    shift: Float[Tensor, "batch 2"]
+    focal: Float[Tensor, " batch"]
+    centre: Float[Tensor, "batch 2"]
+
+    @classmethod
+    def draw(
+        cls,
+        draws: Draws,
+        kinds: tuple[Bool[Tensor, " batch"], ...],
+        options: FramingOptions,
+    ) -> _Plan:
+        boxed, cut, near, off_axis = kinds
+        goes_on, around_keypoints = draws.chance(GOES_ON), draws.chance(AROUND_KEYPOINTS)
+        kept, margin = draw_kept(draws), draw_margins(draws)
+        ranges = torch.tensor([limits for _, limits in BOXES])
+        low, high = ranges[draws.choice([share for share, _ in BOXES])].unbind(1)
+        side = PADDING * (low + (high - low) * draws.uniform(0, 1))
+        shift = (SHIFT * draws.normal(2)).clamp(-FARTHEST_SHIFT, FARTHEST_SHIFT)
+        # Without a box of a detector: the size and place that `draw_view` would draw.
+        small, large = options.fill
+        own_side = 1 / (small + (large - small) * draws.uniform(0, 1))
+        own_shift = options.shift / 2 * own_side[:, None] * draws.uniform(-1, 1, 2)
+        low_inverse, high_inverse = options.inverse_focal
+        inverse = low_inverse + (high_inverse - low_inverse) * draws.uniform(0, 1)
+        centre = draws.uniform(-1, 1, 2) * torch.tensor(OFF_AXIS)
+        return cls(
+            cut=cut,
+            ends=torch.where(cut, ~goes_on, near),
+            around_keypoints=around_keypoints & boxed,
+            kept=kept,
+            margin=margin,
+            side=torch.where(boxed, side, own_side),
+            shift=torch.where(boxed[:, None], shift, own_shift),
+            focal=1 / inverse.clamp_min(FARTHEST),
+            centre=torch.where(off_axis[:, None], centre, 0.0),
+        )
+
+    def rows(self, rows: Int64[Tensor, " rows"]) -> _Plan:
+        return _Plan(*(values[rows] for values in self))
+
+
+class _Crop(NamedTuple):
+    """A crop in the frame of rays, and the picture's borders there."""
+
+    centre: Float[Tensor, "batch 2"]
+    half: Float[Tensor, " batch"]
+    window: Float[Tensor, "batch 4"]
+
+
+def _crop(
+    rays: Float[Tensor, "batch V 2"],
+    key_rays: Float[Tensor, "batch 19 2"],
+    edges: Int64[Tensor, "E 2"],
+    plan: _Plan,
+) -> _Crop:
+    everything = rays.new_tensor((-torch.inf, -torch.inf, torch.inf, torch.inf))
+    window = torch.where(plan.cut[:, None], cutting_window(key_rays, plan.kept), everything)
+    of_keypoints = box_inside(key_rays, edges[:0], window)
+    box = box_inside(rays, edges, window)
+    box = torch.where(plan.around_keypoints[:, None], of_keypoints, box)
+    longer = (box[:, 2:] - box[:, :2]).amax(1)
+    centre = (box[:, :2] + box[:, 2:]) / 2 + plan.shift * longer[:, None]
+    window = around_box(window, box, plan.margin)
+    window = torch.where(plan.ends[:, None], window, everything)
+    return _Crop(centre, plan.side * longer / 2, window)
+
+
+def _frame(
+    vertices: Float[Tensor, "batch V 3"],
+    keypoints: Float[Tensor, "batch 19 3"],
+    translation: Float[Tensor, "batch 3"],
+    edges: Int64[Tensor, "E 2"],
+    plan: _Plan,
+) -> Framed:
+    t, one = translation, torch.ones(len(vertices))
+    nearest = NEAREST - keypoints[..., 2].amin(1)
+    for _ in range(ROUNDS):
+        crop = _crop(perspective(vertices, t, one), perspective(keypoints, t, one), edges, plan)
+        # As large as now, in metres, through the focal length that was drawn.
+        distance = torch.maximum(plan.focal * crop.half * t[:, 2], nearest)[:, None]
+        middle = crop.centre * t[:, 2:] - t[:, :2]
+        t = torch.cat([plan.centre * distance - middle, distance], 1)
+    key_rays = perspective(keypoints, t, one)
+    centre, half, window = _crop(perspective(vertices, t, one), key_rays, edges, plan)
+    view = PinholeView(
+        torch.cat([t[:, :2] - centre * t[:, 2:], t[:, 2:]], 1),
+        1 / half,
+        (key_rays - centre[:, None]) / half[:, None, None],
+    )
+    depth = vertices[..., 2:]
+    shear = torch.cat([depth * centre[:, None], torch.zeros_like(depth)], 2)
+    ray = torch.nn.functional.normalize(torch.cat([centre, one[:, None]], 1), dim=1)
+    window = (window - centre.repeat(1, 2)) / half[:, None]
+    return Framed(vertices - shear, view, towards_ray(ray), window, ray)
+
+
+def towards_ray(ray: Float[Tensor, "batch 3"]) -> Float[Tensor, "batch 3 3"]:
+    """Return the smallest rotation that takes a ray, of length 1, to the axis (0, 0, 1)."""
+    axis = torch.stack([ray[:, 1], -ray[:, 0], torch.zeros(len(ray))], 1)
+    sine = axis.norm(dim=1, keepdim=True)
+    angle = torch.atan2(sine, ray[:, 2:])
+    return axis_angle_to_matrix(axis / sine.clamp_min(1e-12) * angle)
