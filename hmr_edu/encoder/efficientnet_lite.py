@@ -56,7 +56,7 @@ class SameConv2d(nn.Conv2d):
     than the weights have learnt.
     """
 
-    def forward(self, input: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch _ _ _"]:  # noqa: A002
+    def forward(self, input: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch _ _ _"]:
         """Pad, then convolve: every output cell is the centre of `stride` input cells."""
         edges: list[int] = []
         for size, kernel, stride, dilation in zip(
@@ -121,7 +121,7 @@ class EfficientNetLite(Backbone):
         stem: "imagenet": maps of strides 4, 8, 16, 32, as a ResNet has. "small": strides 4, 8, 16,
             as a ResNet's with that stem: the last stages keep the resolution and read every second
             cell instead (dilation 2; Chen et al. 2017, "Rethinking atrous convolution"), so public
-            weights see what they saw. The last map has 1280 channels, those before it 24, 40 and 112.
+            weights see what they saw. The last map has 1280 channels, those before 24, 40 and 112.
         zero_init: start each block that has a shortcut as its shortcut.
     """
 
