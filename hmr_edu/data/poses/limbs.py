@@ -22,6 +22,8 @@ from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 Vectors = Float[Tensor, "n 3"]
 Matrices = Float[Tensor, "n 3 3"]
 SIDES = ("left", "right")
+FRONT = torch.tensor([0.0, 0.0, 1.0], device="cpu")
+UP = torch.tensor([0.0, 1.0, 0.0], device="cpu")
 # The mirror image of a place on the left is this many times the place on the right.
 MIRROR = {"left": (1.0, 1.0, 1.0), "right": (-1.0, 1.0, 1.0)}
 
@@ -62,12 +64,15 @@ def rest_joints() -> Float[Tensor, "24 3"]:
 class Figure:
     """People whose joints are being turned; `joints` and `turned` follow from `rotations`.
 
+    Who turns out wrong is marked in `wrong` [n] and drawn again.
+
     Args:
         pose: axis-angle poses [n, 72], Y up.
     """
 
     def __init__(self, pose: Float[Tensor, "n 72"]) -> None:
         self.rotations = axis_angle_to_matrix(pose.unflatten(1, (24, 3)))
+        self.wrong = torch.zeros(len(pose), dtype=torch.bool)
         self.update()
 
     def update(self) -> None:
@@ -113,9 +118,16 @@ class Figure:
         self.update()
 
 
+def bones(limb: Limb) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"], Float[Tensor, "3"]]:
+    """Return the upper bone, the lower bone and the hinge of a limb at rest."""
+    rest = rest_joints()
+    upper, lower = rest[limb.middle] - rest[limb.root], rest[limb.end] - rest[limb.middle]
+    return upper, lower, torch.tensor(limb.hinge)
+
+
 def stretch(limb: Limb, bend: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Return the distance from the root of a limb to its end; `bend` turns the hinge, radians."""
-    upper, lower, hinge = _bones(limb)
+    upper, lower, hinge = bones(limb)
     return (upper + (_about(hinge, bend) @ lower)).norm(dim=1)
 
 
@@ -125,7 +137,7 @@ def bend_of(limb: Limb, distance: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     |u + R(t) l|^2 = |u|^2 + |l|^2 + 2 u_h l_h + 2 r cos(t - d): u and l are the bones, u_h and l_h
     their parts along the hinge, and d is the angle at which the limb is straight.
     """
-    u, l, h = _bones(limb)  # noqa: E741
+    u, l, h = bones(limb)  # noqa: E741
     across, along = u @ l - (u @ h) * (l @ h), u @ torch.linalg.cross(h, l)
     r, d = torch.hypot(across, along), torch.atan2(along, across)
     constant = u @ u + l @ l + 2 * (u @ h) * (l @ h)
@@ -142,19 +154,12 @@ def _about(axis: Float[Tensor, "3"], angle: Float[Tensor, " n"]) -> Matrices:
     return axis_angle_to_matrix(axis * angle[:, None])
 
 
-def _bones(limb: Limb) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"], Float[Tensor, "3"]]:
-    """Return the upper bone, the lower bone and the hinge of a limb at rest."""
-    rest = rest_joints()
-    upper, lower = rest[limb.middle] - rest[limb.root], rest[limb.end] - rest[limb.middle]
-    return upper, lower, torch.tensor(limb.hinge)
-
-
 def _reach(limb: Limb, away: Vectors, pole: Vectors) -> tuple[Matrices, Matrices]:
     """Return the rotations of root and middle that put the end at `away` from the root.
 
     All in the frame of the root's parent.
     """
-    upper, lower, hinge = _bones(limb)
+    upper, lower, hinge = bones(limb)
     bend = _about(hinge, bend_of(limb, away.norm(dim=1)))
     now = upper + bend @ lower
     # A positive bend leaves the middle joint on the side `along x hinge` of the line to the end.

@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hmr_edu.data.poses.gestures import gesture
-from hmr_edu.data.poses.limbs import LEGS, MIRROR, SIDES, Figure, about, bend_of, stretch
-from hmr_edu.data.poses.stance import NECK, WRISTS, Stance, choose, uniform
+from hmr_edu.data.poses.legs import downwards, step
+from hmr_edu.data.poses.limbs import LEGS, SIDES, Figure, about, bend_of, stretch
+from hmr_edu.data.poses.stance import WRISTS, Draw, Stance, choose, look_around, uniform
 from hmr_edu.keypoints import SMPL_JOINTS
 
 # Shares of people: both legs bear, the weight is on one leg, they walk.
@@ -22,12 +23,14 @@ KINDS = (0.35, 0.4, 0.25)
 BOTH_LEGS, ONE_LEG, WALKS = range(3)
 STRAIGHT = 0.03  # radians, the least bend of a knee
 CALM = 0.5  # spines bend so many times as far as the prior's: nobody climbs
-TURNED_HEADS = 0.35  # share of people who look to a side
-LOOK = 50  # degrees, the farthest
 
 
 class Standing(Stance):
     """A pose source: people on their feet, knees nearly straight, with everyday arms."""
+
+    def kinds(self) -> dict[str, tuple[float, Draw]]:
+        """Return the only kind: what its people do is drawn for each of them."""
+        return {"standing": (1.0, self.draw)}
 
     def draw(self, n: int, generator: torch.Generator) -> Figure:
         """Draw `n` figures, whether or not bodies can do that."""
@@ -102,48 +105,3 @@ class Standing(Stance):
             step(figure, side, way, length, toes, pitch)
         # Each arm swings with the leg of the other side.
         return 0.9 * ahead.flip(1) * walks[:, None]
-
-
-def downwards(
-    side: str, forwards: Float[Tensor, " n"], outwards: Float[Tensor, " n"]
-) -> Float[Tensor, "n 3"]:
-    """Return the way from a hip to the ground one metre below; angles in degrees."""
-    x, z = outwards.deg2rad().tan(), forwards.deg2rad().tan()
-    return torch.stack([x, -torch.ones_like(x), z], 1) * torch.tensor(MIRROR[side])
-
-
-def step(
-    figure: Figure,
-    side: str,
-    way: Float[Tensor, "n 3"],
-    length: Float[Tensor, " n"],
-    toes: Float[Tensor, " n"],
-    pitch: Float[Tensor, " n"],
-) -> None:
-    """Put a foot down in the world.
-
-    Args:
-        figure: the people.
-        side: of the foot.
-        way: direction from the hip to the ankle.
-        length: distance of the ankle from the hip.
-        toes: outward turn of knee and toes, degrees.
-        pitch: how far the toes point down, degrees.
-    """
-    leg, outwards = LEGS[side], MIRROR[side][0] * toes
-    target = figure.joints[:, leg.root] + torch.nn.functional.normalize(way) * length[:, None]
-    figure.reach(leg, target, about("y", outwards)[:, :, 2])
-    figure.turn(leg.end, about("y", outwards) @ about("x", pitch))
-
-
-def look_around(figure: Figure, generator: torch.Generator) -> None:
-    """Turn the heads of some people to a side, and up or down."""
-    n = len(figure.joints)
-    turns = torch.rand(n, generator=generator) < TURNED_HEADS
-    yaw = torch.where(turns, uniform(n, generator, -LOOK, LOOK), 0.0)
-    nod = torch.where(turns, uniform(n, generator, -10, 25), 0.0)
-    look = about("y", yaw / 2) @ about("x", nod / 2)
-    figure.calm(NECK, 0.5)
-    for joint in NECK:
-        figure.rotations[:, joint] = look @ figure.rotations[:, joint]
-    figure.update()
