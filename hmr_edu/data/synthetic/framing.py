@@ -18,10 +18,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from hmr_edu.body import BodyOutput
 from hmr_edu.camera import perspective
 from hmr_edu.crop import PADDING
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.picture_border import (
+    NO_BORDER,
     around_box,
     box_inside,
     cutting_window,
@@ -58,17 +60,32 @@ class FramingOptions(ViewOptions, Protocol):
 class Framed(NamedTuple):
     """What the renderer draws and the labels say of people whose crops have been chosen.
 
-    `vertices` are sheared along the ray, so that the pinhole of `view`, which looks along z, sees
-    what the picture shows off its axis. `turn` takes points from the picture's frame into the frame
-    of the labels. `window` are the picture's borders in the crop: left, top, right, bottom;
-    infinite where the picture does not end. `ray` is the crop's direction in the picture's frame.
+    `drawn` are the bodies sheared along the ray, so that the pinhole of `view`, which looks along
+    z, sees what the picture shows off its axis. `turn` takes points from the picture's frame into
+    the frame of the labels. `window` are the picture's borders in the crop: left, top, right,
+    bottom; infinite where the picture does not end. `ray` is the crop's direction in the picture's
+    frame, of length 1. `position` takes points of the body into that frame, in metres.
     """
 
-    vertices: Float[Tensor, "batch V 3"]
+    drawn: BodyOutput
     view: PinholeView
     turn: Float[Tensor, "batch 3 3"]
     window: Float[Tensor, "batch 4"]
     ray: Float[Tensor, "batch 3"]
+    position: Float[Tensor, "batch 3"]
+
+    @classmethod
+    def of(cls, output: BodyOutput, view: PinholeView) -> Framed:
+        """Return people as `draw_view` sees them: on the axis of a picture without an end."""
+        n = len(view.focal)
+        return cls(
+            output,
+            view,
+            torch.eye(3).repeat(n, 1, 1),
+            view.focal.new_tensor(NO_BORDER).repeat(n, 1),
+            view.focal.new_tensor((0.0, 0.0, 1.0)).repeat(n, 1),
+            view.translation,
+        )
 
 
 def is_framed(options: FramingOptions) -> bool:
@@ -83,8 +100,7 @@ def mesh_edges(faces: Int64[Tensor, "F 3"]) -> Int64[Tensor, "E 2"]:
 
 
 def frame_people(
-    vertices: Float[Tensor, "batch V 3"],
-    keypoints: Float[Tensor, "batch 19 3"],
+    output: BodyOutput,
     view: PinholeView,
     edges: Int64[Tensor, "E 2"],
     options: FramingOptions,
@@ -93,35 +109,61 @@ def frame_people(
     """Draw which people are framed anew, and how; the others keep their view.
 
     Args:
-        vertices: the posed bodies in the camera frame, metres.
-        keypoints: likewise.
+        output: the posed bodies, with vertices.
         view: from `draw_view`.
         edges: of the mesh, to find where a border cuts it.
         options: how often each kind of framing happens.
         seed: of the random numbers, which are the same whatever the options.
     """
-    n = len(vertices)
-    draws = Draws(n, seed)
+    draws = Draws(len(view.focal), seed)
     boxed, cut = draws.chance(options.boxes), draws.chance(options.cut_by_border)
     near, off_axis = draws.chance(options.near_border), draws.chance(options.off_axis)
     plan = _Plan.draw(draws, (boxed, cut, near, off_axis), options)
-    framed = Framed(
-        vertices.clone(),
-        PinholeView(*(part.clone() for part in view)),
-        torch.eye(3).repeat(n, 1, 1),
-        vertices.new_tensor((-torch.inf, -torch.inf, torch.inf, torch.inf)).repeat(n, 1),
-        vertices.new_tensor((0.0, 0.0, 1.0)).repeat(n, 1),
-    )
+    framed = Framed.of(output, view)
     rows = (boxed | cut | near | off_axis).nonzero()[:, 0]
-    if len(rows):
-        again = _frame(
-            vertices[rows], keypoints[rows], view.translation[rows], edges, plan.rows(rows)
-        )
-        framed.vertices[rows], framed.turn[rows] = again.vertices, again.turn
-        framed.window[rows], framed.ray[rows] = again.window, again.ray
-        for old, new in zip(framed.view, again.view, strict=True):
-            old[rows] = new
-    return framed
+    if not len(rows):
+        return framed
+    some = BodyOutput(*(t[rows] for t in output))
+    again = _frame(some, view.translation[rows], edges, _Plan(*(t[rows] for t in plan)))
+
+    def replaced(old: Tensor, new: Tensor) -> Tensor:
+        return old.index_copy(0, rows, new)
+
+    return Framed(
+        BodyOutput(*map(replaced, output, again.drawn)),
+        PinholeView(*map(replaced, view, again.view)),
+        *map(replaced, framed[2:], again[2:]),
+    )
+
+
+def sheared(
+    output: BodyOutput, position: Float[Tensor, "batch 3"], centre: Float[Tensor, "batch 2"]
+) -> tuple[BodyOutput, Float[Tensor, "batch 3"]]:
+    """Shear bodies along a ray; return them and the translation for a pinhole that looks along z.
+
+    That pinhole sees f ((X + x) / (Z + z) - centre): what a picture shows around its point
+    `centre`, which is off its axis. The shear is about the root joint and part of its rotation, so
+    that clothes, which follow the joints, are sheared as well.
+
+    Args:
+        output: the bodies.
+        position: of the bodies before the picture's camera, metres.
+        centre: place in the picture, in focal lengths.
+    """
+    shear = torch.eye(3).repeat(len(centre), 1, 1)
+    shear[:, :2, 2] = -centre
+    root = output.joints[:, :1]
+    rotations = torch.cat([(shear @ output.rotations[:, 0])[:, None], output.rotations[:, 1:]], 1)
+
+    def shear_points(points: Float[Tensor, "batch N 3"]) -> Float[Tensor, "batch N 3"]:
+        return (points - root) @ shear.mT + root
+
+    assert output.vertices is not None
+    drawn = BodyOutput(
+        *map(shear_points, (output.vertices, output.joints, output.keypoints)), rotations
+    )
+    middle = root[:, 0] + position
+    return drawn, (shear @ middle[..., None])[..., 0] - root[:, 0]
 
 
 class _Plan(NamedTuple):
@@ -170,9 +212,6 @@ class _Plan(NamedTuple):
             centre=torch.where(off_axis[:, None], centre, 0.0),
         )
 
-    def rows(self, rows: Int64[Tensor, " rows"]) -> _Plan:
-        return _Plan(*(values[rows] for values in self))
-
 
 class _Crop(NamedTuple):
     """A crop in the frame of rays, and the picture's borders there."""
@@ -188,7 +227,7 @@ def _crop(
     edges: Int64[Tensor, "E 2"],
     plan: _Plan,
 ) -> _Crop:
-    everything = rays.new_tensor((-torch.inf, -torch.inf, torch.inf, torch.inf))
+    everything = rays.new_tensor(NO_BORDER)
     window = torch.where(plan.cut[:, None], cutting_window(key_rays, plan.kept), everything)
     of_keypoints = box_inside(key_rays, edges[:0], window)
     box = box_inside(rays, edges, window)
@@ -201,32 +240,34 @@ def _crop(
 
 
 def _frame(
-    vertices: Float[Tensor, "batch V 3"],
-    keypoints: Float[Tensor, "batch 19 3"],
-    translation: Float[Tensor, "batch 3"],
+    output: BodyOutput,
+    position: Float[Tensor, "batch 3"],
     edges: Int64[Tensor, "E 2"],
     plan: _Plan,
 ) -> Framed:
-    t, one = translation, torch.ones(len(vertices))
+    vertices, keypoints, one = output.vertices, output.keypoints, torch.ones(len(position))
+    assert vertices is not None
     nearest = NEAREST - keypoints[..., 2].amin(1)
     for _ in range(ROUNDS):
-        crop = _crop(perspective(vertices, t, one), perspective(keypoints, t, one), edges, plan)
+        rays, key_rays = (perspective(p, position, one) for p in (vertices, keypoints))
+        centre, half, _ = _crop(rays, key_rays, edges, plan)
         # As large as now, in metres, through the focal length that was drawn.
-        distance = torch.maximum(plan.focal * crop.half * t[:, 2], nearest)[:, None]
-        middle = crop.centre * t[:, 2:] - t[:, :2]
-        t = torch.cat([plan.centre * distance - middle, distance], 1)
-    key_rays = perspective(keypoints, t, one)
-    centre, half, window = _crop(perspective(vertices, t, one), key_rays, edges, plan)
-    view = PinholeView(
-        torch.cat([t[:, :2] - centre * t[:, 2:], t[:, 2:]], 1),
-        1 / half,
-        (key_rays - centre[:, None]) / half[:, None, None],
-    )
-    depth = vertices[..., 2:]
-    shear = torch.cat([depth * centre[:, None], torch.zeros_like(depth)], 2)
+        distance = torch.maximum(plan.focal * half * position[:, 2], nearest)[:, None]
+        middle = centre * position[:, 2:] - position[:, :2]
+        position = torch.cat([plan.centre * distance - middle, distance], 1)
+    rays, key_rays = (perspective(p, position, one) for p in (vertices, keypoints))
+    centre, half, window = _crop(rays, key_rays, edges, plan)
+    drawn, translation = sheared(output, position, centre)
+    keypoints2d = (key_rays - centre[:, None]) / half[:, None, None]
     ray = torch.nn.functional.normalize(torch.cat([centre, one[:, None]], 1), dim=1)
-    window = (window - centre.repeat(1, 2)) / half[:, None]
-    return Framed(vertices - shear, view, towards_ray(ray), window, ray)
+    return Framed(
+        drawn,
+        PinholeView(translation, 1 / half, keypoints2d),
+        towards_ray(ray),
+        (window - centre.repeat(1, 2)) / half[:, None],
+        ray,
+        position,
+    )
 
 
 def towards_ray(ray: Float[Tensor, "batch 3"]) -> Float[Tensor, "batch 3 3"]:

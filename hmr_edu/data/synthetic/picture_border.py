@@ -13,6 +13,7 @@ from hmr_edu.crop import cell_centres
 from hmr_edu.data.synthetic.draws import Draws
 
 LEFT, TOP, RIGHT, BOTTOM = range(4)
+NO_BORDER = (-torch.inf, -torch.inf, torch.inf, torch.inf)
 KEYPOINTS = 19
 # How often a border cuts people off, and how many of the 19 keypoints it leaves, per border. An
 # upright person has 9 above the elbows, 11 above the waist, 15 above the knees, 17 above the
