@@ -66,6 +66,25 @@ def perspective(
 
 
 @float32_inside
+def towards_ray(ray: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the smallest rotation that takes a ray of length 1 to the optical axis (0, 0, 1).
+
+    It takes directions from the frame of a picture's camera into that of a camera that looks at a
+    crop along the crop's ray: what a network that sees only the crop can know. The ray must not
+    point backwards. Source: CLIFF (Li et al. 2022), section 3.
+    """
+    x, y, z = ray.unbind(-1)
+    # Rodrigues' formula about (y, -x, 0), whose length is the sine; z is the cosine.
+    share = 1 / (1 + z)
+    rows = (
+        (1 - share * x * x, -share * x * y, -x),
+        (-share * x * y, 1 - share * y * y, -y),
+        (x, y, z),
+    )
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+
+
+@float32_inside
 def translation_from_weak(
     camera: Float[Tensor, "*batch 3"], focal: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 3"]:

@@ -111,6 +111,11 @@ class Batch(TensorDataclass):
     `hmr_edu.keypoints.PERSON` where only the person is known. `has_silhouette` says that `parts`
     tells person from background; it is `has_parts` unless given, and also True of masks without
     parts. `dense` are points of the surface, or None where no sample has any.
+
+    `ray` is the direction of the crop's centre in the frame of the picture's camera, of length 1:
+    (0, 0, 1) in the middle of the picture, NaN where it is unknown; None where no sample has any.
+    Off the axis the labels' camera frame is that of a camera which looks along the ray: the
+    picture's frame turned by `hmr_edu.camera.towards_ray`.
     """
 
     images: Float[Tensor, "batch 3 H W"]
@@ -126,6 +131,7 @@ class Batch(TensorDataclass):
     has_parts: Bool[Tensor, " batch"]
     has_silhouette: Bool[Tensor, " batch"] | None = field(default=None, kw_only=True)
     dense: SurfacePoints | None = field(default=None, kw_only=True)
+    ray: Float[Tensor, "batch 3"] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.has_silhouette is None:
@@ -181,13 +187,18 @@ class Batch(TensorDataclass):
     def join(batches: Sequence[Batch]) -> Batch:
         """Put several batches of one kind and picture size into one."""
         kind = type(batches[0])
-        names = [f.name for f in fields(kind) if f.name != "dense"]
+        names = [f.name for f in fields(kind) if f.name not in ("dense", "ray")]
         dense = None
         if any(batch.dense is not None for batch in batches):
             none = (SurfacePoints.unknown(len(b), 0, b.betas.device) for b in batches)
             dense = SurfacePoints.join([b.dense or n for b, n in zip(batches, none, strict=True)])
+        ray = None
+        if any(batch.ray is not None for batch in batches):
+            unknown = (torch.full_like(batch.camera, torch.nan) for batch in batches)
+            rays = zip(batches, unknown, strict=True)
+            ray = torch.cat([nan if batch.ray is None else batch.ray for batch, nan in rays])
         joined = {k: torch.cat([getattr(batch, k) for batch in batches]) for k in names}
-        return kind(**joined, dense=dense)
+        return kind(**joined, dense=dense, ray=ray)
 
     def first(self, n: int) -> Batch:
         """Return the first `n` samples."""

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from hmr_edu.body import BodyOutput
-from hmr_edu.camera import perspective
+from hmr_edu.camera import perspective, towards_ray
 from hmr_edu.crop import PADDING
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.picture_border import (
@@ -31,7 +31,6 @@ from hmr_edu.data.synthetic.picture_border import (
     draw_margins,
 )
 from hmr_edu.data.synthetic.views import FARTHEST, NEAREST, PinholeView, ViewOptions
-from hmr_edu.rotations import axis_angle_to_matrix
 
 # How boxes are wrong: the share of each kind, and the range of the factor of their side.
 BOXES = ((0.5, (0.95, 1.06)), (0.3, (1.06, 1.5)), (0.2, (0.75, 0.95)))
@@ -123,17 +122,28 @@ def frame_people(
     rows = (boxed | cut | near | off_axis).nonzero()[:, 0]
     if not len(rows):
         return framed
-    some = BodyOutput(*(t[rows] for t in output))
-    again = _frame(some, view.translation[rows], edges, _Plan(*(t[rows] for t in plan)))
+    plan = _Plan(*(values[rows] for values in plan))
+    again = _frame(rows_of(output, rows), view.translation[rows], edges, plan)
 
     def replaced(old: Tensor, new: Tensor) -> Tensor:
         return old.index_copy(0, rows, new)
 
+    assert output.vertices is not None
+    assert again.drawn.vertices is not None
     return Framed(
-        BodyOutput(*map(replaced, output, again.drawn)),
-        PinholeView(*map(replaced, view, again.view)),
-        *map(replaced, framed[2:], again[2:]),
+        BodyOutput(
+            replaced(output.vertices, again.drawn.vertices),
+            *(replaced(*pair) for pair in zip(output[1:], again.drawn[1:], strict=True)),
+        ),
+        PinholeView(*(replaced(*pair) for pair in zip(view, again.view, strict=True))),
+        *(replaced(*pair) for pair in zip(framed[2:], again[2:], strict=True)),
     )
+
+
+def rows_of(output: BodyOutput, rows: Int64[Tensor, " rows"]) -> BodyOutput:
+    """Return the chosen bodies."""
+    vertices = None if output.vertices is None else output.vertices[rows]
+    return BodyOutput(vertices, *(values[rows] for values in output[1:]))
 
 
 def sheared(
@@ -268,11 +278,3 @@ def _frame(
         ray,
         position,
     )
-
-
-def towards_ray(ray: Float[Tensor, "batch 3"]) -> Float[Tensor, "batch 3 3"]:
-    """Return the smallest rotation that takes a ray, of length 1, to the axis (0, 0, 1)."""
-    axis = torch.stack([ray[:, 1], -ray[:, 0], torch.zeros(len(ray))], 1)
-    sine = axis.norm(dim=1, keepdim=True)
-    angle = torch.atan2(sine, ray[:, 2:])
-    return axis_angle_to_matrix(axis / sine.clamp_min(1e-12) * angle)

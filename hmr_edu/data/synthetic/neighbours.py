@@ -19,7 +19,7 @@ from hmr_edu.camera import perspective
 from hmr_edu.data.batch import TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.synthetic.draws import Draws
-from hmr_edu.data.synthetic.framing import Framed, sheared
+from hmr_edu.data.synthetic.framing import Framed, rows_of, sheared
 from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows
 from hmr_edu.data.synthetic.views import PinholeView
 
@@ -74,7 +74,8 @@ def draw_neighbours(output: BodyOutput, framed: Framed, share: float, seed: int)
     """
     n = len(framed.ray)
     draws = Draws(n, seed)
-    chosen = draws.chance(share)[:, None] & torch.stack([draws.chance(1), draws.chance(TWO)], 1)
+    has_one, has_two = draws.chance(share), draws.chance(TWO)
+    chosen = torch.stack([has_one, has_one & has_two], 1)
     others = (torch.arange(n)[:, None] + 1 + draws.integers(max(n - 1, 1), 2)) % n
     away = _away(draws)
     uneven = draws.uniform(-UNEVEN, UNEVEN, 2)
@@ -84,18 +85,17 @@ def draw_neighbours(output: BodyOutput, framed: Framed, share: float, seed: int)
         return None
     others, away = others[rows, second], away[rows, second]
 
-    some = BodyOutput(*(t[others] for t in output))
-    assert some.vertices is not None
-    assert output.vertices is not None
+    some, vertices = rows_of(output, others), output.vertices
+    assert vertices is not None
     roots = output.joints[:, 0]
     half_crop = framed.position[rows, 2] / framed.view.focal[rows]
     limit = WITHIN * half_crop
     away[:, 0] = away[:, 0].clamp(-limit, limit)
-    feet = output.vertices[..., 1].amax(1) - roots[:, 1]
+    feet = vertices[..., 1].amax(1) - roots[:, 1]
     step = torch.where(same_ground[rows, second], feet[rows] - feet[others], 0.0)
     away[:, 1] = step + uneven[rows, second] * torch.where(same_ground[rows, second], 0.2, 1.0)
     position = framed.position[rows] + roots[rows] - roots[others] + away
-    least = NEAREST - some.vertices[..., 2].amin(1)
+    least = NEAREST - vertices[others, :, 2].amin(1)
     position[:, 2] = torch.maximum(position[:, 2], least)
 
     ray = framed.ray[rows]

@@ -102,6 +102,7 @@ class Scene(TensorDataclass):
     focal: Float[Tensor, " batch"]
     dense: SurfacePoints | None = None
     window: Float[Tensor, "batch 4"] | None = None
+    ray: Float[Tensor, "batch 3"] | None = None
     neighbours: Neighbours | None = None
 
 
@@ -167,10 +168,9 @@ class SyntheticPeople:
         if c.dense:
             # Numbers of their own, so that the people stay the same.
             own = torch.Generator().manual_seed(batch_seed(seed, 0))
-            rest, faces = self.body.v_template, self.body.faces
-            dense = draw_surface_points(
-                framed.drawn.vertices, rest, faces, view, gbuffer, c.dense, own
-            )
+            rest, faces, vertices = self.body.v_template, self.body.faces, framed.drawn.vertices
+            assert vertices is not None
+            dense = draw_surface_points(vertices, rest, faces, view, gbuffer, c.dense, own)
         keypoints = output.keypoints
         if is_framed(c):
             keypoints = keypoints @ framed.turn.mT
@@ -186,6 +186,7 @@ class SyntheticPeople:
             focal=view.focal,
             dense=dense,
             window=framed.window if is_framed(c) else None,
+            ray=framed.ray if is_framed(c) else None,
             neighbours=self._neighbours(output, framed, batch_seed(seed, NEIGHBOURS)),
         )
 
@@ -195,7 +196,8 @@ class SyntheticPeople:
         return self.renderer(body.vertices, size, translation=view.translation, focal=view.focal)
 
     def _neighbours(self, output: BodyOutput, framed: Framed, seed: int) -> Neighbours | None:
-        beside = draw_neighbours(output, framed, self.config.neighbours, seed)
+        share = self.config.neighbours
+        beside = draw_neighbours(output, framed, share, seed) if share else None
         if beside is None:
             return None
         pixels = BodyPixels.of(self._draw(beside.drawn, beside.view))
@@ -236,6 +238,7 @@ class SyntheticPeople:
             has_theta=everywhere,
             has_parts=everywhere,
             dense=dense,
+            ray=scene.ray,
         )
 
     @float32_by_default
