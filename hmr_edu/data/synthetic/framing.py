@@ -201,15 +201,15 @@ class _Plan(NamedTuple):
         kept, margin = draw_kept(draws), draw_margins(draws)
         ranges = torch.tensor([limits for _, limits in BOXES])
         low, high = ranges[draws.choice([share for share, _ in BOXES])].unbind(1)
-        side = PADDING * (low + (high - low) * draws.uniform(0, 1))
+        side = PADDING * (low + (high - low) * draws.uniform(0.0, 1.0))
         shift = (SHIFT * draws.normal(2)).clamp(-FARTHEST_SHIFT, FARTHEST_SHIFT)
         # Without a box of a detector: the size and place that `draw_view` would draw.
         small, large = options.fill
-        own_side = 1 / (small + (large - small) * draws.uniform(0, 1))
-        own_shift = options.shift / 2 * own_side[:, None] * draws.uniform(-1, 1, 2)
+        own_side = 1 / (small + (large - small) * draws.uniform(0.0, 1.0))
+        own_shift = options.shift / 2 * own_side[:, None] * draws.uniform(-1.0, 1.0, 2)
         low_inverse, high_inverse = options.inverse_focal
-        inverse = low_inverse + (high_inverse - low_inverse) * draws.uniform(0, 1)
-        centre = draws.uniform(-1, 1, 2) * torch.tensor(OFF_AXIS)
+        inverse = low_inverse + (high_inverse - low_inverse) * draws.uniform(0.0, 1.0)
+        centre = draws.uniform(-1.0, 1.0, 2) * torch.tensor(OFF_AXIS)
         return cls(
             cut=cut,
             ends=torch.where(cut, ~goes_on, near),

@@ -111,7 +111,7 @@ def _away(draws: Draws) -> Float[Tensor, "batch 2 3"]:
     """Draw how far two neighbours are from the person: to the side, down (0), and behind."""
     ranges = torch.tensor([limits for _, *limits in KINDS])
     low, high = ranges[draws.choice([share for share, *_ in KINDS], 2)].unbind(-1)
-    distance = low + (high - low) * draws.uniform(0, 1, 2, 2)
+    distance = low + (high - low) * draws.uniform(0.0, 1.0, 2, 2)
     side = torch.where(draws.chance(0.5), -1.0, 1.0)
     # Two neighbours stand on both sides.
     sides = torch.stack([side, -side], 1)
