@@ -28,8 +28,8 @@ TWO = 0.25
 # How often each kind happens; how far to the side and how far behind a neighbour is, in metres,
 # from and to. Nearer than the person is a negative distance behind.
 KINDS = (
-    (0.40, (0.30, 0.90), (0.0, 0.6)),  # beside, a little behind
-    (0.25, (0.40, 0.90), (-0.5, 0.0)),  # beside, a little in front
+    (0.35, (0.30, 0.90), (0.0, 0.6)),  # beside, a little behind
+    (0.30, (0.25, 0.85), (-0.6, 0.0)),  # beside, a little in front
     (0.20, (0.18, 0.40), (0.15, 0.4)),  # close: an embrace, or somebody on a shoulder
     (0.15, (0.10, 0.90), (0.6, 2.0)),  # behind
 )

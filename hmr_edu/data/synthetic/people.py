@@ -173,7 +173,8 @@ class SyntheticPeople:
             dense = draw_surface_points(vertices, rest, faces, view, gbuffer, c.dense, own)
         keypoints = output.keypoints
         if is_framed(c):
-            keypoints = keypoints @ framed.turn.mT
+            root = output.joints[:, :1]  # what a root rotation turns about
+            keypoints = (keypoints - root) @ framed.turn.mT + root
             rotations = torch.cat([(framed.turn @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
         return Scene(
             pixels=BodyPixels.of(gbuffer),
