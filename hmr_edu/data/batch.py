@@ -103,14 +103,17 @@ class Batch(TensorDataclass):
     """Pictures with labels. A flag that is False marks a missing label: its values mean nothing.
 
     `images` are RGB in [0, 1]. `keypoints2d` are in crop coordinates [-1, 1]; `visible` is 1 where
-    a keypoint is in the picture and not behind an occluder, or where it is annotated.
+    a keypoint is in the picture and not behind an occluder, or where it is annotated. A crop may
+    reach beyond its picture: keypoints there are labelled, and not visible.
     `keypoints3d` (metres) and `rotations` are in the camera frame. NaN in `keypoints3d` marks a
     keypoint that is unknown where others are known; NaN in `betas` marks a theta of which only the
     pose is known. `camera` is the weak-perspective camera that explains the keypoints best.
     `parts` is the body part of each pixel, at any resolution: 0 for the background, 1 + joint, or
-    `hmr_edu.keypoints.PERSON` where only the person is known. `has_silhouette` says that `parts`
-    tells person from background; it is `has_parts` unless given, and also True of masks without
-    parts. `dense` are points of the surface, or None where no sample has any.
+    `hmr_edu.keypoints.PERSON` where only the person is known. Other people are background. A part
+    of a synthetic person that is covered is labelled; one beyond the picture is not.
+    `has_silhouette` says that `parts` tells person from background; it is `has_parts` unless given,
+    and also True of masks without parts. `dense` are points of the surface, or None where no sample
+    has any.
 
     `ray` is the direction of the crop's centre in the frame of the picture's camera, of length 1:
     (0, 0, 1) in the middle of the picture, NaN where it is unknown; None where no sample has any.

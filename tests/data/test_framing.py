@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from torch.utils.data import DataLoader, Dataset
 
 from hmr_edu.body import BodyOutput, load_body
 from hmr_edu.camera import CropBox, fit_weak_perspective, perspective, towards_ray, weak_perspective
@@ -175,11 +176,10 @@ def test_keypoints_lie_on_the_person(options):
     assert on_body[shown].float().mean() > 0.94
 
 
-def framed(**options):
+def framed(n=24, **options):
     """Bodies and how they are framed; the bodies are known, so all can be computed again."""
     config = SyntheticConfig(**options)
     body = load_body("lite")
-    n = 24
     g = torch.Generator().manual_seed(3)
     output = body(torch.randn(n, 10, generator=g), load_pose_prior().sample(n, g))
     view = PinholeView(
@@ -234,6 +234,16 @@ def test_the_frame_of_the_ray_is_what_a_crop_shows():
     assert turned.mean() < 0.7 * straight.mean()
 
 
+def test_without_a_box_the_whole_picture_is_the_crop():
+    _, crops = framed(200, boxes=1.0)
+    window = crops.window
+    whole = window.isfinite().all(1)
+    assert 3 < whole.sum() < 30
+    low, high = window[whole].split(2, dim=1)
+    torch.testing.assert_close(low, -high, atol=1e-4, rtol=0)
+    torch.testing.assert_close(high.amax(1), torch.ones(int(whole.sum())), atol=1e-4, rtol=0)
+
+
 def binomial(count: int, n: int, share: float) -> bool:
     return abs(count - n * share) < 4.5 * (n * share * (1 - share)) ** 0.5
 
@@ -267,6 +277,31 @@ def test_batches_with_and_without_rays_join():
     joined = Batch.join([plain, framed_batch])
     assert joined.ray[:12].isnan().all()
     assert torch.equal(joined.ray[12:], framed_batch.ray)
+
+
+class Scenes(Dataset):
+    """What workers make."""
+
+    def __init__(self, people):
+        self.people = people
+
+    def __getitem__(self, index):
+        return self.people.prepare(index)
+
+
+@pytest.mark.parametrize("level", ["plain", "full"])
+def test_same_seed_same_bits_in_a_worker(level):
+    here = stream(level=level, dense=10, **EVERYTHING)
+    here[0]
+    loader = DataLoader(
+        Scenes(stream(level=level, dense=10, **EVERYTHING)),
+        batch_size=None,
+        sampler=[3],
+        num_workers=1,
+    )
+    there = here.finish(next(iter(loader)))
+    for name, value in here[3].named_tensors().items():
+        assert torch.equal(value, there.named_tensors()[name]), name
 
 
 def test_bodies_keep_their_type():
