@@ -304,6 +304,16 @@ class CropBox:
         metres = self._offset(picture) * picture / (self.size * camera[..., :1])
         return torch.cat((translation[..., :2] + metres, translation[..., 2:]), dim=-1)
 
+    def ray(self, width: int, height: int, focal: int | float) -> Float[Tensor, "3"]:
+        """Return the direction of the crop's centre, of length 1; the axis is (0, 0, 1).
+
+        `width` and `height` are the picture's, and `focal` is its focal length, all in pixels; its
+        axis passes through its centre. `towards_ray` takes what a network says of the crop back
+        into the frame of the picture's camera, when it is transposed.
+        """
+        x, y = self.x - (width - 1) / 2, self.y - (height - 1) / 2
+        return torch.nn.functional.normalize(torch.tensor([x, y, float(focal)]), dim=0)
+
     def _offset(self, picture: Float[Tensor, " 2"]) -> Float[Tensor, " 2"]:
         """Return the box's centre in [-1, 1] over the width and the height of the picture."""
         return (2 * picture.new_tensor((self.x, self.y)) + 1) / picture - 1

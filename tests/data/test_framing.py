@@ -220,6 +220,13 @@ def test_towards_ray_is_the_smallest_rotation():
     assert torch.equal(R[0], torch.eye(3))
 
 
+def test_the_ray_of_a_box():
+    # The centre of 641 x 481 pixels is (320, 240).
+    ray = CropBox(320 + 300, 240 - 400, 100).ray(641, 481, 1200)
+    torch.testing.assert_close(ray, torch.tensor([3.0, -4.0, 12.0]) / 13)
+    assert CropBox(320, 240, 7).ray(641, 481, 1200).tolist() == [0, 0, 1]
+
+
 def test_the_frame_of_the_ray_is_what_a_crop_shows():
     """A weak camera explains the crop better with labels turned towards the ray than without."""
     output, crops = framed(off_axis=1.0)
