@@ -14,9 +14,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hmr_edu.data.render.body_pixels import BodyPixels
+from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic import camera_effects, companions, lighting
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, find_photos
 from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.neighbours import Neighbours, paint_neighbours
 from hmr_edu.data.synthetic.occlusion import occluders
 from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows
 from hmr_edu.data.synthetic.wardrobe.clothing import LONG_HAIRED as LONG_HAIRED_OUTFITS
@@ -37,6 +39,8 @@ INGREDIENTS = (
     *("clothes", "lamp", "place", "shadow", "bystander", "passer_by", "occluder"),
     *("colour", "blur", "noise", "compression"),
 )
+# The number of the neighbours' own seed, which comes from that of the clothes.
+NEIGHBOURS = 2
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -147,8 +151,15 @@ class Appearance:
             find_photos(config.photos)
 
     @torch.no_grad()
-    def __call__(self, pixels: BodyPixels, generator: torch.Generator) -> Shaded:
+    def __call__(
+        self,
+        pixels: BodyPixels,
+        generator: torch.Generator,
+        neighbours: Neighbours | None = None,
+    ) -> Shaded:
         """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
+
+        `neighbours` are other people in the pictures, in the same light.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -165,7 +176,8 @@ class Appearance:
         }
 
         light = lighting.studio_lamps if c.studio else lighting.lamps
-        people = self._people(pixels, draws["clothes"], light(draws["lamp"]))
+        lamps = light(draws["lamp"])
+        people = self._people(pixels, draws["clothes"], lamps)
         alpha = pixels.plane(pixels.coverage)
         if self._backgrounds is None:
             images = torch.full_like(people, STUDIO_GREY)
@@ -173,9 +185,16 @@ class Appearance:
             images = self._backgrounds.sample(draws["place"])
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
         companions.behind(images, people, alpha, draws["bystander"], c.bystander)
-        images = torch.lerp(images, people, alpha[:, None])
-
         hidden = torch.zeros_like(alpha)
+        if neighbours is None:
+            images = torch.lerp(images, people, alpha[:, None])
+        else:
+            own = Draws(len(neighbours.rows), batch_seed(seeds[0], NEIGHBOURS), device)
+            looks = self._people(neighbours.pixels, own, lamps[neighbours.rows])
+            paint_neighbours(images, looks, neighbours)
+            images = torch.lerp(images, people, alpha[:, None])
+            depth = pixels.plane(pixels.depth).masked_fill(alpha == 0, torch.inf)
+            paint_neighbours(images, looks, neighbours, depth, hidden)
         companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
         self._occlude(images, hidden, draws["occluder"])
         return Shaded(self._expose(images, draws), hidden > 0.5)

@@ -18,10 +18,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from hmr_edu.camera import perspective
+from hmr_edu.body import BodyOutput
+from hmr_edu.camera import perspective, towards_ray
 from hmr_edu.crop import PADDING
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.picture_border import (
+    LARGEST_MARGIN,
+    NO_BORDER,
     around_box,
     box_inside,
     cutting_window,
@@ -29,7 +32,6 @@ from hmr_edu.data.synthetic.picture_border import (
     draw_margins,
 )
 from hmr_edu.data.synthetic.views import FARTHEST, NEAREST, PinholeView, ViewOptions
-from hmr_edu.rotations import axis_angle_to_matrix
 
 # How boxes are wrong: the share of each kind, and the range of the factor of their side.
 BOXES = ((0.5, (0.95, 1.06)), (0.3, (1.06, 1.5)), (0.2, (0.75, 0.95)))
@@ -37,6 +39,8 @@ BOXES = ((0.5, (0.95, 1.06)), (0.3, (1.06, 1.5)), (0.2, (0.75, 0.95)))
 SHIFT, FARTHEST_SHIFT = 0.05, 0.15
 # Share of boxes around the keypoints; the others are around all that is seen of the body.
 AROUND_KEYPOINTS = 0.35
+# Share of crops without a box: all of the picture is the crop, as `hmr-edu demo` takes it.
+NO_BOX = 0.1
 # Share of people cut off by a box of which the picture goes on.
 GOES_ON = 0.25
 # Largest distance of a crop from the picture's axis, across and down, in focal lengths.
@@ -58,17 +62,32 @@ class FramingOptions(ViewOptions, Protocol):
 class Framed(NamedTuple):
     """What the renderer draws and the labels say of people whose crops have been chosen.
 
-    `vertices` are sheared along the ray, so that the pinhole of `view`, which looks along z, sees
-    what the picture shows off its axis. `turn` takes points from the picture's frame into the frame
-    of the labels. `window` are the picture's borders in the crop: left, top, right, bottom;
-    infinite where the picture does not end. `ray` is the crop's direction in the picture's frame.
+    `drawn` are the bodies sheared along the ray, so that the pinhole of `view`, which looks along
+    z, sees what the picture shows off its axis. `turn` takes points from the picture's frame into
+    the frame of the labels. `window` are the picture's borders in the crop: left, top, right,
+    bottom; infinite where the picture does not end. `ray` is the crop's direction in the picture's
+    frame, of length 1. `position` takes points of the body into that frame, in metres.
     """
 
-    vertices: Float[Tensor, "batch V 3"]
+    drawn: BodyOutput
     view: PinholeView
     turn: Float[Tensor, "batch 3 3"]
     window: Float[Tensor, "batch 4"]
     ray: Float[Tensor, "batch 3"]
+    position: Float[Tensor, "batch 3"]
+
+    @classmethod
+    def of(cls, output: BodyOutput, view: PinholeView) -> Framed:
+        """Return people as `draw_view` sees them: on the axis of a picture without an end."""
+        n = len(view.focal)
+        return cls(
+            output,
+            view,
+            torch.eye(3).repeat(n, 1, 1),
+            view.focal.new_tensor(NO_BORDER).repeat(n, 1),
+            view.focal.new_tensor((0.0, 0.0, 1.0)).repeat(n, 1),
+            view.translation,
+        )
 
 
 def is_framed(options: FramingOptions) -> bool:
@@ -83,8 +102,7 @@ def mesh_edges(faces: Int64[Tensor, "F 3"]) -> Int64[Tensor, "E 2"]:
 
 
 def frame_people(
-    vertices: Float[Tensor, "batch V 3"],
-    keypoints: Float[Tensor, "batch 19 3"],
+    output: BodyOutput,
     view: PinholeView,
     edges: Int64[Tensor, "E 2"],
     options: FramingOptions,
@@ -93,35 +111,72 @@ def frame_people(
     """Draw which people are framed anew, and how; the others keep their view.
 
     Args:
-        vertices: the posed bodies in the camera frame, metres.
-        keypoints: likewise.
+        output: the posed bodies, with vertices.
         view: from `draw_view`.
         edges: of the mesh, to find where a border cuts it.
         options: how often each kind of framing happens.
         seed: of the random numbers, which are the same whatever the options.
     """
-    n = len(vertices)
-    draws = Draws(n, seed)
+    draws = Draws(len(view.focal), seed)
     boxed, cut = draws.chance(options.boxes), draws.chance(options.cut_by_border)
     near, off_axis = draws.chance(options.near_border), draws.chance(options.off_axis)
     plan = _Plan.draw(draws, (boxed, cut, near, off_axis), options)
-    framed = Framed(
-        vertices.clone(),
-        PinholeView(*(part.clone() for part in view)),
-        torch.eye(3).repeat(n, 1, 1),
-        vertices.new_tensor((-torch.inf, -torch.inf, torch.inf, torch.inf)).repeat(n, 1),
-        vertices.new_tensor((0.0, 0.0, 1.0)).repeat(n, 1),
-    )
+    framed = Framed.of(output, view)
     rows = (boxed | cut | near | off_axis).nonzero()[:, 0]
-    if len(rows):
-        again = _frame(
-            vertices[rows], keypoints[rows], view.translation[rows], edges, plan.rows(rows)
-        )
-        framed.vertices[rows], framed.turn[rows] = again.vertices, again.turn
-        framed.window[rows], framed.ray[rows] = again.window, again.ray
-        for old, new in zip(framed.view, again.view, strict=True):
-            old[rows] = new
-    return framed
+    if not len(rows):
+        return framed
+    plan = _Plan(*(values[rows] for values in plan))
+    again = _frame(rows_of(output, rows), view.translation[rows], edges, plan)
+
+    def replaced(old: Tensor, new: Tensor) -> Tensor:
+        return old.index_copy(0, rows, new)
+
+    assert output.vertices is not None
+    assert again.drawn.vertices is not None
+    return Framed(
+        BodyOutput(
+            replaced(output.vertices, again.drawn.vertices),
+            *(replaced(*pair) for pair in zip(output[1:], again.drawn[1:], strict=True)),
+        ),
+        PinholeView(*(replaced(*pair) for pair in zip(view, again.view, strict=True))),
+        *(replaced(*pair) for pair in zip(framed[2:], again[2:], strict=True)),
+    )
+
+
+def rows_of(output: BodyOutput, rows: Int64[Tensor, " rows"]) -> BodyOutput:
+    """Return the chosen bodies."""
+    vertices = None if output.vertices is None else output.vertices[rows]
+    return BodyOutput(vertices, *(values[rows] for values in output[1:]))
+
+
+def sheared(
+    output: BodyOutput, position: Float[Tensor, "batch 3"], centre: Float[Tensor, "batch 2"]
+) -> tuple[BodyOutput, Float[Tensor, "batch 3"]]:
+    """Shear bodies along a ray; return them and the translation for a pinhole that looks along z.
+
+    That pinhole sees f ((X + x) / (Z + z) - centre): what a picture shows around its point
+    `centre`, which is off its axis. The shear is about the root joint and part of its rotation, so
+    that clothes, which follow the joints, are sheared as well.
+
+    Args:
+        output: the bodies.
+        position: of the bodies before the picture's camera, metres.
+        centre: place in the picture, in focal lengths.
+    """
+    shear = torch.eye(3).repeat(len(centre), 1, 1)
+    shear[:, :2, 2] = -centre
+    root = output.joints[:, :1]
+    rotations = torch.cat([(shear @ output.rotations[:, 0])[:, None], output.rotations[:, 1:]], 1)
+
+    def shear_points(points: Float[Tensor, "batch N 3"]) -> Float[Tensor, "batch N 3"]:
+        return (points - root) @ shear.mT + root
+
+    assert output.vertices is not None
+    drawn = BodyOutput(
+        *map(shear_points, (output.vertices, output.joints, output.keypoints)), rotations
+    )
+    middle = root[:, 0] + position
+    return drawn, (shear @ middle[..., None])[..., 0] - root[:, 0]
 
 
 class _Plan(NamedTuple):
@@ -130,6 +185,7 @@ class _Plan(NamedTuple):
     cut: Bool[Tensor, " batch"]
     ends: Bool[Tensor, " batch"]
     around_keypoints: Bool[Tensor, " batch"]
+    no_box: Bool[Tensor, " batch"]
     kept: Float[Tensor, "batch 4"]
     margin: Float[Tensor, "batch 4"]
     side: Float[Tensor, " batch"]
@@ -149,19 +205,22 @@ class _Plan(NamedTuple):
         kept, margin = draw_kept(draws), draw_margins(draws)
         ranges = torch.tensor([limits for _, limits in BOXES])
         low, high = ranges[draws.choice([share for share, _ in BOXES])].unbind(1)
-        side = PADDING * (low + (high - low) * draws.uniform(0, 1))
+        side = PADDING * (low + (high - low) * draws.uniform(0.0, 1.0))
         shift = (SHIFT * draws.normal(2)).clamp(-FARTHEST_SHIFT, FARTHEST_SHIFT)
         # Without a box of a detector: the size and place that `draw_view` would draw.
         small, large = options.fill
-        own_side = 1 / (small + (large - small) * draws.uniform(0, 1))
-        own_shift = options.shift / 2 * own_side[:, None] * draws.uniform(-1, 1, 2)
+        own_side = 1 / (small + (large - small) * draws.uniform(0.0, 1.0))
+        own_shift = options.shift / 2 * own_side[:, None] * draws.uniform(-1.0, 1.0, 2)
         low_inverse, high_inverse = options.inverse_focal
-        inverse = low_inverse + (high_inverse - low_inverse) * draws.uniform(0, 1)
-        centre = draws.uniform(-1, 1, 2) * torch.tensor(OFF_AXIS)
+        inverse = low_inverse + (high_inverse - low_inverse) * draws.uniform(0.0, 1.0)
+        centre = draws.uniform(-1.0, 1.0, 2) * torch.tensor(OFF_AXIS)
+        no_box = draws.chance(NO_BOX) & boxed
+        margin = torch.where(no_box[:, None], margin.clamp_max(LARGEST_MARGIN), margin)
         return cls(
             cut=cut,
-            ends=torch.where(cut, ~goes_on, near),
+            ends=torch.where(cut, ~goes_on, near) | no_box,
             around_keypoints=around_keypoints & boxed,
+            no_box=no_box,
             kept=kept,
             margin=margin,
             side=torch.where(boxed, side, own_side),
@@ -169,9 +228,6 @@ class _Plan(NamedTuple):
             focal=1 / inverse.clamp_min(FARTHEST),
             centre=torch.where(off_axis[:, None], centre, 0.0),
         )
-
-    def rows(self, rows: Int64[Tensor, " rows"]) -> _Plan:
-        return _Plan(*(values[rows] for values in self))
 
 
 class _Crop(NamedTuple):
@@ -188,7 +244,7 @@ def _crop(
     edges: Int64[Tensor, "E 2"],
     plan: _Plan,
 ) -> _Crop:
-    everything = rays.new_tensor((-torch.inf, -torch.inf, torch.inf, torch.inf))
+    everything = rays.new_tensor(NO_BORDER)
     window = torch.where(plan.cut[:, None], cutting_window(key_rays, plan.kept), everything)
     of_keypoints = box_inside(key_rays, edges[:0], window)
     box = box_inside(rays, edges, window)
@@ -197,41 +253,40 @@ def _crop(
     centre = (box[:, :2] + box[:, 2:]) / 2 + plan.shift * longer[:, None]
     window = around_box(window, box, plan.margin)
     window = torch.where(plan.ends[:, None], window, everything)
-    return _Crop(centre, plan.side * longer / 2, window)
+    half = plan.side * longer / 2
+    whole = plan.no_box & window.isfinite().all(1)
+    low, high = window.split(2, dim=1)
+    centre = torch.where(whole[:, None], (low + high) / 2, centre)
+    return _Crop(centre, torch.where(whole, (high - low).amax(1) / 2, half), window)
 
 
 def _frame(
-    vertices: Float[Tensor, "batch V 3"],
-    keypoints: Float[Tensor, "batch 19 3"],
-    translation: Float[Tensor, "batch 3"],
+    output: BodyOutput,
+    position: Float[Tensor, "batch 3"],
     edges: Int64[Tensor, "E 2"],
     plan: _Plan,
 ) -> Framed:
-    t, one = translation, torch.ones(len(vertices))
+    vertices, keypoints, one = output.vertices, output.keypoints, torch.ones(len(position))
+    assert vertices is not None
     nearest = NEAREST - keypoints[..., 2].amin(1)
     for _ in range(ROUNDS):
-        crop = _crop(perspective(vertices, t, one), perspective(keypoints, t, one), edges, plan)
+        rays, key_rays = (perspective(p, position, one) for p in (vertices, keypoints))
+        # Without edges: nearly the same, in a fraction of the time.
+        centre, half, _ = _crop(rays, key_rays, edges[:0], plan)
         # As large as now, in metres, through the focal length that was drawn.
-        distance = torch.maximum(plan.focal * crop.half * t[:, 2], nearest)[:, None]
-        middle = crop.centre * t[:, 2:] - t[:, :2]
-        t = torch.cat([plan.centre * distance - middle, distance], 1)
-    key_rays = perspective(keypoints, t, one)
-    centre, half, window = _crop(perspective(vertices, t, one), key_rays, edges, plan)
-    view = PinholeView(
-        torch.cat([t[:, :2] - centre * t[:, 2:], t[:, 2:]], 1),
-        1 / half,
-        (key_rays - centre[:, None]) / half[:, None, None],
-    )
-    depth = vertices[..., 2:]
-    shear = torch.cat([depth * centre[:, None], torch.zeros_like(depth)], 2)
+        distance = torch.maximum(plan.focal * half * position[:, 2], nearest)[:, None]
+        middle = centre * position[:, 2:] - position[:, :2]
+        position = torch.cat([plan.centre * distance - middle, distance], 1)
+    rays, key_rays = (perspective(p, position, one) for p in (vertices, keypoints))
+    centre, half, window = _crop(rays, key_rays, edges, plan)
+    drawn, translation = sheared(output, position, centre)
+    keypoints2d = (key_rays - centre[:, None]) / half[:, None, None]
     ray = torch.nn.functional.normalize(torch.cat([centre, one[:, None]], 1), dim=1)
-    window = (window - centre.repeat(1, 2)) / half[:, None]
-    return Framed(vertices - shear, view, towards_ray(ray), window, ray)
-
-
-def towards_ray(ray: Float[Tensor, "batch 3"]) -> Float[Tensor, "batch 3 3"]:
-    """Return the smallest rotation that takes a ray, of length 1, to the axis (0, 0, 1)."""
-    axis = torch.stack([ray[:, 1], -ray[:, 0], torch.zeros(len(ray))], 1)
-    sine = axis.norm(dim=1, keepdim=True)
-    angle = torch.atan2(sine, ray[:, 2:])
-    return axis_angle_to_matrix(axis / sine.clamp_min(1e-12) * angle)
+    return Framed(
+        drawn,
+        PinholeView(translation, 1 / half, keypoints2d),
+        towards_ray(ray),
+        (window - centre.repeat(1, 2)) / half[:, None],
+        ray,
+        position,
+    )

@@ -16,22 +16,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.body import SMPL
+from hmr_edu.body import SMPL, BodyOutput
 from hmr_edu.data.batch import Batch, SurfacePoints, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
-from hmr_edu.data.render.renderer import Renderer
+from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
-from hmr_edu.data.synthetic.framing import frame_people, is_framed, mesh_edges
+from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
+from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours
 from hmr_edu.data.synthetic.picture_border import coverage, inside
 from hmr_edu.data.synthetic.surface_points import draw_surface_points
-from hmr_edu.data.synthetic.views import draw_turns, draw_view, draw_viewpoints
+from hmr_edu.data.synthetic.views import PinholeView, draw_turns, draw_view, draw_viewpoints
 from hmr_edu.io.precision import float32_by_default
 from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
 # Each of these has random numbers of its own, so that one changes nothing of the others.
-TURNS, FRAMING = 1, 2
+TURNS, FRAMING, NEIGHBOURS = 1, 2, 3
 
 
 @runtime_checkable
@@ -80,6 +81,9 @@ class SyntheticConfig:
     near_border: Probability = 0.0
     # Share of crops that lie away from the optical axis of their picture.
     off_axis: Probability = 0.0
+    # Share of pictures with one or two people of the same size beside, in front of or behind the
+    # person, who is in the middle.
+    neighbours: Probability = 0.0
     # Clothes, light, background, occlusion and camera effects.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
@@ -98,6 +102,8 @@ class Scene(TensorDataclass):
     focal: Float[Tensor, " batch"]
     dense: SurfacePoints | None = None
     window: Float[Tensor, "batch 4"] | None = None
+    ray: Float[Tensor, "batch 3"] | None = None
+    neighbours: Neighbours | None = None
 
 
 class SyntheticPeople:
@@ -153,22 +159,23 @@ class SyntheticPeople:
             rotations[:, 0] = draw_turns(n, c.turned, batch_seed(seed, TURNS)) @ rotations[:, 0]
         output = self.body(betas, rotations)
         view = draw_view(output.keypoints, c, g)
-        vertices, keypoints, window = output.vertices, output.keypoints, None
+        framed = Framed.of(output, view)
         if is_framed(c):
-            own_seed = batch_seed(seed, FRAMING)
-            framed = frame_people(vertices, keypoints, view, self._edges, c, own_seed)
-            vertices, view, window = framed.vertices, framed.view, framed.window
-            rotations[:, 0] = framed.turn @ rotations[:, 0]
-            keypoints = keypoints @ framed.turn.mT
-        gbuffer = self.renderer(
-            vertices, c.image_size, translation=view.translation, focal=view.focal
-        )
+            framed = frame_people(output, view, self._edges, c, batch_seed(seed, FRAMING))
+        view = framed.view
+        gbuffer = self._draw(framed.drawn, view)
         dense = None
         if c.dense:
             # Numbers of their own, so that the people stay the same.
             own = torch.Generator().manual_seed(batch_seed(seed, 0))
-            rest, faces = self.body.v_template, self.body.faces
+            rest, faces, vertices = self.body.v_template, self.body.faces, framed.drawn.vertices
+            assert vertices is not None
             dense = draw_surface_points(vertices, rest, faces, view, gbuffer, c.dense, own)
+        keypoints = output.keypoints
+        if is_framed(c):
+            root = output.joints[:, :1]  # what a root rotation turns about
+            keypoints = (keypoints - root) @ framed.turn.mT + root
+            rotations = torch.cat([(framed.turn @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
         return Scene(
             pixels=BodyPixels.of(gbuffer),
             seed=seed,
@@ -179,8 +186,23 @@ class SyntheticPeople:
             camera=view.weak_camera(keypoints),
             focal=view.focal,
             dense=dense,
-            window=window,
+            window=framed.window if is_framed(c) else None,
+            ray=framed.ray if is_framed(c) else None,
+            neighbours=self._neighbours(output, framed, batch_seed(seed, NEIGHBOURS)),
         )
+
+    def _draw(self, body: BodyOutput, view: PinholeView) -> GBuffer:
+        assert body.vertices is not None
+        size = self.config.image_size
+        return self.renderer(body.vertices, size, translation=view.translation, focal=view.focal)
+
+    def _neighbours(self, output: BodyOutput, framed: Framed, seed: int) -> Neighbours | None:
+        share = self.config.neighbours
+        beside = draw_neighbours(output, framed, share, seed) if share else None
+        if beside is None:
+            return None
+        pixels = BodyPixels.of(self._draw(beside.drawn, beside.view))
+        return Neighbours(pixels, beside.rows, beside.layer)
 
     @torch.no_grad()
     @float32_by_default
@@ -189,7 +211,7 @@ class SyntheticPeople:
         # Random numbers come from the CPU on any device, so pictures are the same everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
-        shaded = self.appearance(scene.pixels, generator)
+        shaded = self.appearance(scene.pixels, generator, scene.neighbours)
         images, occluded = shaded.images, shaded.occluded
         parts = scene.pixels.plane(scene.pixels.part)
         shown = (scene.keypoints2d.abs() <= 1).all(-1)
@@ -217,6 +239,7 @@ class SyntheticPeople:
             has_theta=everywhere,
             has_parts=everywhere,
             dense=dense,
+            ray=scene.ray,
         )
 
     @float32_by_default

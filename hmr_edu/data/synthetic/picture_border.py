@@ -13,6 +13,7 @@ from hmr_edu.crop import cell_centres
 from hmr_edu.data.synthetic.draws import Draws
 
 LEFT, TOP, RIGHT, BOTTOM = range(4)
+NO_BORDER = (-torch.inf, -torch.inf, torch.inf, torch.inf)
 KEYPOINTS = 19
 # How often a border cuts people off, and how many of the 19 keypoints it leaves, per border. An
 # upright person has 9 above the elbows, 11 above the waist, 15 above the knees, 17 above the
@@ -47,13 +48,13 @@ def draw_kept(draws: Draws) -> Float[Tensor, "batch 4"]:
         for side, kept in sides.items():
             limits[side] = torch.tensor(kept)
     fewest, most = ranges[draws.choice([share for share, _ in CUTS])].unbind(2)
-    kept = (fewest + (most - fewest + 1) * draws.uniform(0, 1, 4)).floor().clamp_max(KEYPOINTS)
+    kept = (fewest + (most - fewest + 1) * draws.uniform(0.0, 1.0, 4)).floor().clamp_max(KEYPOINTS)
     return kept + draws.uniform(0.15, 0.95, 4)
 
 
 def draw_margins(draws: Draws) -> Float[Tensor, "batch 4"]:
     """Draw how far the borders are from the box, in its longer sides; infinite where none is."""
-    margin = LARGEST_MARGIN * draws.uniform(0, 1, 4).square()
+    margin = LARGEST_MARGIN * draws.uniform(0.0, 1.0, 4).square()
     return torch.where(draws.chance(ENDS, 4), margin, torch.inf)
 
 
