@@ -6,7 +6,7 @@ Each ingredient has its own random numbers, so switching one off does not change
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, NamedTuple
 
 import torch
@@ -14,16 +14,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hmr_edu.data.render.body_pixels import BodyPixels
-from hmr_edu.data.synthetic import camera_effects, companions, lighting
+from hmr_edu.data.source import batch_seed
+from hmr_edu.data.synthetic import camera_effects, companions, lens, lighting, soft_light
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, find_photos
 from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.exposure import expose
+from hmr_edu.data.synthetic.lens import LensConfig
 from hmr_edu.data.synthetic.occlusion import occluders
 from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows
+from hmr_edu.data.synthetic.soft_light import LightConfig
 from hmr_edu.data.synthetic.wardrobe.clothing import LONG_HAIRED as LONG_HAIRED_OUTFITS
 from hmr_edu.data.synthetic.wardrobe.clothing import body_chart, paint_outfits
 from hmr_edu.data.synthetic.wardrobe.faces import LONG_HAIRED as LONG_HAIRED_HEADS
 from hmr_edu.data.synthetic.wardrobe.faces import head_chart, paint_heads
 from hmr_edu.data.synthetic.wardrobe.palette import palettes
+from hmr_edu.data.synthetic.wardrobe.regions import SHADES, Region
 from hmr_edu.data.synthetic.wardrobe.rest_landmarks import RestBody, RestLandmarks
 from hmr_edu.io.ranges import Probability, Range, Strength, check_ranges
 from hmr_edu.keypoints import SMPL_JOINTS
@@ -37,6 +42,8 @@ INGREDIENTS = (
     *("clothes", "lamp", "place", "shadow", "bystander", "passer_by", "occluder"),
     *("colour", "blur", "noise", "compression"),
 )
+# These have seeds derived from the first one's.
+LATER = ("soft_light", "contact", "focus", "vignette", "resolution", "sharpening")
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -85,6 +92,10 @@ class AppearanceConfig:
     compression: Probability = 0.15
     # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    # Soft shadows, ambient occlusion, the scene's colours, skin, light from behind.
+    light: LightConfig = field(default_factory=LightConfig)
+    # Depth of field, vignetting, small sources, sharpening, JPEG.
+    lens: LensConfig = field(default_factory=LensConfig)
 
 
 # "full" is for training. "clear" has nothing in front of people, and a perfect camera. "plain" has
@@ -163,22 +174,25 @@ class Appearance:
             name: Draws(pixels.batch, seed, device)
             for name, seed in zip(INGREDIENTS, seeds, strict=True)
         }
+        for k, name in enumerate(LATER):
+            draws[name] = Draws(pixels.batch, batch_seed(seeds[0], k), device)
 
-        light = lighting.studio_lamps if c.studio else lighting.lamps
-        people = self._people(pixels, draws["clothes"], light(draws["lamp"]))
         alpha = pixels.plane(pixels.coverage)
         if self._backgrounds is None:
-            images = torch.full_like(people, STUDIO_GREY)
+            images = torch.full_like(alpha[:, None].expand(-1, 3, -1, -1), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
+        people = self._people(pixels, draws, images)
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
+        soft_light.contact_shadows(images, alpha, draws["contact"], c.light.contact_shadow)
         companions.behind(images, people, alpha, draws["bystander"], c.bystander)
-        images = torch.lerp(images, people, alpha[:, None])
+        images = lens.compose(images, people, alpha, draws["focus"], c.lens.depth_of_field)
 
         hidden = torch.zeros_like(alpha)
         companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
         self._occlude(images, hidden, draws["occluder"])
-        return Shaded(self._expose(images, draws), hidden > 0.5)
+        images = expose(images, draws, c, self._reel).clamp_(0, 1)
+        return Shaded(images, hidden > 0.5)
 
     def _move(self, size: int, device: torch.device) -> None:
         """Move all painted sheets to the device, once; paint scenes for a new picture size."""
@@ -195,16 +209,40 @@ class Appearance:
             )
 
     def _people(
-        self, pixels: BodyPixels, draws: Draws, lamps: Float[Tensor, "batch 13"]
+        self, pixels: BodyPixels, draws: dict[str, Draws], places: Float[Tensor, "batch 3 H W"]
     ) -> Float[Tensor, "batch 3 H W"]:
         """Dress and light all people on black. Only pixels with a body take time."""
-        code = self._codes(pixels, draws)
-        shades = palettes(draws)
+        code = self._codes(pixels, draws["clothes"])
+        shades = palettes(draws["clothes"])
         entry = code + pixels.sample * shades[0].numel()
         channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
         albedo = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
-        radiance = lighting.light(albedo, pixels, lamps)
+        radiance = self._lit(albedo, code < SHADES * Region.HAIR, pixels, draws, places)
         return pixels.picture(radiance.clamp_(0, 1).sqrt_())
+
+    def _lit(
+        self,
+        albedo: Float[Tensor, "3 P"],
+        skin: Bool[Tensor, " P"],
+        pixels: BodyPixels,
+        draws: dict[str, Draws],
+        places: Float[Tensor, "batch 3 H W"],
+    ) -> Float[Tensor, "3 P"]:
+        """Light a list of pixels.
+
+        Args:
+            albedo: linear.
+            skin: which pixels are skin.
+            pixels: what they show.
+            draws: random numbers of each ingredient.
+            places: the backgrounds.
+        """
+        lamps = lighting.studio_lamps if self.config.studio else lighting.lamps
+        lamp, light = lamps(draws["lamp"]), self.config.light
+        if light == LightConfig():
+            return lighting.light(albedo, pixels, lamp)
+        around = soft_light.Surroundings.of(places)
+        return soft_light.light(albedo, pixels, lamp, skin, around, light, draws["soft_light"])
 
     def _codes(self, pixels: BodyPixels, draws: Draws) -> Int[Tensor, " P"]:
         """Look up the material of each pixel on the person's outfit sheet or head sheet."""
@@ -237,27 +275,6 @@ class Appearance:
             texture = self._backgrounds.sample(row_draws)
         blend_rows(images, rows, texture, opacity[:, None])
         cover_rows(hidden, rows, opacity)
-
-    def _expose(
-        self, images: Float[Tensor, "batch 3 H W"], draws: dict[str, Draws]
-    ) -> Float[Tensor, "batch 3 H W"]:
-        """Take the photograph: colour, then blur, then noise, then compression."""
-        c = self.config
-        if c.colour or c.grey:
-            images = camera_effects.colour(images, draws["colour"], c.colour, c.grey)
-        rows, row_draws = draws["blur"].some(c.blur)
-        if len(rows):
-            kernels = camera_effects.blur_kernels(row_draws, images.shape[-1], c.blur_size)
-            sharp = images.index_select(0, rows)
-            images.index_copy_(0, rows, camera_effects.blur(sharp, kernels))
-        if c.noise:
-            camera_effects.add_noise(images, draws["noise"], self._reel, c.noise, c.noise_size)
-        rows, row_draws = draws["compression"].some(c.compression)
-        if len(rows):
-            raw = images.index_select(0, rows)
-            compressed = camera_effects.compress(raw, row_draws.uniform(0.2, 1.0))
-            images.index_copy_(0, rows, compressed)
-        return images.clamp_(0, 1)
 
 
 def _choose(
