@@ -16,7 +16,7 @@ from torch import Tensor
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic import camera_effects, companions, lens, lighting, soft_light
-from hmr_edu.data.synthetic.backgrounds import Backgrounds, find_photos
+from hmr_edu.data.synthetic.backgrounds import Backgrounds, PlaceConfig, find_photos
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.exposure import expose
 from hmr_edu.data.synthetic.lens import LensConfig
@@ -92,6 +92,8 @@ class AppearanceConfig:
     compression: Probability = 0.15
     # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    # How backgrounds are cut out of photographs, and coloured.
+    places: PlaceConfig = field(default_factory=PlaceConfig)
     # Soft shadows, ambient occlusion, the scene's colours, skin, light from behind.
     light: LightConfig = field(default_factory=LightConfig)
     # Depth of field, vignetting, small sources, sharpening, JPEG.
@@ -205,7 +207,7 @@ class Appearance:
             return
         if bank is None or bank.image_size != size or bank.bank.device != device:
             self._backgrounds = Backgrounds(
-                size, c.scenes, c.seed, c.photos, c.photo_share, device, c.clutter
+                size, c.scenes, c.seed, c.photos, c.photo_share, device, c.clutter, c.places
             )
 
     def _people(

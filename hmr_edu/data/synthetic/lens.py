@@ -129,7 +129,7 @@ def vignette(
 
     A corner, r^2 = 2, has 1 / (1 + slope).
     """
-    return 1 / (1 + slope[:, :1] * (0.5 * squared))
+    return 1 / (1 + slope * (0.5 * squared))
 
 
 def sharpen(images: Float[Tensor, "batch 3 H W"], draws: Draws, share: float) -> None:

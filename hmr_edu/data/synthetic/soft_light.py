@@ -34,6 +34,11 @@ FAR = 1e3
 # Light wraps around skin by this much of a quarter circle; red goes farthest (subsurface
 # scattering; the values follow the widths of Jensen et al. 2001, "skin1", in their proportions).
 WRAP = (0.35, 0.13, 0.07)
+# Gloss of everything at grazing angles.
+RIM = 0.5
+# Sunlight: factors of the 13 numbers of a lamp, and half of the sun's width in radians.
+SUNLIGHT = (1.0, 1.0, 1.0, 2.3, 2.2, 2.0, 0.45, 0.5, 0.6, 0.5, 0.5, 0.5, 1.0)
+SUN_RADIUS = 0.005
 LUMA = (0.299, 0.587, 0.114)
 # Mean brightness of a picture that is exposed as a camera would.
 MIDDLE_GREY = 0.2
@@ -52,6 +57,8 @@ class LightConfig:
     environment: Annotated[float, Range(0, 1)] = 0.0
     # Strength of subsurface scattering: skin gets a soft, warm edge between light and shadow.
     scattering: Annotated[float, Range(0, 1)] = 0.0
+    # Share of pictures in sunlight: a strong lamp of 0.3 degrees, and a dim, blue sky.
+    sun: Probability = 0.0
     # Share of pictures with light from behind the person (rim light).
     backlight: Probability = 0.0
     # Share of people with a contact shadow under their lowest points: feet, hands or seat.
@@ -96,8 +103,12 @@ def light(
     """
     lamp = _among(surroundings, lamp, config.environment)
     behind = _lamps_behind(draws, config.backlight)
-    lamp = torch.cat([lamp[:, :3], lamp[:, 3:6] * (1 - 0.6 * behind[:, 6:]), lamp[:, 6:]], dim=1)
     radius = math.radians(config.penumbra) * draws.uniform(0.0, 1.0)
+    sunny = draws.chance(config.sun, 1)
+    gain = send(torch.tensor(SUNLIGHT), lamp.device)
+    lamp = torch.where(sunny, lamp * gain, lamp)
+    radius = torch.where(sunny[:, 0], SUN_RADIUS, radius)
+    lamp = torch.cat([lamp[:, :3], lamp[:, 3:6] * (1 - 0.6 * behind[:, 6:]), lamp[:, 6:]], dim=1)
     lit, open_ = visibility(pixels, lamp, radius, config)
 
     at = torch.cat([lamp, behind[:, :6]], 1).T.contiguous().index_select(1, pixels.sample)
@@ -110,9 +121,13 @@ def light(
     else:
         diffuse = cosine.clamp(min=0)
     radiance.addcmul_(key, diffuse * lit)
-    if config.backlight:
-        radiance.addcmul_(back_key, (pixels.normal * back).sum(0).clamp_(min=0))
     gleam = gloss[0] * lighting.highlight(cosine, pixels.normal) * lit
+    if config.backlight:
+        facing = (pixels.normal * back).sum(0).clamp_(min=0)
+        radiance.addcmul_(back_key, facing)
+        # At grazing angles everything shines, dark cloth too (Schlick's approximation).
+        grazing = (1 + pixels.normal[2]).clamp_(0, 1)
+        gleam = gleam + (RIM * facing * grazing.square().mul_(grazing)) * back_key
     radiance = radiance.mul_(albedo).add_(gleam)
     return soft_limit(radiance, config.highlights)
 
