@@ -92,10 +92,33 @@ def test_sharpening_is_an_unsharp_mask():
     for channel, out in zip(picture.numpy(), sharp.numpy(), strict=True):
         blurred = scipy.ndimage.correlate(channel, kernel, mode="nearest")
         np.testing.assert_allclose(out, channel + 1.5 * (channel - blurred), atol=1e-5)
-    images = torch.stack([picture] * 40)
-    lens.sharpen(images, Draws(40, 0), 0.5)
-    changed = (images != picture).flatten(1).any(1)
-    assert 10 < changed.sum() < 30
+    images = torch.stack([picture] * 60)
+    varied = lens.sharpen(images, Draws(60, 0), 1.0)
+    detail = varied.diff(dim=3).abs().mean((1, 2, 3)) / picture.diff(dim=2).abs().mean()
+    assert detail.min() < 0.9
+    assert detail.max() > 1.1
+    assert torch.equal(lens.sharpen(images, Draws(60, 0), 0.0), images)
+
+
+def test_exposure_sets_brightness_and_contrast():
+    images = torch.rand(300, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    images = images * torch.linspace(0.2, 1.0, 300).view(-1, 1, 1, 1)
+    assert torch.allclose(lens.expose(images, Draws(300, 0), 0.0), images)
+    exposed = lens.expose(images, Draws(300, 0), 1.0)[:, 1, ::4, ::4].flatten(1)
+    mean, deviation = exposed.mean(1), exposed.std(1)
+    assert mean.mean() == pytest.approx(lens.EXPOSED, abs=0.03)
+    assert mean.std() == pytest.approx(lens.SPREAD, abs=0.02)
+    # Contrast is drawn evenly where the factors allow it.
+    bright = images[:, 1, ::4, ::4].flatten(1).std(1)
+    factor = deviation / bright
+    assert factor.min() >= lens.FACTORS[0] - 1e-4
+    assert factor.max() <= lens.FACTORS[1] + 1e-4
+    allowed = (factor > lens.FACTORS[0] + 1e-3) & (factor < lens.FACTORS[1] - 1e-3)
+    assert deviation[allowed].min() >= lens.CONTRAST[0] - 1e-4
+    assert deviation[allowed].max() <= lens.CONTRAST[1] + 1e-4
+    # Every picture changes by a factor and an offset only.
+    picture, out = images[7], lens.expose(images, Draws(300, 0), 1.0)[7]
+    assert np.corrcoef(picture.flatten(), out.flatten())[0, 1] == pytest.approx(1.0)
 
 
 def test_corners_are_darker():

@@ -43,7 +43,7 @@ INGREDIENTS = (
     *("colour", "blur", "noise", "compression"),
 )
 # These have seeds derived from the first one's.
-LATER = ("soft_light", "contact", "focus", "vignette", "resolution", "sharpening")
+LATER = ("soft_light", "contact", "focus", "vignette", "resolution", "sharpness", "exposure")
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -96,7 +96,7 @@ class AppearanceConfig:
     places: PlaceConfig = field(default_factory=PlaceConfig)
     # Soft shadows, ambient occlusion, the scene's colours, skin, light from behind.
     light: LightConfig = field(default_factory=LightConfig)
-    # Depth of field, vignetting, small sources, sharpening, JPEG.
+    # Depth of field, vignetting, exposure, small sources, sharpness, JPEG.
     lens: LensConfig = field(default_factory=LensConfig)
 
 

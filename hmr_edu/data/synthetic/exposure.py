@@ -73,6 +73,8 @@ def expose(
         images = images * lens.falloff(draws["vignette"], size, c.lens.vignette)
     if c.colour or c.grey:
         images = camera_effects.colour(images, draws["colour"], c.colour, c.grey)
+    if c.lens.exposure:
+        images = lens.expose(images, draws["exposure"], c.lens.exposure)
     images = soft_limit(images, c.lens.highlights)
     rows, row_draws = draws["blur"].some(c.blur)
     if len(rows):
@@ -81,7 +83,7 @@ def expose(
         images.index_copy_(0, rows, camera_effects.blur(sharp, kernels))
     rows, row_draws = draws["resolution"].some(c.lens.low_resolution)
     before = images.index_select(0, rows) if len(rows) else None
-    names = ("noise", "sharpening", "compression")
+    names = ("noise", "sharpness", "compression")
     images = _record(images, options, reel, *(draws[name] for name in names))
     if before is not None:
         images.index_copy_(0, rows, _small(before, options, reel, row_draws))
@@ -93,7 +95,7 @@ def _record(
     options: CameraOptions,
     reel: Float[Tensor, " reel"],
     noise: Draws,
-    sharpening: Draws,
+    sharpness: Draws,
     compression: Draws,
 ) -> Float[Tensor, "batch 3 H W"]:
     """Add noise, sharpen and compress, in place.
@@ -103,13 +105,14 @@ def _record(
         options: which ingredients there are, and how strong.
         reel: a strip of noise.
         noise: random numbers of the noise.
-        sharpening: those of sharpening.
+        sharpness: those of sharpening.
         compression: those of compression.
     """
     c = options
     if c.noise:
         camera_effects.add_noise(images, noise, reel, c.noise, c.noise_size)
-    lens.sharpen(images, sharpening, c.lens.sharpening)
+    if c.lens.sharpness:
+        images = lens.sharpen(images, sharpness, c.lens.sharpness)
     rows, row_draws = compression.some(c.compression)
     if not len(rows):
         return images

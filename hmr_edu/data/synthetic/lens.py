@@ -24,7 +24,13 @@ WIDEST = 2.5
 # Frequencies of bands, in bands a crop, and their largest strength.
 BANDS, BAND_STRENGTH = (0.5, 4.0), 0.12
 # Sides of small sources, relative to the picture; each part of a batch has one of its own.
-SOURCES, PARTS = (0.3, 0.9), 4
+SOURCES, PARTS = (0.4, 1.0), 4
+# Strengths of the unsharp mask; negative ones soften.
+SHARPNESS = (-1.0, 0.7)
+# Brightness of pictures as cameras expose them: mean, standard deviation, and the smallest and
+# largest contrast (standard deviation within a picture). A camera changes contrast by a factor.
+EXPOSED, SPREAD, CONTRAST = 0.44, 0.11, (0.14, 0.32)
+FACTORS = (0.6, 2.0)
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,15 @@ class LensConfig:
     # Strength of vignetting (dark corners), and of bands as rolling shutters record flickering
     # light.
     vignette: Annotated[float, Range(0, 1)] = 0.0
+    # How far cameras fit exposure and contrast to the scene (automatic exposure).
+    exposure: Annotated[float, Range(0, 1)] = 0.0
     # Softness of highlights: bright parts saturate gradually; 0 is a hard limit.
     highlights: Annotated[float, Range(0, 1)] = 0.0
     # Share of pictures from a small source: reduced, with noise, sharpening and compression at
     # that size, and enlarged again.
     low_resolution: Probability = 0.0
-    # Share of pictures with the halos of sharpening.
-    sharpening: Probability = 0.0
+    # How much sharpness varies: from soft optics to the halos of sharpening.
+    sharpness: Annotated[float, Range(0, 1)] = 0.0
     # Whether compression has the tables and the halved colour resolution of JPEG, at the picture's
     # size or at twice that.
     jpeg: bool = False
@@ -132,18 +140,40 @@ def vignette(
     return 1 / (1 + slope * (0.5 * squared))
 
 
-def sharpen(images: Float[Tensor, "batch 3 H W"], draws: Draws, share: float) -> None:
-    """Sharpen some pictures in place by an unsharp mask, as telephones do."""
-    rows, row_draws = draws.some(share)
-    if len(rows):
-        strength = row_draws.uniform(0.2, 1.6, 1, 1, 1)
-        images.index_copy_(0, rows, unsharp(images.index_select(0, rows), strength))
+def expose(
+    images: Float[Tensor, "batch 3 H W"], draws: Draws, share: float
+) -> Float[Tensor, "batch 3 H W"]:
+    """Bring mean brightness and contrast of pictures towards what cameras choose.
+
+    Args:
+        images: pictures.
+        draws: random numbers.
+        share: of the way: 0 changes nothing, 1 sets both exactly, within `FACTORS`.
+    """
+    # One pixel in 16 is enough.
+    bright = images[:, 1, ::4, ::4].flatten(1)
+    deviation, mean = torch.std_mean(bright, dim=1)
+    gain = (draws.uniform(*CONTRAST) / deviation.clamp_min(1e-3)).clamp(*FACTORS)
+    gain = 1 + share * (gain - 1)
+    wanted = EXPOSED + SPREAD * draws.normal().clamp(-2, 2)
+    shift = torch.lerp(mean, wanted, share) - gain * mean
+    return torch.addcmul(shift[:, None, None, None], images, gain[:, None, None, None])
+
+
+def sharpen(
+    images: Float[Tensor, "batch 3 H W"], draws: Draws, strength: float
+) -> Float[Tensor, "batch 3 H W"]:
+    """Make pictures softer, as optics do, or sharper, by an unsharp mask, as telephones do."""
+    return unsharp(images, strength * draws.uniform(*SHARPNESS, 1, 1, 1))
 
 
 def unsharp(
     images: Float[Tensor, "n 3 H W"], strength: Float[Tensor, "n 1 1 1"]
 ) -> Float[Tensor, "n 3 H W"]:
-    """Add `strength` times the difference from a picture filtered by (1 2 1) / 4 both ways."""
+    """Add `strength` times the difference from a picture filtered by (1 2 1) / 4 both ways.
+
+    At -1 the result is the filtered picture.
+    """
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1), mode="replicate")
     pool = torch.nn.functional.avg_pool2d
     return torch.lerp(pool(pool(padded, 2, 1), 2, 1), images, 1 + strength)
