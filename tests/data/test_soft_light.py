@@ -81,10 +81,12 @@ def test_a_step_casts_a_shadow_of_known_length():
         torch.testing.assert_close(row[SIZE // 2 + 1 :], torch.ones(SIZE // 2 - 1))
         wide[degrees] = row[: SIZE // 2].flip(0)  # from the step outwards
     sharp, soft = wide[0.0], wide[20.0]
-    # Shadows begin where the ray is 3 cm behind the plate, and the march has gaps of 1.6.
+    # Shadows begin where the ray is 3 cm behind the plate, and the march has gaps.
     longest = (height - lighting.SHADOW_DEPTH[0]) * 0.6 / 0.8
-    assert sharp[0] == pytest.approx(soft_light.UMBRA)
-    assert (sharp[: int(longest / 1.6 / PIXEL) - 1] < 0.1).all()
+    # The filter mixes a quarter of the plate's light into the first pixel beside it.
+    assert sharp[0] == pytest.approx(1 - 0.75 * (1 - soft_light.UMBRA))
+    assert sharp[1] == pytest.approx(soft_light.UMBRA)
+    assert (sharp[1 : int(longest / soft_light.RATIO / PIXEL) - 1] < 0.1).all()
     torch.testing.assert_close(sharp[math.ceil(longest / PIXEL) + 1 :], torch.ones(len(sharp))[9:])
     assert 0.6 * longest < (1 - sharp).sum() * PIXEL < longest
     assert ((soft > 0.1) & (soft < 0.95)).sum() > ((sharp > 0.1) & (sharp < 0.95)).sum() + 3
@@ -101,7 +103,7 @@ def test_hollows_get_less_ambient_light_and_planes_all_of_it():
     _, open_ = soft_light.visibility(plate(0.15), LAMP, radius, config)
     row = open_.view(SIZE, SIZE)[SIZE // 2]
     assert row[SIZE // 2 - 1] < 0.8
-    farthest = math.ceil(soft_light.NEIGHBOURS[1] / PIXEL) + 2
+    farthest = math.ceil(max(soft_light.NEIGHBOURS) / PIXEL) + 2
     assert (row[: SIZE // 2 - farthest] == 1).all()
     torch.testing.assert_close(row[SIZE // 2 + 1 :], torch.ones(SIZE // 2 - 1))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -86,6 +88,21 @@ def blur(
     return torch.nn.functional.conv2d(padded, weight, groups=n * 3).view(n, 3, height, width)
 
 
+def binomial(images: Float[Tensor, "*n H W"]) -> Float[Tensor, "*n H W"]:
+    """Filter by (1 2 1) / 4 in both directions, the smallest smoothing; the border is repeated."""
+    for axis in (-1, -2):
+        length = images.shape[axis]
+        pairs = images.narrow(axis, 1, length - 1) + images.narrow(axis, 0, length - 1)
+        out = torch.empty_like(images)
+        inner = out.narrow(axis, 1, length - 2)
+        torch.add(pairs.narrow(axis, 1, length - 2), pairs.narrow(axis, 0, length - 2), out=inner)
+        for end, pair in ((0, 0), (length - 1, length - 2)):
+            border = pairs.select(axis, pair) + 2 * images.select(axis, end)
+            out.select(axis, end).copy_(border)
+        images = out
+    return images.mul_(1 / 16)
+
+
 def noise_reel(seed: int) -> Float[Tensor, " reel"]:
     """Draw a long strip of white normal noise."""
     return torch.randn(NOISE_REEL, generator=torch.Generator().manual_seed(seed))
@@ -153,12 +170,17 @@ def quantise(
     k = step.shape[-1]
     rows, columns = height // k, width // k
     # Both directions at once: a block of 64 numbers times a 64 x 64 matrix.
-    dct = send(torch.kron(_dct(k), _dct(k)), planes.device)
+    dct = send(_dct_of_blocks(k), planes.device)
     blocks = planes.reshape(n, channels, rows, k, columns, k).transpose(3, 4)
     blocks = blocks.reshape(n, channels, -1, k * k)
     step = step.flatten(2)[:, :, None]
     blocks = (blocks @ dct.T).div_(step).round_().mul_(step) @ dct
     return blocks.view(n, channels, rows, columns, k, k).transpose(3, 4).reshape(planes.shape)
+
+
+@functools.cache
+def _dct_of_blocks(size: int) -> Float[Tensor, "area area"]:
+    return torch.kron(_dct(size), _dct(size))
 
 
 def _dct(size: int = BLOCK) -> Float[Tensor, "size size"]:

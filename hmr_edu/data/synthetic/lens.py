@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hmr_edu.data.synthetic.camera_effects import binomial
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.io.ranges import Probability, Range
 
@@ -174,9 +175,7 @@ def unsharp(
 
     At -1 the result is the filtered picture.
     """
-    padded = torch.nn.functional.pad(images, (1, 1, 1, 1), mode="replicate")
-    pool = torch.nn.functional.avg_pool2d
-    return torch.lerp(pool(pool(padded, 2, 1), 2, 1), images, 1 + strength)
+    return binomial(images).lerp_(images, 1 + strength)
 
 
 def small_source(images: Float[Tensor, "n 3 H W"], share: float) -> Float[Tensor, "n 3 h w"]:

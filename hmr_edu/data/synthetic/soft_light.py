@@ -17,17 +17,19 @@ from torch import Tensor
 
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.synthetic import lighting
+from hmr_edu.data.synthetic.camera_effects import binomial
 from hmr_edu.data.synthetic.draws import Draws, send
 from hmr_edu.io.ranges import Probability, Range
 
-# Distances at which a point looks towards the lamp; each is 1.6 times the last.
-MARCH = 0.04 * 1.6 ** torch.arange(6)
+# Distances at which a point looks towards the lamp; each is 1.7 times the last.
+RATIO = 1.7
+MARCH = tuple(0.045 * RATIO**k for k in range(5))
 # Four neighbouring pixels look towards four points of the lamp, at distances that interleave.
 PATTERN = torch.tensor([0, 2, 3, 1])
 # Share of the lamp's light that reaches a point in full shadow.
 UMBRA = 0.06
 # Ambient occlusion: distances at which neighbours are looked at, and how far they matter.
-NEIGHBOURS = (0.05, 0.12)
+NEIGHBOURS = (0.05, 0.08, 0.12)
 REACH = 0.3
 # Background pixels are this far away.
 FAR = 1e3
@@ -140,7 +142,8 @@ def soft_limit(light: Float[Tensor, "*shape"], softness: float) -> Float[Tensor,
     if not softness:
         return light
     over = (light - (1 - softness)).clamp_(min=0)
-    return light - over.square() / (over + softness)
+    beyond = over + softness
+    return light - over.square_().div_(beyond)
 
 
 def _among(
@@ -180,7 +183,7 @@ def visibility(
 ) -> tuple[Float[Tensor, " P"], Float[Tensor, " P"]]:
     """Return the shares of the lamp and of the ambient light that reach each pixel, 0 to 1.
 
-    Four neighbouring pixels look in four directions each; a filter of 3 x 3 pixels then gives each
+    Four neighbouring pixels look in different directions; a filter of 3 x 3 pixels then gives each
     pixel the mean of all.
 
     Args:
@@ -192,9 +195,12 @@ def visibility(
     ones = torch.ones_like(pixels.depth)
     if not config.penumbra and not config.ambient_occlusion:
         return lighting.unshadowed(pixels, lamp), ones
-    framed = lighting.framed_depths(pixels, float(MARCH[-1]) * 1.6, FAR)
-    row = pixels.index // pixels.size
-    corner = (row % 2) * 2 + (pixels.index - row * pixels.size) % 2
+    framed = lighting.framed_depths(pixels, MARCH[-1] * RATIO, FAR)
+    # 32-bit indices need half the memory traffic.
+    kind = torch.int32 if len(framed.depths) < 2**31 else torch.int64
+    framed, index = framed._replace(place=framed.place.to(kind)), pixels.index.to(kind)
+    row = index // pixels.size
+    corner = (row & 1) * 2 + ((index - row * pixels.size) & 1)
     maps = []
     if config.penumbra:
         maps.append(_shadow(framed, pixels, lamp, radius, corner))
@@ -223,14 +229,14 @@ def _shadow(
     angle = (torch.arange(4, device=device) + 0.5)[:, None] * (math.pi / 2)
     wide = (0.7 * radius.tan())[:, None, None]
     points = towards + wide * (angle.cos() * across + angle.sin() * along)
-    reach = 1.6 ** (send(PATTERN, device) / 4)[:, None]
+    reach = RATIO ** (send(PATTERN, device) / 4)[:, None]
     points = torch.nn.functional.normalize(points, dim=2) * reach
-    which = pixels.sample * 4 + corner
+    which = pixels.sample.int() * 4 + corner
     nearest, thick = lighting.SHADOW_DEPTH
     middle, half = (nearest + thick) / 2, (thick - nearest) / 2
     blocked = torch.zeros_like(pixels.depth, dtype=torch.bool)
-    for step in MARCH.tolist():
-        x, y = (points[..., :2] * (step * framed.scale)).round().long().unbind(2)
+    for step in MARCH:
+        x, y = (points[..., :2] * (step * framed.scale)).round().int().unbind(2)
         move = (y * framed.width + x).view(-1).index_select(0, which)
         beyond = (points[..., 2] * step - middle).view(-1).index_select(0, which)
         other = framed.depths.index_select(0, framed.place + move)
@@ -243,14 +249,14 @@ def _crowded(
 ) -> Float[Tensor, " P"]:
     """Return how much of the space before each pixel is filled by the body, 0 to 1."""
     device = pixels.depth.device
-    turns = send(PATTERN, device) * (math.pi / 8)
+    turns = send(PATTERN, device) * (math.pi / 6)
     total = torch.zeros_like(pixels.depth)
     nx, ny, nz = pixels.normal
-    for k in range(4):
-        radius = NEIGHBOURS[k % 2] * framed.scale
-        angle = turns + k * (math.pi / 2)
+    for k, distance in enumerate(NEIGHBOURS):
+        radius = distance * framed.scale
+        angle = turns + k * (2 * math.pi / len(NEIGHBOURS))
         x, y = (angle.cos() * radius).round(), (angle.sin() * radius).round()
-        move = (y * framed.width + x).long().index_select(0, corner)
+        move = (y * framed.width + x).int().index_select(0, corner)
         dz = framed.depths.index_select(0, framed.place + move).sub_(pixels.depth)
         dx = (x / framed.scale).index_select(0, corner)
         dy = (y / framed.scale).index_select(0, corner)
@@ -258,7 +264,7 @@ def _crowded(
         cosine = (dx * nx).addcmul_(dy, ny).addcmul_(dz, nz).mul_(squared.rsqrt())
         fading = (1 - squared / REACH**2).clamp_(min=0)
         total.addcmul_((cosine - 0.1).clamp_(min=0), fading)
-    return total.mul_(0.5).clamp_(max=1)
+    return total.mul_(0.7).clamp_(max=1)
 
 
 def _smooth(values: Float[Tensor, "maps P"], pixels: BodyPixels) -> Float[Tensor, "maps P"]:
@@ -266,9 +272,7 @@ def _smooth(values: Float[Tensor, "maps P"], pixels: BodyPixels) -> Float[Tensor
     weighted = torch.cat([values, torch.ones_like(values[:1])])
     area = pixels.batch * pixels.size**2
     planes = weighted.new_zeros(len(weighted), area).index_copy_(1, pixels.index, weighted)
-    planes = planes.view(-1, 1, pixels.size, pixels.size)
-    pool = torch.nn.functional.avg_pool2d
-    planes = pool(pool(planes, 2, 1, 1), 2, 1)
+    planes = binomial(planes.view(-1, pixels.size, pixels.size))
     found = planes.view(len(weighted), area).index_select(1, pixels.index)
     return found[:-1] / found[-1]
 
