@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic import camera_effects, companions, lens, lighting, soft_light
+from hmr_edu.data.synthetic import camera_effects, companions, held, lens, lighting, soft_light
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, PlaceConfig, find_photos
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.exposure import expose
@@ -43,7 +43,10 @@ INGREDIENTS = (
     *("colour", "blur", "noise", "compression"),
 )
 # These have seeds derived from the first one's.
-LATER = ("soft_light", "contact", "focus", "vignette", "resolution", "sharpness", "exposure")
+LATER = (
+    *("soft_light", "contact", "focus", "vignette", "resolution", "sharpness", "exposure"),
+    "held",
+)
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -92,6 +95,8 @@ class AppearanceConfig:
     compression: Probability = 0.15
     # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    # Share of people with something in a hand: a bag, a ball, a stick or a sheet.
+    held: Probability = 0.0
     # How backgrounds are cut out of photographs, and coloured.
     places: PlaceConfig = field(default_factory=PlaceConfig)
     # Soft shadows, ambient occlusion, the scene's colours, skin, light from behind.
@@ -191,6 +196,7 @@ class Appearance:
         images = lens.compose(images, people, alpha, draws["focus"], c.lens.depth_of_field)
 
         hidden = torch.zeros_like(alpha)
+        held.hold(images, hidden, pixels, draws["held"], c.held, self._texture)
         companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
         self._occlude(images, hidden, draws["occluder"])
         images = expose(images, draws, c, self._reel).clamp_(0, 1)
@@ -271,12 +277,16 @@ class Appearance:
         if not len(rows) or not self.config.occluder_size:
             return
         opacity = occluders(row_draws, images.shape[-1], self.config.occluder_size)
-        if self._backgrounds is None:
-            texture = torch.full_like(images[: len(rows)], STUDIO_GREY / 2)
-        else:
-            texture = self._backgrounds.sample(row_draws)
-        blend_rows(images, rows, texture, opacity[:, None])
+        blend_rows(images, rows, self._texture(row_draws, images), opacity[:, None])
         cover_rows(hidden, rows, opacity)
+
+    def _texture(
+        self, draws: Draws, images: Float[Tensor, "batch 3 H W"]
+    ) -> Float[Tensor, "n 3 H W"]:
+        """Return what objects look like: pieces of backgrounds, of the size of the images."""
+        if self._backgrounds is None:
+            return torch.full_like(images[: draws.batch], STUDIO_GREY / 2)
+        return self._backgrounds.sample(draws)
 
 
 def _choose(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from hmr_edu.data.photos.pictures import read_photo
@@ -16,7 +16,7 @@ from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.sampling import look_up
 from hmr_edu.data.synthetic.scenes import paint_scenes
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.ranges import Range
+from hmr_edu.io.ranges import Probability, Range
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 # Number of pieces pasted into a cluttered picture (from, below), and their sides in its sides.
@@ -37,6 +37,9 @@ class PlaceConfig:
     photo_crop: Annotated[tuple[float, float], Range(0.02, 1, ordered=True)] = (0.4, 1.0)
     # Largest loss of colour: each background loses a share of its saturation, drawn up to this.
     muted: Annotated[float, Range(0, 1)] = 0.0
+    # Share of the pieces of other backgrounds (`clutter`) that have outlines of their own; the
+    # others are rectangles.
+    outlined: Probability = 0.0
 
 
 def find_photos(folder: str | Path) -> list[Path]:
@@ -91,13 +94,22 @@ def load_photos(
     return np.stack(crops)
 
 
-def clutter(bank: UInt8[np.ndarray, "N 3 side side"], share: float, seed: int) -> None:
+def clutter(
+    bank: UInt8[np.ndarray, "N 3 side side"], share: float, seed: int, outlined: float = 0.0
+) -> None:
     """Paste pieces of other pictures into some pictures of the bank, in place.
 
     Landscapes are calm, but rooms and streets are full of objects with edges, of a person's size
     and smaller. A piece keeps its colours and is stretched in both directions.
+
+    Args:
+        bank: the pictures.
+        share: of the pictures that get pieces.
+        seed: random seed.
+        outlined: share of the pieces with an outline of their own.
     """
     rng = np.random.default_rng(seed)
+    shapes = np.random.default_rng((seed, 1))
     pieces, side = bank.copy(), bank.shape[-1]
     for chosen in rng.permutation(len(bank))[: round(share * len(bank))]:
         picture = bank[chosen]
@@ -111,7 +123,27 @@ def clutter(bank: UInt8[np.ndarray, "N 3 side side"], share: float, seed: int) -
                 for length, n in zip(shown, extent, strict=True)
             )
             piece = pieces[rng.integers(len(pieces))][:, row[:, None], column]
-            picture[:, top : top + extent[0], left : left + extent[1]] = piece
+            place = picture[:, top : top + extent[0], left : left + extent[1]]
+            if outlined and shapes.random() < outlined:
+                piece = np.where(_outline(*extent, shapes), piece, place)
+            place[:] = piece
+
+
+def _outline(
+    height: int, width: int, rng: np.random.Generator
+) -> Bool[np.ndarray, "{height} {width}"]:
+    """Draw an oval, a slanted piece or a lobed one that fills most of a rectangle."""
+    y, x = (2 * (np.arange(n) + 0.5) / n - 1 for n in (height, width))
+    y = y[:, None]
+    kind = rng.integers(3)
+    if kind == 0:
+        return x**2 + y**2 < 1
+    if kind == 1:
+        slant, narrow = rng.uniform(-0.6, 0.6), rng.uniform(0.3, 1.0)
+        half = 0.5 * (1 + narrow + (1 - narrow) * y) - abs(slant) / 2
+        return np.abs(x - slant * y / 2) < half
+    lobes, phase, depth = rng.integers(3, 9), rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.4)
+    return np.hypot(x, y) < 1 - depth * (0.5 + 0.5 * np.cos(lobes * np.arctan2(y, x) + phase))
 
 
 def mute(bank: UInt8[np.ndarray, "N 3 side side"], most: float, seed: int) -> None:
@@ -163,7 +195,7 @@ class Backgrounds:
                 "--data.appearance.scenes smaller"
             )
         if cluttered:
-            clutter(bank, cluttered, seed)
+            clutter(bank, cluttered, seed, places.outlined)
         if places.muted:
             mute(bank, places.muted, seed)
         self.bank = torch.from_numpy(bank).to(device)

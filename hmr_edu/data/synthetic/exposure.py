@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,7 @@ from hmr_edu.data.synthetic.soft_light import soft_limit
 QUALITY, JPEG_QUALITY = (0.2, 1.0), (0.3, 0.95)
 
 
+@runtime_checkable
 class CameraOptions(Protocol):
     """The options of `AppearanceConfig` that say how a picture is taken."""
 

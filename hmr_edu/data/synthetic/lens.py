@@ -31,7 +31,7 @@ SHARPNESS = (-1.0, 0.7)
 # Brightness of pictures as cameras expose them: mean, standard deviation, and the smallest and
 # largest contrast (standard deviation within a picture). A camera changes contrast by a factor.
 EXPOSED, SPREAD, CONTRAST = 0.44, 0.11, (0.14, 0.32)
-FACTORS = (0.6, 2.0)
+FACTORS = (0.6, 1.6)
 
 
 @dataclass(frozen=True)

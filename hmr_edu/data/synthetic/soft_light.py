@@ -157,7 +157,7 @@ def _among(
     bright = ((above + below) / 2 @ luma)[:, None]
     gain = 1 + share * ((bright / MIDDLE_GREY).sqrt().clamp(0.55, 1.35) - 1)
     # Colours of brightness 1. Grey is mixed in, so that no channel is without light.
-    above, below = (0.15 * bright + c for c in (above, below))
+    above, below = (0.4 * bright + c for c in (above, below))
     above, below = (c / (c @ luma)[:, None].clamp_min(1e-4) for c in (above, below))
     towards, key, sky, floor, gloss = lamp.split((3, 3, 3, 3, 1), dim=1)
     sky = torch.lerp(sky, (sky @ luma)[:, None] * above, share)
