@@ -52,7 +52,7 @@ def test_hands_are_in_the_middle_of_their_pixels():
 
 def test_things_hide_what_is_behind_them_and_only_that():
     n = 80
-    pixels = people_with([[(held.HANDS[0], 30, 30), (held.HANDS[1], 30, 30)]] * n)
+    pixels = people_with([[(held.HANDS[0], 30, 28), (held.HANDS[1], 30, 32)]] * n)
     images, hidden = torch.zeros(n, 3, SIZE, SIZE), torch.zeros(n, SIZE, SIZE)
     held.hold(images, hidden, pixels, Draws(n, 0), 0.5, lambda d, x: torch.ones_like(x[: d.batch]))
     there = hidden.flatten(1).any(1)

@@ -125,7 +125,7 @@ def clutter(
             piece = pieces[rng.integers(len(pieces))][:, row[:, None], column]
             place = picture[:, top : top + extent[0], left : left + extent[1]]
             if outlined and shapes.random() < outlined:
-                piece = np.where(_outline(*extent, shapes), piece, place)
+                piece = np.where(_outline(*extent.tolist(), shapes), piece, place)
             place[:] = piece
 
 
