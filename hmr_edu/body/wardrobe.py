@@ -77,7 +77,10 @@ class Skin:
 
 @dataclass(frozen=True)
 class Wardrobe:
-    """All garments and skins, and the charts of the bodies `lite` and `full`."""
+    """All garments and skins, and the charts of the bodies `lite` and `full`.
+
+    Garments that differ in their texture alone share their other arrays.
+    """
 
     garments: tuple[Garment, ...]
     skins: tuple[Skin, ...]
@@ -88,7 +91,8 @@ class Wardrobe:
         return tuple(garment for garment in self.garments if garment.kind == kind)
 
 
-# Of all garments, one after the other: name of the array -> type, columns.
+# Of all shapes, one after the other: name of the array -> type, columns. Garments that differ in
+# their texture alone share a shape.
 _ROWS: dict[str, tuple[type, tuple[int, ...]]] = {
     "template": (np.int16, (3,)),
     "directions": (np.int16, (3, BETAS)),
@@ -97,8 +101,10 @@ _ROWS: dict[str, tuple[type, tuple[int, ...]]] = {
     "uv": (np.uint16, (2,)),
     "weld": (np.uint16, ()),
 }
-_LISTS = ("names", "kinds", "vertex_counts", "face_counts")
-_PLAIN = ("format", *_LISTS, *_ROWS, "faces", "covers", "covered", "pictures", "picture_sizes")
+_LISTS = ("names", "kinds", "shapes")
+_COUNTS = ("vertex_counts", "face_counts")
+_PLAIN = ("format", *_LISTS, *_COUNTS, *_ROWS, "faces", "covers", "covered")
+_PICTURES = ("pictures", "picture_sizes", "skins")
 _CHART = ("uv", "source", "faces")
 
 
@@ -111,21 +117,21 @@ def _check_headers(headers: Mapping[str, Header]) -> None:
     """Raise DataError where the arrays cannot be a wardrobe's; nothing is unpacked yet."""
     if headers["format"].shape or headers["format"].dtype.kind != "U":
         raise DataError(f"not a wardrobe (its `format` is not {FORMAT!r})")
-    for name in _LISTS:
-        if headers[name].ndim != 1 or headers[name].shape != headers["names"].shape:
-            raise DataError(f"{name} must be a list with one entry a garment")
+    for names, meaning in ((_LISTS, "garment"), (_COUNTS, "shape")):
+        for name in names:
+            if headers[name].ndim != 1 or headers[name].shape != headers[names[0]].shape:
+                raise DataError(f"{name} must be a list with one entry a {meaning}")
     rows = headers["template"].shape[:1]
     for name, (kind, columns) in _ROWS.items():
-        if headers[name].shape != (*rows, *columns) or headers[name].dtype != kind:
-            raise DataError(
-                f"{name} has shape {headers[name].shape} and type {headers[name].dtype}"
-            )
-    for name in ("vertex_counts", "face_counts", "picture_sizes"):
+        header = headers[name]
+        if header.shape != (*rows, *columns) or header.dtype != kind:
+            raise DataError(f"{name} has shape {header.shape} and type {header.dtype}")
+    for name in ("shapes", *_COUNTS, "picture_sizes"):
         if headers[name].dtype != np.int32 or headers[name].ndim != 1:
             raise DataError(f"{name} must be a list of int32")
     if headers["faces"].ndim != 2 or headers["faces"].shape[1] != 3:
         raise DataError(f"faces has shape {headers['faces'].shape}")
-    if headers["covers"].ndim != 2 or headers["covers"].shape[0] != headers["names"].shape[0]:
+    if headers["covers"].ndim != 2 or headers["covers"].shape[0] != headers[_COUNTS[0]].shape[0]:
         raise DataError(f"covers has shape {headers['covers'].shape}")
     for name in ("covers", "pictures"):
         if headers[name].dtype != np.uint8:
@@ -162,9 +168,9 @@ def _indices(values: np.ndarray, count: int, name: str) -> Int32[np.ndarray, "..
     return values.astype(np.int32)
 
 
-def _garments(raw: dict[str, np.ndarray], pictures: list[np.ndarray]) -> tuple[Garment, ...]:
-    """Cut the long arrays into garments."""
-    counts, faces = (raw[f"{k}_counts"].astype(np.int64) for k in ("vertex", "face"))
+def _shapes(raw: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Cut the long arrays into shapes: the arrays of a garment without its texture."""
+    counts, faces = (raw[name].astype(np.int64) for name in _COUNTS)
     for name, sizes, rows in (("vertex", counts, "template"), ("face", faces, "faces")):
         if sizes.min(initial=1) < 1 or sizes.sum() != len(raw[rows]):
             raise DataError(f"{name}_counts do not fit {rows}")
@@ -173,30 +179,38 @@ def _garments(raw: dict[str, np.ndarray], pictures: list[np.ndarray]) -> tuple[G
         raise DataError("covered must be the number of vertices of the body `full`")
     cut = {name: np.split(raw[name], np.cumsum(counts)[:-1]) for name in _ROWS}
     cut_faces = np.split(raw["faces"], np.cumsum(faces)[:-1])
-    garments = []
-    for k, (name, kind) in enumerate(zip(raw["names"], raw["kinds"], strict=True)):
-        V = int(counts[k])
-        if str(kind) not in KINDS:
-            raise DataError(f"{name} is of the unknown kind {str(kind)!r}")
-        joints = _indices(cut["joints"][k], JOINTS, f"joints of {name}")
+    shapes = []
+    for k, V in enumerate(counts.tolist()):
+        joints = _indices(cut["joints"][k], JOINTS, f"joints of shape {k}")
         shares = cut["weights"][k].astype(np.float32)
         if (shares.sum(1) != 255).any():
-            raise DataError(f"each row of weights of {name} must sum to 255")
+            raise DataError(f"each row of weights of shape {k} must sum to 255")
         weights = np.zeros((V, JOINTS), np.float32)
         np.add.at(weights, (np.arange(V)[:, None], joints), shares / 255)
-        garment = Garment(
-            name=str(name),
-            kind=str(kind),
-            template=cut["template"][k].astype(np.float32) * np.float32(STEP),
-            directions=cut["directions"][k].astype(np.float32) * np.float32(STEP),
-            weights=weights,
-            uv=cut["uv"][k].astype(np.float32) / np.float32(2**16 - 1),
-            faces=_indices(cut_faces[k], V, f"faces of {name}"),
-            weld=_indices(cut["weld"][k], V, f"weld of {name}"),
-            covers=np.unpackbits(raw["covers"][k], count=body).astype(bool),
-            texture=pictures[k],
-        )
-        garments.append(garment)
+        shape = {
+            "template": cut["template"][k].astype(np.float32) * np.float32(STEP),
+            "directions": cut["directions"][k].astype(np.float32) * np.float32(STEP),
+            "weights": weights,
+            "uv": cut["uv"][k].astype(np.float32) / np.float32(2**16 - 1),
+            "faces": _indices(cut_faces[k], V, f"faces of shape {k}"),
+            "weld": _indices(cut["weld"][k], V, f"weld of shape {k}"),
+            "covers": np.unpackbits(raw["covers"][k], count=body).astype(bool),
+        }
+        shapes.append(shape)
+    return shapes
+
+
+def _garments(raw: dict[str, np.ndarray], pictures: list[np.ndarray]) -> tuple[Garment, ...]:
+    """Put shapes and textures together."""
+    shapes = _shapes(raw)
+    garments = []
+    for k, kind in enumerate(raw["kinds"].tolist()):
+        name, shape = str(raw["names"][k]), int(raw["shapes"][k])
+        if kind not in KINDS:
+            raise DataError(f"{name} is of the unknown kind {kind!r}")
+        if not 0 <= shape < len(shapes):
+            raise DataError(f"{name} has the unknown shape {shape}")
+        garments.append(Garment(name=name, kind=kind, **shapes[shape], texture=pictures[k]))
     return tuple(garments)
 
 
@@ -224,7 +238,7 @@ def load_wardrobe(path: Path | None = None) -> Wardrobe:
     wardrobe.
     """
     path = SHIPPED_WARDROBE if path is None else Path(path)
-    names = (*_PLAIN, "skins", *chart_names("lite"), *chart_names("full"))
+    names = (*_PLAIN, *_PICTURES, *chart_names("lite"), *chart_names("full"))
     raw = read_arrays(path, names, check=_check_headers, largest=LARGEST)
     try:
         if str(raw["format"]) != FORMAT:

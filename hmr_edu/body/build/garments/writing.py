@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from hmr_edu.body import wardrobe as layout
-from hmr_edu.body.wardrobe import Garment, Wardrobe, chart_names
+from hmr_edu.body.wardrobe import Wardrobe, chart_names
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
 
@@ -65,14 +65,19 @@ def save_wardrobe(
         quality: WebP quality of the garments' textures, 0 to 100.
         skin_quality: of the skins' textures.
     """
-    pieces: tuple[Garment, ...] = wardrobe.garments
+    garments = wardrobe.garments
+    # Garments of one shape share their arrays.
+    first = {id(garment.template): garment for garment in reversed(garments)}
+    pieces = [garment for garment in garments if first[id(garment.template)] is garment]
+    places = {id(piece.template): k for k, piece in enumerate(pieces)}
     rows = [strongest(piece.weights) for piece in pieces]
-    pictures = [encode_picture(piece.texture, quality) for piece in pieces]
+    pictures = [encode_picture(piece.texture, quality) for piece in garments]
     pictures += [encode_picture(skin.texture, skin_quality) for skin in wardrobe.skins]
     arrays = {
         "format": np.array(layout.FORMAT),
-        "names": np.array([piece.name for piece in pieces]),
-        "kinds": np.array([piece.kind for piece in pieces]),
+        "names": np.array([garment.name for garment in garments]),
+        "kinds": np.array([garment.kind for garment in garments]),
+        "shapes": np.array([places[id(garment.template)] for garment in garments], np.int32),
         "vertex_counts": np.array([len(piece.template) for piece in pieces], np.int32),
         "face_counts": np.array([len(piece.faces) for piece in pieces], np.int32),
         "template": np.concatenate([_steps(piece.template, piece.name) for piece in pieces]),
