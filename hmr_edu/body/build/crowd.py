@@ -12,6 +12,7 @@ from hmr_edu.body.build.clean import Skin, close_skin
 from hmr_edu.body.build.joints import PELVIS, joints_from_bones
 from hmr_edu.body.build.phenotypes import adult_targets, coefficients, sample_adults
 from hmr_edu.body.build.rest_pose import Straightener
+from hmr_edu.body.build.skinning import dual_quaternion_skinning
 from hmr_edu.body.build.source import Archive, Source, load_source, parse_target
 
 
@@ -28,14 +29,28 @@ class Crowd:
     offsets: list[Float[np.ndarray, "N 3"]]
     mixes: Float[np.ndarray, "P T"]
 
-    def straight(
+    def bones(
         self, mix: Float[np.ndarray, " T"]
-    ) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "24 3"], Float[np.ndarray, " 3"]]:
-        """Put one adult into T-pose, pelvis at its place: half skin, joints, and the shift."""
-        body, heads = self.straightener.straighten(mix)
+    ) -> tuple[Float[np.ndarray, "B 8"], Float[np.ndarray, "24 3"], Float[np.ndarray, " 3"]]:
+        """Straighten the bones of one adult.
+
+        Returns their dual quaternions, the joints with the pelvis at its place, and the shift that
+        brings it there.
+        """
+        motions, heads = self.straightener.bones(mix)
         places = joints_from_bones(self.straightener.rig.names, heads)
         shift = np.array(PELVIS) - places[0]
-        return body + shift, places + shift, shift
+        return motions, places + shift, shift
+
+    def straight(
+        self, mix: Float[np.ndarray, " T"]
+    ) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "24 3"]]:
+        """Put one adult into T-pose, the pelvis at its place: the half skin and the joints."""
+        motions, joints, shift = self.bones(mix)
+        weights = self.straightener.rig.soft_weights
+        return dual_quaternion_skinning(
+            self.straightener.bent(mix), weights, motions
+        ) + shift, joints
 
 
 def gather_crowd(archive: Archive, seed: int, count: int) -> Crowd:

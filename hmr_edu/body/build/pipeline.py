@@ -72,7 +72,7 @@ def straight_people(
     crowd = gather_crowd(archive, seed, count)
     points, joints = [], []
     for mix in tqdm(crowd.mixes, desc="straightening", unit="body"):
-        body, places, _ = crowd.straight(mix)
+        body, places = crowd.straight(mix)
         points.append(body)
         joints.append(places)
     rig = crowd.straightener.rig

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from hmr_edu.body.build.clean import Skin, halve
 from hmr_edu.body.build.mirror import FLIP
-from hmr_edu.body.build.skinning import dual_quaternion_skinning, dual_quaternions
+from hmr_edu.body.build.skinning import dual_quaternions
 from hmr_edu.body.build.source import Source
 from hmr_edu.body.build.weights import smooth
 
@@ -175,11 +175,3 @@ class Straightener:
     def bent(self, mix: Float[np.ndarray, " T"]) -> Float[np.ndarray, "H 3"]:
         """Return the half skin of one person in the source's own A-pose."""
         return self.mean_points + np.tensordot(mix, self.point_offsets, 1)
-
-    def straighten(
-        self, mix: Float[np.ndarray, " T"]
-    ) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "B 3"]]:
-        """Put one person into T-pose: the half skin and the bones' heads."""
-        motions, heads = self.bones(mix)
-        points = self.bent(mix)
-        return dual_quaternion_skinning(points, self.rig.soft_weights, motions), heads
