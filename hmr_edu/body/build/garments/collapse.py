@@ -64,7 +64,7 @@ class _Mesh:
             return True
         return any(self.side(both[0], x) != self.side(both[1], x) for x in (v, w))
 
-    def _quadrics(self, points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    def _quadrics(self, points: np.ndarray, faces: np.ndarray) -> list[list[float]]:
         """Sum for each vertex the planes of its faces and of the lines at it, weighted by area."""
         p = points[faces]
         normal = np.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0])
@@ -86,15 +86,17 @@ class _Mesh:
                 square = np.outer(held, held) * (BORDER * along @ along / 2)
                 quadrics[v] += square
                 quadrics[w] += square
-        return quadrics
+        above = np.triu_indices(4)
+        return quadrics[:, above[0], above[1]].tolist()
 
     def cost(self, v: int, w: int) -> float:
-        """Return the squared error when v moves onto w."""
-        at = np.array([*self.points[w], 1.0])
-        gap = at[:3] - self.points[v]
-        return float(at @ (self.quadrics[v] + self.quadrics[w]) @ at) + LENGTH * float(
-            (gap @ gap) ** 2
-        )
+        """Return the squared error when v moves onto w, and a little for the way."""
+        (x, y, z), (a, b, c) = self.points[w], self.points[v]
+        error = 0.0
+        for q in (self.quadrics[v], self.quadrics[w]):
+            error += x * (q[0] * x + 2 * (q[1] * y + q[2] * z + q[3]))
+            error += y * (q[4] * y + 2 * (q[5] * z + q[6])) + z * (q[7] * z + 2 * q[8]) + q[9]
+        return error + LENGTH * ((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) ** 2
 
     def targets(self, v: int) -> list[int]:
         """Return the vertices onto which v may move."""
@@ -155,7 +157,8 @@ class _Mesh:
             self.corners[number][k] = places[self.corners[number][k]]
             self.around[w].add(number)
         self.around[v] = set()
-        self.quadrics[w] += self.quadrics[v]
+        pairs = zip(self.quadrics[v], self.quadrics[w], strict=True)
+        self.quadrics[w] = [a + b for a, b in pairs]
 
 
 def collapse(
@@ -194,12 +197,11 @@ def collapse(
         if places is None:
             continue
         mesh.collapse(v, w, places)
-        touched = {w, *mesh.neighbours(w)}
-        for x in touched | {v}:
-            age[x] += 1
-        # Their neighbours' offers are stale too: make them anew.
-        for x in sorted(touched | {y for x in touched for y in mesh.neighbours(x)}):
-            offer(x)
+        age[v] += 1
+        age[w] += 1
+        # What was refused around here may be allowed now, so all of it is offered anew.
+        for near in sorted({w, *mesh.neighbours(w)}):
+            offer(near)
     kept = sorted(mesh.faces)
     return (
         np.array([mesh.faces[k] for k in kept], dtype=np.int64).reshape(-1, 3),
