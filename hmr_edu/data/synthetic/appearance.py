@@ -13,10 +13,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hmr_edu.body.wardrobe import Wardrobe, load_wardrobe
 from hmr_edu.data.render.body_pixels import BodyPixels
+from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic import camera_effects, companions, lighting
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, find_photos
 from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.dressed.cloth import Cloth
 from hmr_edu.data.synthetic.occlusion import occluders
 from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows
 from hmr_edu.data.synthetic.wardrobe.clothing import LONG_HAIRED as LONG_HAIRED_OUTFITS
@@ -85,6 +88,8 @@ class AppearanceConfig:
     compression: Probability = 0.15
     # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    # Share of people in real garments, with real hair and skin; the others are painted.
+    dressed: Probability = 0.0
 
 
 # "full" is for training. "clear" has nothing in front of people, and a perfect camera. "plain" has
@@ -122,9 +127,15 @@ class Appearance:
     Args:
         body: the body, whose rest shape the clothes are painted on.
         config: an AppearanceConfig, or a name in APPEARANCES ("full", "clear", "plain").
+        wardrobe: what dressed people wear, instead of the shipped one.
     """
 
-    def __init__(self, body: RestBody, config: AppearanceConfig | str = "full") -> None:
+    def __init__(
+        self,
+        body: RestBody,
+        config: AppearanceConfig | str = "full",
+        wardrobe: Wardrobe | None = None,
+    ) -> None:
         if isinstance(config, str):
             if config not in APPEARANCES:
                 raise ValueError(
@@ -139,6 +150,9 @@ class Appearance:
             paint_outfits(landmarks, config.outfits, config.seed),
             paint_heads(landmarks, config.heads, config.seed),
         )
+        self._cloth: Cloth | None = None
+        if config.dressed:
+            self._cloth = Cloth(wardrobe or load_wardrobe(), landmarks, self._charts[0])
         self._middle_z = torch.tensor([0.0, *landmarks.middle_z])
         self._reel = camera_effects.noise_reel(config.seed)
         # Scenes are painted for the first batch: it has the size of pictures and the device.
@@ -164,8 +178,15 @@ class Appearance:
             for name, seed in zip(INGREDIENTS, seeds, strict=True)
         }
 
+        # Numbers of its own from the seed of the clothes, so that painted people stay the same.
+        draws["dressed"] = Draws(pixels.batch, batch_seed(seeds[0], 1), device)
+
         light = lighting.studio_lamps if c.studio else lighting.lamps
-        people = self._people(pixels, draws["clothes"], light(draws["lamp"]))
+        albedo = self._painted(pixels, draws["clothes"])
+        if self._cloth is not None and pixels.dressed is not None:
+            albedo = self._cloth.paint(albedo, pixels, self._sheets[0], draws["dressed"])
+        radiance = lighting.light(albedo, pixels, light(draws["lamp"]))
+        people = pixels.picture(radiance.clamp_(0, 1).sqrt_())
         alpha = pixels.plane(pixels.coverage)
         if self._backgrounds is None:
             images = torch.full_like(people, STUDIO_GREY)
@@ -187,6 +208,8 @@ class Appearance:
             self._middle_z = self._middle_z.to(device)
             self._reel = self._reel.to(device)
             self._sheets = tuple(sheet.to(device) for sheet in self._sheets)
+            if self._cloth is not None:
+                self._cloth.to(device)
         if c.studio:
             return
         if bank is None or bank.image_size != size or bank.bank.device != device:
@@ -194,17 +217,13 @@ class Appearance:
                 size, c.scenes, c.seed, c.photos, c.photo_share, device, c.clutter
             )
 
-    def _people(
-        self, pixels: BodyPixels, draws: Draws, lamps: Float[Tensor, "batch 13"]
-    ) -> Float[Tensor, "batch 3 H W"]:
-        """Dress and light all people on black. Only pixels with a body take time."""
+    def _painted(self, pixels: BodyPixels, draws: Draws) -> Float[Tensor, "3 P"]:
+        """Return the linear albedo of painted people. Only pixels with a body take time."""
         code = self._codes(pixels, draws)
         shades = palettes(draws)
         entry = code + pixels.sample * shades[0].numel()
         channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
-        albedo = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
-        radiance = lighting.light(albedo, pixels, lamps)
-        return pixels.picture(radiance.clamp_(0, 1).sqrt_())
+        return shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
 
     def _codes(self, pixels: BodyPixels, draws: Draws) -> Int[Tensor, " P"]:
         """Look up the material of each pixel on the person's outfit sheet or head sheet."""

@@ -17,16 +17,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.body import SMPL
+from hmr_edu.body.wardrobe import Wardrobe, load_wardrobe
 from hmr_edu.data.batch import Batch, SurfacePoints, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.dressed.dresser import Dresser
 from hmr_edu.data.synthetic.surface_points import draw_surface_points
 from hmr_edu.data.synthetic.views import draw_view, draw_viewpoints
 from hmr_edu.io.precision import float32_by_default
 from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
+
+# The number of the seed that dresses people, among those that each batch can have.
+DRESSING = 19
 
 
 @runtime_checkable
@@ -91,11 +96,17 @@ class SyntheticPeople:
         poses: where poses come from.
         config: how the people are photographed.
         seed: random seed of the stream.
+        wardrobe: what dressed people wear, instead of the shipped one.
     """
 
     @float32_by_default
     def __init__(
-        self, body: SMPL, poses: PoseSource, config: SyntheticConfig, seed: int = 0
+        self,
+        body: SMPL,
+        poses: PoseSource,
+        config: SyntheticConfig,
+        seed: int = 0,
+        wardrobe: Wardrobe | None = None,
     ) -> None:
         if body.v_template.dtype != torch.float32:
             body = deepcopy(body).float()
@@ -105,7 +116,11 @@ class SyntheticPeople:
             body.v_template.numpy(),
             body.weights.argmax(1).numpy().astype(np.uint8),
         )
-        self.appearance = Appearance(body, config.appearance)
+        self.dresser: Dresser | None = None
+        if config.appearance.dressed:
+            wardrobe = wardrobe or load_wardrobe()
+            self.dresser = Dresser(body, wardrobe, config.appearance.dressed, self.renderer)
+        self.appearance = Appearance(body, config.appearance, wardrobe)
 
     @property
     def batch_size(self) -> int:
@@ -133,17 +148,23 @@ class SyntheticPeople:
         rotations[:, 0] = draw_viewpoints(pitch, roll, g) @ rotations[:, 0]
         output = self.body(betas, rotations)
         view = draw_view(output.keypoints, c, g)
-        gbuffer = self.renderer(
-            output.vertices, c.image_size, translation=view.translation, focal=view.focal
-        )
-        dense = None
+        dense = bare = dressed = None
+        if self.dresser is None or c.dense:
+            bare = self.renderer(
+                output.vertices, c.image_size, translation=view.translation, focal=view.focal
+            )
         if c.dense:
             # Numbers of their own, so that the people stay the same.
             own = torch.Generator().manual_seed(batch_seed(seed, 0))
             rest, faces = self.body.v_template, self.body.faces
-            dense = draw_surface_points(output.vertices, rest, faces, view, gbuffer, c.dense, own)
+            dense = draw_surface_points(output.vertices, rest, faces, view, bare, c.dense, own)
+        if self.dresser is None:
+            gbuffer = bare
+        else:
+            own_seed = batch_seed(seed, DRESSING)
+            gbuffer, dressed = self.dresser(output, betas, view, c.image_size, own_seed)
         return Scene(
-            pixels=BodyPixels.of(gbuffer),
+            pixels=BodyPixels.of(gbuffer, dressed),
             seed=seed,
             keypoints2d=view.keypoints2d,
             keypoints3d=output.keypoints,
