@@ -94,7 +94,7 @@ class Closet:
 
     def _outfit(self, rng: np.random.Generator, skirts: bool) -> Outfit:
         """Draw an outfit; always the same number of random numbers, so that people are apart."""
-        u = rng.random(16)
+        u = rng.random(16).tolist()
         skin = int(u[0] * len(self.skins))
         sex = self.skins[skin].sex
 

@@ -15,12 +15,13 @@ from jaxtyping import Bool, Float32, Int32, Int64, UInt8, UInt32
 from scipy.spatial import KDTree
 
 from hmr_edu.body import SMPL, read_body
-from hmr_edu.body.build.decimate import nearest_on_triangles
 from hmr_edu.body.wardrobe import Garment, SkinChart, Wardrobe
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import SMPL_JOINTS
 
 STRONGEST = 4
+# Number of faces with the nearest centres that are tried for the nearest point.
+CANDIDATES = 12
 # A garment is a skirt when a face this far below the hips, in metres, reaches from leg to leg.
 BELOW_HIPS, BESIDE_MIDDLE = 0.2, 0.01
 
@@ -79,7 +80,7 @@ class Rack:
         garments = wardrobe.garments
         skin = np.full((len(chart.uv), 1), len(garments), np.float32)
         template = np.concatenate([g.template for g in garments])
-        nearest = nearest_on_triangles(template.astype(np.float64), rest.astype(np.float64), faces)
+        corners, places = near_faces(template, rest, faces)
         weights = np.concatenate([g.weights for g in garments])
         strongest = np.argsort(-weights, axis=1, kind="stable")[:, :STRONGEST]
         shares = np.take_along_axis(weights, strongest, axis=1)
@@ -89,8 +90,8 @@ class Rack:
             pieces=tuple(_pieces(garments, hips)),
             template=template,
             directions=np.concatenate([g.directions for g in garments]),
-            corners=nearest.indices.reshape(-1, 3).astype(np.int32),
-            shares=nearest.data.reshape(-1, 3).astype(np.float32),
+            corners=corners,
+            shares=places,
             joints=strongest.astype(np.uint8),
             weights=(shares / shares.sum(1, keepdims=True)).astype(np.float32),
             surface=np.concatenate([_surface(g.uv, k) for k, g in enumerate(garments)]),
@@ -125,6 +126,32 @@ def _chart_of(wardrobe: Wardrobe, vertices: int, faces: Int64[np.ndarray, "F 3"]
         f"the wardrobe fits the bodies {known}, not one of {vertices} vertices: "
         "choose one of these, or people without garments (dressed 0)"
     )
+
+
+def near_faces(
+    points: Float32[np.ndarray, "P 3"],
+    vertices: Float32[np.ndarray, "V 3"],
+    faces: Int64[np.ndarray, "F 3"],
+) -> tuple[Int32[np.ndarray, "P 3"], Float32[np.ndarray, "P 3"]]:
+    """Return a face close to each point: its corners, and the weights of a point in it.
+
+    Nearly the nearest point of the mesh, in a tenth of the time of the exact one: that is enough
+    for what moves smoothly over the body.
+    """
+    triangles = vertices[faces].astype(np.float64)
+    _, candidates = KDTree(triangles.mean(1)).query(points, k=min(CANDIDATES, len(faces)))
+    a, b, c = triangles[candidates].transpose(2, 0, 1, 3)
+    e, f, p = b - a, c - a, points[:, None] - a
+    ee, ef, ff = (e * e).sum(2), (e * f).sum(2), (f * f).sum(2)
+    pe, pf = (p * e).sum(2), (p * f).sum(2)
+    area = np.maximum(ee * ff - ef * ef, 1e-18)
+    second, third = (ff * pe - ef * pf) / area, (ee * pf - ef * pe) / area
+    weights = np.stack([1 - second - third, second, third], axis=2).clip(0)
+    weights /= weights.sum(2, keepdims=True)
+    gap = np.square((weights[..., 1:2] * e + weights[..., 2:] * f) - p).sum(2)
+    rows, best = np.arange(len(points)), gap.argmin(1)
+    corners = faces[candidates[rows, best]]
+    return corners.astype(np.int32), weights[rows, best].astype(np.float32)
 
 
 def _pieces(garments: tuple[Garment, ...], hips: float) -> list[Piece]:
