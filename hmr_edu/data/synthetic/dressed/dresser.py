@@ -214,7 +214,7 @@ class Dresser:
         outfit: Outfit,
         c: _Canvas,
         faces: UInt32[np.ndarray, "F 3"],
-        cut: UInt32[np.ndarray, "F 3"],
+        cut: UInt32[np.ndarray, "C 3"],
         camera: tuple,
     ) -> tuple[int, int]:
         """Pose a piece; return how many faces of it were written to `faces` and to `cut`."""
