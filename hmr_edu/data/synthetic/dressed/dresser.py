@@ -239,7 +239,7 @@ class Dresser:
 
 
 def _opacities(
-    textures: list[UInt8[np.ndarray, "H W channels"]],
+    textures: list[np.ndarray],
 ) -> tuple[np.ndarray, UInt8[np.ndarray, " texels"]]:
     """Return where the opacity of each texture begins, its rows and columns; and all opacities."""
     table, flat, first = np.zeros((len(textures), 3), np.int64), [np.zeros(1, np.uint8)], 1
