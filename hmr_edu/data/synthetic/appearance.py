@@ -13,11 +13,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hmr_edu.body.wardrobe import Wardrobe, load_wardrobe
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic import camera_effects, companions, held, lens, lighting, soft_light
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, PlaceConfig, find_photos
 from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.dressed.cloth import Cloth
 from hmr_edu.data.synthetic.exposure import expose
 from hmr_edu.data.synthetic.lens import LensConfig
 from hmr_edu.data.synthetic.neighbours import Neighbours, paint_neighbours
@@ -96,6 +98,8 @@ class AppearanceConfig:
     compression: Probability = 0.15
     # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    # Share of people in real garments, with real hair and skin; the others are painted.
+    dressed: Probability = 0.0
     # Share of people with something in a hand: a bag, a ball, a stick or a sheet.
     held: Probability = 0.0
     # How backgrounds are cut out of photographs, and coloured.
@@ -149,9 +153,15 @@ class Appearance:
     Args:
         body: the body, whose rest shape the clothes are painted on.
         config: an AppearanceConfig, or a name in APPEARANCES ("full", "clear", "plain").
+        wardrobe: what dressed people wear, instead of the shipped one.
     """
 
-    def __init__(self, body: RestBody, config: AppearanceConfig | str = "full") -> None:
+    def __init__(
+        self,
+        body: RestBody,
+        config: AppearanceConfig | str = "full",
+        wardrobe: Wardrobe | None = None,
+    ) -> None:
         if isinstance(config, str):
             if config not in APPEARANCES:
                 raise ValueError(
@@ -166,6 +176,9 @@ class Appearance:
             paint_outfits(landmarks, config.outfits, config.seed),
             paint_heads(landmarks, config.heads, config.seed),
         )
+        self._cloth: Cloth | None = None
+        if config.dressed:
+            self._cloth = Cloth(wardrobe or load_wardrobe(), landmarks, self._charts[0])
         self._middle_z = torch.tensor([0.0, *landmarks.middle_z])
         self._reel = camera_effects.noise_reel(config.seed)
         # Scenes are painted for the first batch: it has the size of pictures and the device.
@@ -234,6 +247,8 @@ class Appearance:
             self._middle_z = self._middle_z.to(device)
             self._reel = self._reel.to(device)
             self._sheets = tuple(sheet.to(device) for sheet in self._sheets)
+            if self._cloth is not None:
+                self._cloth.to(device)
         if c.studio:
             return
         if bank is None or bank.image_size != size or bank.bank.device != device:
@@ -257,6 +272,8 @@ class Appearance:
             places: the backgrounds.
         """
         albedo, skin = self._painted(pixels, looks.clothes)
+        if self._cloth is not None and pixels.dressed is not None:
+            albedo, skin = self._cloth.paint(albedo, skin, pixels, self._sheets[0], looks.dressed)
         light = self.config.light
         if light == LightConfig():
             radiance = lighting.light(albedo, pixels, lamp)
