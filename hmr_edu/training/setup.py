@@ -25,6 +25,7 @@ from hmr_edu.data.poses.varied import Unusual, Upright
 from hmr_edu.data.source import BatchSource
 from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import Discriminator
+from hmr_edu.encoder.efficientnet_lite import package_weights
 from hmr_edu.encoder.resnet import Encoder
 from hmr_edu.hmr import HMR, weights_path
 from hmr_edu.io.errors import DataError
@@ -44,6 +45,8 @@ MADE: dict[str, Callable[[PosePrior], PoseSource]] = {
     "inverted": Inverted,
     "strides": Strides,
 }
+# The value of --backbone for weights of an installed package.
+IMAGENET = "imagenet"
 
 
 # Words of `--poses` that are no files.
@@ -149,7 +152,7 @@ def _found(name: str) -> Path:
 def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discriminator]:
     """Build the network and the discriminator of a run; the same seed gives the same weights.
 
-    Raises as `ResNet.load` and `transfer` when given weights cannot be used.
+    Raises as `Backbone.load` and `transfer` when given weights cannot be used.
     """
     torch.manual_seed(config.seed)
     model = HMR(
@@ -158,10 +161,24 @@ def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discr
         **dataclasses.asdict(config.model),
     )
     if config.backbone and isinstance(model.encoder, Encoder):
-        model.encoder.backbone.load(config.backbone)
+        model.encoder.backbone.load(backbone_file(config))
     if config.start:
         transfer(model, config.start)
     return model, Discriminator()
+
+
+def backbone_file(config: TrainConfig) -> Path:
+    """Return the file of weights that the backbone starts from.
+
+    Raises DataError where "imagenet" is asked for and its package is not there.
+    """
+    if config.backbone != IMAGENET:
+        return Path(config.backbone)
+    if config.model.encoder != "efficientnet_lite0":
+        raise DataError(
+            f"--backbone {IMAGENET}: no package has weights of {config.model.encoder}; give a file"
+        )
+    return package_weights()
 
 
 def precision(config: TrainConfig) -> str:
