@@ -109,6 +109,7 @@ def test_a_training_from_a_named_pipe(capsys, tmp_path, option):
         ("experiment", "camera", "--", "--inverse-focal", "0.2", "0.1"),
         ("mocap", "fit-prior", "--poses", "x.npz", "--seed", "-1"),
         ("mocap", "report", "--seed", str(2**64)),
+        ("mocap", "angles", "--draws", "0"),
         ("body", "build", "--source", "x.whl", "--seed", "-1"),
         ("bench", "--threads", "0"),
         ("bench", "--seconds", "inf"),
