@@ -110,8 +110,9 @@ class AppearanceConfig:
     lens: LensConfig = field(default_factory=LensConfig)
 
 
-# "full" is for training. "clear" has nothing in front of people, and a perfect camera. "plain" has
-# a studio as well; the preset `cpu` and the lessons use it.
+# "dressed" and "full" are for training; in "full" everybody is painted. "clear" has nothing in front
+# of people, and a perfect camera. "plain" has a studio as well; the preset `cpu` and the lessons use
+# it.
 _CLEAR = AppearanceConfig(
     bystander=0.0,
     passer_by=0.0,
@@ -122,7 +123,38 @@ _CLEAR = AppearanceConfig(
     noise=0.0,
     compression=0.0,
 )
+_DRESSED = AppearanceConfig(
+    outfits=128,
+    heads=96,
+    photo_share=0.5,
+    clutter=0.5,
+    bystander=0.15,
+    compression=0.3,
+    dressed=0.85,
+    held=0.1,
+    places=PlaceConfig(photo_crop=(0.2, 0.9), muted=0.5, outlined=0.6),
+    light=LightConfig(
+        penumbra=15.0,
+        ambient_occlusion=0.6,
+        environment=0.6,
+        scattering=0.8,
+        sun=0.25,
+        backlight=0.15,
+        contact_shadow=0.5,
+        highlights=0.4,
+    ),
+    lens=LensConfig(
+        depth_of_field=0.3,
+        vignette=0.4,
+        exposure=0.5,
+        highlights=0.3,
+        low_resolution=0.25,
+        sharpness=0.4,
+        jpeg=True,
+    ),
+)
 APPEARANCES = {
+    "dressed": _DRESSED,
     "full": AppearanceConfig(),
     "clear": _CLEAR,
     "plain": replace(_CLEAR, studio=True, cast_shadow=0.0),
@@ -152,7 +184,7 @@ class Appearance:
 
     Args:
         body: the body, whose rest shape the clothes are painted on.
-        config: an AppearanceConfig, or a name in APPEARANCES ("full", "clear", "plain").
+        config: an AppearanceConfig, or a name in APPEARANCES ("dressed", "full", "clear", "plain").
         wardrobe: what dressed people wear, instead of the shipped one.
     """
 
