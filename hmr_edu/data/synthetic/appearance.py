@@ -110,9 +110,9 @@ class AppearanceConfig:
     lens: LensConfig = field(default_factory=LensConfig)
 
 
-# "dressed" and "full" are for training; in "full" everybody is painted. "clear" has nothing in front
-# of people, and a perfect camera. "plain" has a studio as well; the preset `cpu` and the lessons use
-# it.
+# "dressed" and "full" are for training; in "full" everybody is painted. "clear" has nothing in
+# front of people, and a perfect camera. "plain" has a studio as well; the preset `cpu` and the
+# lessons use it.
 _CLEAR = AppearanceConfig(
     bystander=0.0,
     passer_by=0.0,

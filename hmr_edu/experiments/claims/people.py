@@ -1,4 +1,4 @@
-"""Claims about synthetic people: does it matter what they wear, how they stand, and who is near?"""
+"""Claims about synthetic people: what they wear, how they stand, who is near, and the light."""
 
 from __future__ import annotations
 
