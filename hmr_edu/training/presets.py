@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hmr_edu.data.synthetic.appearance import APPEARANCES, AppearanceConfig
+from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.training.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 
@@ -112,7 +112,8 @@ def gpu_preset() -> TrainConfig:
     Batches are for a card of 80 GB: with 128 pictures (8.8 GB) an H200 was idle for half of the
     time. Use `--data.batch-size 128` or 256 on smaller cards.
     """
-    cpu = cpu_preset()
+    cpu, people = cpu_preset(), people_preset()
+    appearance = dataclasses.replace(people.data.appearance, scenes=320, outfits=256)
     return TrainConfig(
         name="gpu",
         workers=14,
@@ -120,16 +121,11 @@ def gpu_preset() -> TrainConfig:
         model=dataclasses.replace(
             cpu.model, encoder="resnet50", width=64, stem="imagenet", hidden=512
         ),
-        # As for the shipped weights; docs/weights.md says why.
-        poses=("prior", "prior", "bent"),
-        data=SyntheticConfig(
-            batch_size=512,
-            cut=0.15,
-            pitch=14.0,
-            roll=10.0,
-            appearance=AppearanceConfig(scenes=320, outfits=256, heads=96, clutter=0.5),
+        poses=people.poses,
+        data=dataclasses.replace(
+            people.data, image_size=224, batch_size=512, appearance=appearance
         ),
-        loss=cpu_long_preset().loss,
+        loss=people.loss,
         optimizer=dataclasses.replace(cpu.optimizer, learning_rate=2e-2),
     )
 
