@@ -467,8 +467,14 @@ def test_pieces_with_outlines_leave_some_of_their_rectangle(body):
 
 def test_bad_options_of_light_and_lens_are_named(body):
     for config, said in (
-        (AppearanceConfig(light=LightConfig(penumbra=50.0)), "light.penumbra must be between 0 and"),
-        (AppearanceConfig(lens=LensConfig(sharpness=2.0)), "lens.sharpness must be between 0 and 1"),
+        (
+            AppearanceConfig(light=LightConfig(penumbra=50.0)),
+            "light.penumbra must be",
+        ),
+        (
+            AppearanceConfig(lens=LensConfig(sharpness=2.0)),
+            "lens.sharpness must be",
+        ),
         (AppearanceConfig(places=PlaceConfig(photo_crop=(0.9, 0.2))), "places.photo_crop"),
     ):
         with pytest.raises(ValueError, match=said.replace(".", r"\.")):

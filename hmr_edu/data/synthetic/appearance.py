@@ -28,7 +28,6 @@ from hmr_edu.data.synthetic.wardrobe.clothing import body_chart, paint_outfits
 from hmr_edu.data.synthetic.wardrobe.faces import LONG_HAIRED as LONG_HAIRED_HEADS
 from hmr_edu.data.synthetic.wardrobe.faces import head_chart, paint_heads
 from hmr_edu.data.synthetic.wardrobe.palette import palettes
-from hmr_edu.data.synthetic.wardrobe.regions import SHADES, Region
 from hmr_edu.data.synthetic.wardrobe.rest_landmarks import RestBody, RestLandmarks
 from hmr_edu.io.ranges import Probability, Range, Strength, check_ranges
 from hmr_edu.keypoints import SMPL_JOINTS
@@ -47,6 +46,7 @@ LATER = (
     *("soft_light", "contact", "focus", "vignette", "resolution", "sharpness", "exposure"),
     "held",
 )
+FIRST_LATER = 16
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -181,7 +181,7 @@ class Appearance:
             name: Draws(pixels.batch, seed, device)
             for name, seed in zip(INGREDIENTS, seeds, strict=True)
         }
-        for k, name in enumerate(LATER):
+        for k, name in enumerate(LATER, start=FIRST_LATER):
             draws[name] = Draws(pixels.batch, batch_seed(seeds[0], k), device)
 
         alpha = pixels.plane(pixels.coverage)
@@ -189,7 +189,9 @@ class Appearance:
             images = torch.full_like(alpha[:, None].expand(-1, 3, -1, -1), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
-        people = self._people(pixels, draws, images)
+        albedo = self._painted(pixels, draws["clothes"])
+        radiance = self._lit(albedo, pixels, draws, images)
+        people = pixels.picture(radiance.clamp_(0, 1).sqrt_())
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
         soft_light.contact_shadows(images, alpha, draws["contact"], c.light.contact_shadow)
         companions.behind(images, people, alpha, draws["bystander"], c.bystander)
@@ -216,31 +218,25 @@ class Appearance:
                 size, c.scenes, c.seed, c.photos, c.photo_share, device, c.clutter, c.places
             )
 
-    def _people(
-        self, pixels: BodyPixels, draws: dict[str, Draws], places: Float[Tensor, "batch 3 H W"]
-    ) -> Float[Tensor, "batch 3 H W"]:
-        """Dress and light all people on black. Only pixels with a body take time."""
-        code = self._codes(pixels, draws["clothes"])
-        shades = palettes(draws["clothes"])
+    def _painted(self, pixels: BodyPixels, draws: Draws) -> Float[Tensor, "3 P"]:
+        """Return the linear albedo of painted people. Only pixels with a body take time."""
+        code = self._codes(pixels, draws)
+        shades = palettes(draws)
         entry = code + pixels.sample * shades[0].numel()
         channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
-        albedo = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
-        radiance = self._lit(albedo, code < SHADES * Region.HAIR, pixels, draws, places)
-        return pixels.picture(radiance.clamp_(0, 1).sqrt_())
+        return shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
 
     def _lit(
         self,
         albedo: Float[Tensor, "3 P"],
-        skin: Bool[Tensor, " P"],
         pixels: BodyPixels,
         draws: dict[str, Draws],
         places: Float[Tensor, "batch 3 H W"],
     ) -> Float[Tensor, "3 P"]:
-        """Light a list of pixels.
+        """Light a list of pixels: linear albedo in, linear radiance out.
 
         Args:
             albedo: linear.
-            skin: which pixels are skin.
             pixels: what they show.
             draws: random numbers of each ingredient.
             places: the backgrounds.
@@ -250,7 +246,7 @@ class Appearance:
         if light == LightConfig():
             return lighting.light(albedo, pixels, lamp)
         around = soft_light.Surroundings.of(places)
-        return soft_light.light(albedo, pixels, lamp, skin, around, light, draws["soft_light"])
+        return soft_light.light(albedo, pixels, lamp, around, light, draws["soft_light"])
 
     def _codes(self, pixels: BodyPixels, draws: Draws) -> Int[Tensor, " P"]:
         """Look up the material of each pixel on the person's outfit sheet or head sheet."""

@@ -150,7 +150,7 @@ def mute(bank: UInt8[np.ndarray, "N 3 side side"], most: float, seed: int) -> No
     """Take a share of the saturation from each picture of the bank, in place, at most `most`."""
     rng = np.random.default_rng(seed)
     for picture, share in zip(bank, rng.uniform(0.0, most, len(bank)), strict=True):
-        grey = np.tensordot(np.float32(LUMA), picture, 1)
+        grey = np.tensordot(np.array(LUMA, np.float32), picture, 1)
         picture[:] = (picture + np.float32(share) * (grey - picture) + 0.5).astype(np.uint8)
 
 
