@@ -189,9 +189,9 @@ class Appearance:
             images = torch.full_like(alpha[:, None].expand(-1, 3, -1, -1), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
+        lamp = (lighting.studio_lamps if c.studio else lighting.lamps)(draws["lamp"])
         albedo = self._painted(pixels, draws["clothes"])
-        radiance = self._lit(albedo, pixels, draws, images)
-        people = pixels.picture(radiance.clamp_(0, 1).sqrt_())
+        people = self._lit(albedo, pixels, lamp, images, draws["soft_light"])
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
         soft_light.contact_shadows(images, alpha, draws["contact"], c.light.contact_shadow)
         companions.behind(images, people, alpha, draws["bystander"], c.bystander)
@@ -230,23 +230,26 @@ class Appearance:
         self,
         albedo: Float[Tensor, "3 P"],
         pixels: BodyPixels,
-        draws: dict[str, Draws],
+        lamp: Float[Tensor, "batch 13"],
         places: Float[Tensor, "batch 3 H W"],
-    ) -> Float[Tensor, "3 P"]:
-        """Light a list of pixels: linear albedo in, linear radiance out.
+        draws: Draws,
+    ) -> Float[Tensor, "batch 3 H W"]:
+        """Light people; return them on black.
 
         Args:
-            albedo: linear.
+            albedo: linear, of a list of pixels.
             pixels: what they show.
-            draws: random numbers of each ingredient.
-            places: the backgrounds.
+            lamp: of each picture.
+            places: the backgrounds, which may be a source of light.
+            draws: random numbers.
         """
-        lamps = lighting.studio_lamps if self.config.studio else lighting.lamps
-        lamp, light = lamps(draws["lamp"]), self.config.light
+        light = self.config.light
         if light == LightConfig():
-            return lighting.light(albedo, pixels, lamp)
-        around = soft_light.Surroundings.of(places)
-        return soft_light.light(albedo, pixels, lamp, around, light, draws["soft_light"])
+            radiance = lighting.light(albedo, pixels, lamp)
+        else:
+            around = soft_light.Surroundings.of(places)
+            radiance = soft_light.light(albedo, pixels, lamp, around, light, draws)
+        return pixels.picture(radiance.clamp_(0, 1).sqrt_())
 
     def _codes(self, pixels: BodyPixels, draws: Draws) -> Int[Tensor, " P"]:
         """Look up the material of each pixel on the person's outfit sheet or head sheet."""
