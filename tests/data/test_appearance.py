@@ -270,6 +270,16 @@ def test_scenes_come_from_the_seed():
     assert (first != other).any()
 
 
+def test_scenes_can_be_sharp_and_rough():
+    def detail(**options):
+        scenes = paint_scenes(12, 64, 0, **options).astype(float)
+        return np.abs(np.diff(scenes, axis=3)).mean((1, 2, 3))
+
+    assert (detail(blur=0.2) > detail()).all()
+    assert (detail(texture=5.0) > detail()).all()
+    np.testing.assert_array_equal(paint_scenes(4, 40, 0), paint_scenes(4, 40, 0, 1.0, 1.0))
+
+
 def test_photographs_become_backgrounds(body, gbuffer, tmp_path):
     (tmp_path / "below").mkdir()
     Image.new("RGB", (90, 60), (255, 0, 0)).save(tmp_path / "below" / "red.png")

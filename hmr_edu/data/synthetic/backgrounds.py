@@ -16,7 +16,7 @@ from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.sampling import look_up
 from hmr_edu.data.synthetic.scenes import paint_scenes
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.ranges import Probability, Range
+from hmr_edu.io.ranges import Probability, Range, Strength
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 # Number of pieces pasted into a cluttered picture (from, below), and their sides in its sides.
@@ -37,6 +37,10 @@ class PlaceConfig:
     photo_crop: Annotated[tuple[float, float], Range(0.02, 1, ordered=True)] = (0.4, 1.0)
     # Largest loss of colour: each background loses a share of its saturation, drawn up to this.
     muted: Annotated[float, Range(0, 1)] = 0.0
+    # Blur of painted scenes; 1 is the default. The lens can blur backgrounds, too.
+    scene_blur: Strength = 1.0
+    # Strength of the noise that gives painted scenes a texture; 1 is the default.
+    texture: Strength = 1.0
     # Share of the pieces of other backgrounds (`clutter`) that have outlines of their own; the
     # others are rectangles.
     outlined: Probability = 0.0
@@ -183,7 +187,7 @@ class Backgrounds:
         places: PlaceConfig = PlaceConfig(),
     ) -> None:
         side = round(self.MARGIN * image_size)
-        bank = paint_scenes(count, side, seed)
+        bank = paint_scenes(count, side, seed, places.scene_blur, places.texture)
         self.painted = len(bank)
         self.photo_share = 0.0
         if photos is not None:
