@@ -140,15 +140,16 @@ def warm(albedo: Float[Tensor, "3 P"]) -> Bool[Tensor, " P"]:
 
 
 def soft_limit(light: Float[Tensor, "*shape"], softness: float) -> Float[Tensor, "*shape"]:
-    """Compress what is bright, so that it nears 1 and does not reach it; 0 changes nothing.
+    """Compress what is bright, in place, so that it nears 1 and does not reach it.
 
-    Up to `1 - softness` nothing changes; beyond it, a hyperbola of the same slope has 1 as limit.
+    0 changes nothing. Up to `1 - softness` nothing changes; beyond it, a hyperbola of the same
+    slope has 1 as limit.
     """
     if not softness:
         return light
     over = (light - (1 - softness)).clamp_(min=0)
     beyond = over + softness
-    return light - over.square_().div_(beyond)
+    return light.sub_(over.square_().div_(beyond))
 
 
 def _among(
