@@ -13,13 +13,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hmr_edu.body.wardrobe import Wardrobe, load_wardrobe
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic import camera_effects, companions, held, lens, lighting, soft_light
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, PlaceConfig, find_photos
 from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.dressed.cloth import Cloth
 from hmr_edu.data.synthetic.exposure import expose
 from hmr_edu.data.synthetic.lens import LensConfig
+from hmr_edu.data.synthetic.neighbours import Neighbours, paint_neighbours
 from hmr_edu.data.synthetic.occlusion import occluders
 from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows
 from hmr_edu.data.synthetic.soft_light import LightConfig
@@ -28,6 +31,7 @@ from hmr_edu.data.synthetic.wardrobe.clothing import body_chart, paint_outfits
 from hmr_edu.data.synthetic.wardrobe.faces import LONG_HAIRED as LONG_HAIRED_HEADS
 from hmr_edu.data.synthetic.wardrobe.faces import head_chart, paint_heads
 from hmr_edu.data.synthetic.wardrobe.palette import palettes
+from hmr_edu.data.synthetic.wardrobe.regions import SHADES, Region
 from hmr_edu.data.synthetic.wardrobe.rest_landmarks import RestBody, RestLandmarks
 from hmr_edu.io.ranges import Probability, Range, Strength, check_ranges
 from hmr_edu.keypoints import SMPL_JOINTS
@@ -44,9 +48,8 @@ INGREDIENTS = (
 # These have seeds derived from the first one's.
 LATER = (
     *("soft_light", "contact", "focus", "vignette", "resolution", "sharpness", "exposure"),
-    "held",
+    *("held", "dressed"),
 )
-FIRST_LATER = 16
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -95,6 +98,8 @@ class AppearanceConfig:
     compression: Probability = 0.15
     # Random seed of the painted backgrounds, outfits and heads; pictures have the run's seed.
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    # Share of people in real garments, with real hair and skin; the others are painted.
+    dressed: Probability = 0.0
     # Share of people with something in a hand: a bag, a ball, a stick or a sheet.
     held: Probability = 0.0
     # How backgrounds are cut out of photographs, and coloured.
@@ -131,6 +136,14 @@ class Shaded(NamedTuple):
     occluded: Bool[Tensor, "batch H W"]
 
 
+class Looks(NamedTuple):
+    """Random numbers of how people look: painted clothes, real garments, light."""
+
+    clothes: Draws
+    dressed: Draws
+    light: Draws
+
+
 class Appearance:
     """Dresses, lights and photographs one body, given what each pixel sees of it.
 
@@ -140,9 +153,15 @@ class Appearance:
     Args:
         body: the body, whose rest shape the clothes are painted on.
         config: an AppearanceConfig, or a name in APPEARANCES ("full", "clear", "plain").
+        wardrobe: what dressed people wear, instead of the shipped one.
     """
 
-    def __init__(self, body: RestBody, config: AppearanceConfig | str = "full") -> None:
+    def __init__(
+        self,
+        body: RestBody,
+        config: AppearanceConfig | str = "full",
+        wardrobe: Wardrobe | None = None,
+    ) -> None:
         if isinstance(config, str):
             if config not in APPEARANCES:
                 raise ValueError(
@@ -157,6 +176,9 @@ class Appearance:
             paint_outfits(landmarks, config.outfits, config.seed),
             paint_heads(landmarks, config.heads, config.seed),
         )
+        self._cloth: Cloth | None = None
+        if config.dressed:
+            self._cloth = Cloth(wardrobe or load_wardrobe(), landmarks, self._charts[0])
         self._middle_z = torch.tensor([0.0, *landmarks.middle_z])
         self._reel = camera_effects.noise_reel(config.seed)
         # Scenes are painted for the first batch: it has the size of pictures and the device.
@@ -165,8 +187,15 @@ class Appearance:
             find_photos(config.photos)
 
     @torch.no_grad()
-    def __call__(self, pixels: BodyPixels, generator: torch.Generator) -> Shaded:
+    def __call__(
+        self,
+        pixels: BodyPixels,
+        generator: torch.Generator,
+        neighbours: Neighbours | None = None,
+    ) -> Shaded:
         """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
+
+        `neighbours` are other people in the pictures, in the same light.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -181,23 +210,30 @@ class Appearance:
             name: Draws(pixels.batch, seed, device)
             for name, seed in zip(INGREDIENTS, seeds, strict=True)
         }
-        for k, name in enumerate(LATER, start=FIRST_LATER):
+        for k, name in enumerate(LATER):
             draws[name] = Draws(pixels.batch, batch_seed(seeds[0], k), device)
 
+        lamp = (lighting.studio_lamps if c.studio else lighting.lamps)(draws["lamp"])
         alpha = pixels.plane(pixels.coverage)
         if self._backgrounds is None:
             images = alpha.new_full((pixels.batch, 3, pixels.size, pixels.size), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
-        lamp = (lighting.studio_lamps if c.studio else lighting.lamps)(draws["lamp"])
-        albedo = self._painted(pixels, draws["clothes"])
-        people = self._lit(albedo, pixels, lamp, images, draws["soft_light"])
+        looks = Looks(draws["clothes"], draws["dressed"], draws["soft_light"])
+        people = self._people(pixels, looks, lamp, images)
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
         soft_light.contact_shadows(images, alpha, draws["contact"], c.light.contact_shadow)
         companions.behind(images, people, alpha, draws["bystander"], c.bystander)
+        hidden, others = torch.zeros_like(alpha), None
+        if neighbours is not None:
+            rows, number = neighbours.rows, len(LATER)
+            own = (Draws(len(rows), batch_seed(seeds[0], number + k), device) for k in range(3))
+            others = self._people(neighbours.pixels, Looks(*own), lamp[rows], images[rows])
+            paint_neighbours(images, others, neighbours)
         images = lens.compose(images, people, alpha, draws["focus"], c.lens.depth_of_field)
-
-        hidden = torch.zeros_like(alpha)
+        if neighbours is not None and others is not None:
+            depth = pixels.plane(pixels.depth).masked_fill(alpha == 0, torch.inf)
+            paint_neighbours(images, others, neighbours, depth, hidden)
         held.hold(images, hidden, pixels, draws["held"], c.held, self._texture)
         companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
         self._occlude(images, hidden, draws["occluder"])
@@ -211,6 +247,8 @@ class Appearance:
             self._middle_z = self._middle_z.to(device)
             self._reel = self._reel.to(device)
             self._sheets = tuple(sheet.to(device) for sheet in self._sheets)
+            if self._cloth is not None:
+                self._cloth.to(device)
         if c.studio:
             return
         if bank is None or bank.image_size != size or bank.bank.device != device:
@@ -218,38 +256,42 @@ class Appearance:
                 size, c.scenes, c.seed, c.photos, c.photo_share, device, c.clutter, c.places
             )
 
-    def _painted(self, pixels: BodyPixels, draws: Draws) -> Float[Tensor, "3 P"]:
-        """Return the linear albedo of painted people. Only pixels with a body take time."""
-        code = self._codes(pixels, draws)
-        shades = palettes(draws)
-        entry = code + pixels.sample * shades[0].numel()
-        channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
-        return shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
-
-    def _lit(
+    def _people(
         self,
-        albedo: Float[Tensor, "3 P"],
         pixels: BodyPixels,
+        looks: Looks,
         lamp: Float[Tensor, "batch 13"],
         places: Float[Tensor, "batch 3 H W"],
-        draws: Draws,
     ) -> Float[Tensor, "batch 3 H W"]:
-        """Light people; return them on black.
+        """Dress and light all people on black. Only pixels with a body take time.
 
         Args:
-            albedo: linear, of a list of pixels.
             pixels: what they show.
+            looks: random numbers.
             lamp: of each picture.
-            places: the backgrounds, which may be a source of light.
-            draws: random numbers.
+            places: the backgrounds.
         """
+        albedo, skin = self._painted(pixels, looks.clothes)
+        if self._cloth is not None and pixels.dressed is not None:
+            albedo, skin = self._cloth.paint(albedo, skin, pixels, self._sheets[0], looks.dressed)
         light = self.config.light
         if light == LightConfig():
             radiance = lighting.light(albedo, pixels, lamp)
         else:
             around = soft_light.Surroundings.of(places)
-            radiance = soft_light.light(albedo, pixels, lamp, around, light, draws)
+            radiance = soft_light.light(albedo, pixels, lamp, skin, around, light, looks.light)
         return pixels.picture(radiance.clamp_(0, 1).sqrt_())
+
+    def _painted(
+        self, pixels: BodyPixels, draws: Draws
+    ) -> tuple[Float[Tensor, "3 P"], Bool[Tensor, " P"]]:
+        """Return the linear albedo of painted people, and which pixels are skin."""
+        code = self._codes(pixels, draws)
+        shades = palettes(draws)
+        entry = code + pixels.sample * shades[0].numel()
+        channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
+        albedo = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
+        return albedo, code < SHADES * Region.HAIR
 
     def _codes(self, pixels: BodyPixels, draws: Draws) -> Int[Tensor, " P"]:
         """Look up the material of each pixel on the person's outfit sheet or head sheet."""

@@ -57,8 +57,7 @@ class LightConfig:
     # How far people are lit by their surroundings: sky and floor have the background's colours and
     # brightness.
     environment: Annotated[float, Range(0, 1)] = 0.0
-    # Strength of subsurface scattering: skin, and what has its colours, gets a soft, warm edge
-    # between light and shadow.
+    # Strength of subsurface scattering: skin gets a soft, warm edge between light and shadow.
     scattering: Annotated[float, Range(0, 1)] = 0.0
     # Share of pictures in sunlight: a strong lamp of 0.3 degrees, and a dim, blue sky.
     sun: Probability = 0.0
@@ -88,6 +87,7 @@ def light(
     albedo: Float[Tensor, "3 P"],
     pixels: BodyPixels,
     lamp: Float[Tensor, "batch 13"],
+    skin: Bool[Tensor, " P"],
     surroundings: Surroundings,
     config: LightConfig,
     draws: Draws,
@@ -98,6 +98,7 @@ def light(
         albedo: linear.
         pixels: what they show.
         lamp: as `lighting.lamps` draws it.
+        skin: which pixels are skin.
         surroundings: of each picture.
         config: which ingredients there are.
         draws: random numbers.
@@ -117,7 +118,7 @@ def light(
     cosine = (pixels.normal * towards).sum(0)
     radiance = torch.lerp(floor, sky, pixels.normal[1].mul(-0.5).add_(0.5)).mul_(open_)
     if config.scattering:
-        wrap = send(torch.tensor(WRAP), albedo.device)[:, None] * (config.scattering * warm(albedo))
+        wrap = send(torch.tensor(WRAP), albedo.device)[:, None] * (config.scattering * skin)
         diffuse = ((cosine + wrap) / (1 + wrap)).clamp_(min=0)
     else:
         diffuse = cosine.clamp(min=0)
@@ -131,12 +132,6 @@ def light(
         gleam = gleam + (RIM * facing * grazing.square().mul_(grazing)) * back_key
     radiance = radiance.mul_(albedo).add_(gleam)
     return soft_limit(radiance, config.highlights)
-
-
-def warm(albedo: Float[Tensor, "3 P"]) -> Bool[Tensor, " P"]:
-    """Return which colours are those of skin, of any tone: more red than green than blue."""
-    red, green, blue = albedo
-    return (red > 1.1 * green) & (green > 1.05 * blue) & (red < 4 * green)
 
 
 def soft_limit(light: Float[Tensor, "*shape"], softness: float) -> Float[Tensor, "*shape"]:
