@@ -110,7 +110,7 @@ def light(
     gain = send(torch.tensor(SUNLIGHT), lamp.device)
     lamp = torch.where(sunny, lamp * gain, lamp)
     radius = torch.where(sunny[:, 0], SUN_RADIUS, radius)
-    lamp = torch.cat([lamp[:, :3], lamp[:, 3:6] * (1 - 0.6 * behind[:, 6:]), lamp[:, 6:]], dim=1)
+    lamp = torch.cat([lamp[:, :3], lamp[:, 3:6] * (1 - 0.4 * behind[:, 6:]), lamp[:, 6:]], dim=1)
     lit, open_ = visibility(pixels, lamp, radius, config)
 
     at = torch.cat([lamp, behind[:, :6]], 1).T.contiguous().index_select(1, pixels.sample)
