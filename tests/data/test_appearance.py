@@ -431,6 +431,22 @@ def test_each_part_of_the_lens_changes_pictures_and_keeps_their_range(body, gbuf
     assert images.max() <= 1
 
 
+def test_everything_works_without_people_and_at_odd_sizes(body):
+    lens = LensConfig(0.5, 1.0, 1.0, 0.5, 0.5, 1.0, True)
+    light = replace(LIT, contact_shadow=1.0)
+    config = AppearanceConfig(**SMALL, light=light, lens=lens, held=1.0, compression=1.0)
+    renderer = Renderer(body.faces, body.v_template, body.weights.argmax(1))
+    for size, batch in ((31, 1), (4, 3)):
+        vertices = body.v_template.expand(batch, -1, -1) * torch.tensor([1.0, -1.0, -1.0])
+        people = renderer(vertices, size, camera=torch.tensor([[0.9, 0.0, 0.0]] * batch))
+        for seen in (people, emptied(people)):
+            images = shade(body, seen, config).images
+            assert images.shape == (batch, 3, size, size)
+            assert images.isfinite().all()
+            assert images.min() >= 0
+            assert images.max() <= 1
+
+
 def test_small_sources_have_noise_and_compression_of_their_own(body, gbuffer):
     lens = LensConfig(low_resolution=1.0, sharpness=0.5, jpeg=True)
     config = replace(CLEAR, lens=lens, noise=1.0, compression=1.0)
