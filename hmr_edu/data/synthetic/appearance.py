@@ -248,7 +248,7 @@ class Appearance:
         lamp = (lighting.studio_lamps if c.studio else lighting.lamps)(draws["lamp"])
         alpha = pixels.plane(pixels.coverage)
         if self._backgrounds is None:
-            images = torch.full_like(alpha[:, None].expand(-1, 3, -1, -1), STUDIO_GREY)
+            images = alpha.new_full((pixels.batch, 3, pixels.size, pixels.size), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
         looks = Looks(draws["clothes"], draws["dressed"], draws["soft_light"])
