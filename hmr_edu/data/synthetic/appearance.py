@@ -156,10 +156,12 @@ class Appearance:
         pixels: BodyPixels,
         generator: torch.Generator,
         neighbours: Neighbours | None = None,
+        whole: Int[Tensor, " people"] | None = None,
     ) -> Shaded:
         """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
 
-        `neighbours` are other people in the pictures, in the same light.
+        `neighbours` are other people in the pictures, in the same light. `whole` are those of the
+        batch who may be pasted behind and in front of others; without it, all are.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -184,7 +186,8 @@ class Appearance:
         else:
             images = self._backgrounds.sample(draws["place"])
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
-        companions.behind(images, people, alpha, draws["bystander"], c.bystander)
+        pasted = (people, alpha) if whole is None else (people[whole], alpha[whole])
+        companions.behind(images, *pasted, draws["bystander"], c.bystander)
         hidden = torch.zeros_like(alpha)
         if neighbours is None:
             images = torch.lerp(images, people, alpha[:, None])
@@ -195,7 +198,7 @@ class Appearance:
             images = torch.lerp(images, people, alpha[:, None])
             depth = pixels.plane(pixels.depth).masked_fill(alpha == 0, torch.inf)
             paint_neighbours(images, looks, neighbours, depth, hidden)
-        companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
+        companions.in_front(images, hidden, *pasted, draws["passer_by"], c.passer_by)
         self._occlude(images, hidden, draws["occluder"])
         return Shaded(self._expose(images, draws), hidden > 0.5)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hmr_edu.body import SMPL, BodyOutput
@@ -104,6 +104,7 @@ class Scene(TensorDataclass):
     window: Float[Tensor, "batch 4"] | None = None
     ray: Float[Tensor, "batch 3"] | None = None
     neighbours: Neighbours | None = None
+    whole: Int64[Tensor, " people"] | None = None
 
 
 class SyntheticPeople:
@@ -176,8 +177,9 @@ class SyntheticPeople:
             root = output.joints[:, :1]  # what a root rotation turns about
             keypoints = (keypoints - root) @ framed.turn.mT + root
             rotations = torch.cat([(framed.turn @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
+        pixels = BodyPixels.of(gbuffer)
         return Scene(
-            pixels=BodyPixels.of(gbuffer),
+            pixels=pixels,
             seed=seed,
             keypoints2d=view.keypoints2d,
             keypoints3d=keypoints,
@@ -189,6 +191,7 @@ class SyntheticPeople:
             window=framed.window if is_framed(c) else None,
             ray=framed.ray if is_framed(c) else None,
             neighbours=self._neighbours(output, framed, batch_seed(seed, NEIGHBOURS)),
+            whole=_whole(pixels) if is_framed(c) else None,
         )
 
     def _draw(self, body: BodyOutput, view: PinholeView) -> GBuffer:
@@ -211,7 +214,7 @@ class SyntheticPeople:
         # Random numbers come from the CPU on any device, so pictures are the same everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
-        shaded = self.appearance(scene.pixels, generator, scene.neighbours)
+        shaded = self.appearance(scene.pixels, generator, scene.neighbours, scene.whole)
         images, occluded = shaded.images, shaded.occluded
         parts = scene.pixels.plane(scene.pixels.part)
         shown = (scene.keypoints2d.abs() <= 1).all(-1)
@@ -260,6 +263,14 @@ def mean_pose(poses: PoseSource, n: int, generator: torch.Generator) -> Float[Te
     R = nearest_rotation(axis_angle_to_matrix(poses.sample(n, generator).view(n, 24, 3)).mean(0))
     R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     return matrix_to_axis_angle(R).flatten()
+
+
+def _whole(pixels: BodyPixels) -> Int64[Tensor, " people"]:
+    """Return the pictures at whose border nobody is cut off."""
+    row, column = pixels.index // pixels.size % pixels.size, pixels.index % pixels.size
+    last = pixels.size - 1
+    cut = (row == 0) | (row == last) | (column == 0) | (column == last)
+    return (torch.bincount(pixels.sample[cut], minlength=pixels.batch) == 0).nonzero()[:, 0]
 
 
 def _at_pixels(mask: Tensor, points: Float[Tensor, "batch N 2"]) -> Tensor:
