@@ -10,6 +10,7 @@ from hmr_edu.camera import perspective
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.draws import Draws, SameDraws
 from hmr_edu.data.synthetic.framing import Framed
 from hmr_edu.data.synthetic.neighbours import (
     TWO,
@@ -142,3 +143,17 @@ def test_same_seed_same_pictures(level):
     first, second = stream(level, neighbours=0.7), stream(level, neighbours=0.7)
     second[0]
     assert torch.equal(first[3].images, second[3].images)
+
+
+def test_a_neighbour_has_the_light_of_its_picture():
+    rows = torch.tensor([4, 0, 4])
+    all_of_them, theirs = Draws(5, 7), SameDraws(rows, 5, 7)
+    for drawn in (
+        lambda draws: draws.uniform(0.0, 1.0, 2),
+        lambda draws: draws.chance(0.5, 3),
+        lambda draws: draws.normal(3),
+        lambda draws: draws.integers(100),
+        lambda draws: draws.choice((1, 2, 3)),
+    ):
+        assert torch.equal(drawn(all_of_them)[rows], drawn(theirs))
+    assert theirs.batch == 3

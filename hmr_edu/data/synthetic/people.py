@@ -17,11 +17,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hmr_edu.body import SMPL, BodyOutput
+from hmr_edu.body.wardrobe import Wardrobe, load_wardrobe
 from hmr_edu.data.batch import Batch, SurfacePoints, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.dressed.dresser import Dresser
 from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
 from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours
 from hmr_edu.data.synthetic.picture_border import coverage, inside
@@ -32,7 +34,7 @@ from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
 # Each of these has random numbers of its own, so that one changes nothing of the others.
-TURNS, FRAMING, NEIGHBOURS = 1, 2, 3
+TURNS, FRAMING, NEIGHBOURS, DRESSING, NEIGHBOURS_DRESSING = range(1, 6)
 
 
 @runtime_checkable
@@ -115,11 +117,17 @@ class SyntheticPeople:
         poses: where poses come from.
         config: how the people are photographed.
         seed: random seed of the stream.
+        wardrobe: what dressed people wear, instead of the shipped one.
     """
 
     @float32_by_default
     def __init__(
-        self, body: SMPL, poses: PoseSource, config: SyntheticConfig, seed: int = 0
+        self,
+        body: SMPL,
+        poses: PoseSource,
+        config: SyntheticConfig,
+        seed: int = 0,
+        wardrobe: Wardrobe | None = None,
     ) -> None:
         if body.v_template.dtype != torch.float32:
             body = deepcopy(body).float()
@@ -129,7 +137,11 @@ class SyntheticPeople:
             body.v_template.numpy(),
             body.weights.argmax(1).numpy().astype(np.uint8),
         )
-        self.appearance = Appearance(body, config.appearance)
+        self.dresser: Dresser | None = None
+        if config.appearance.dressed:
+            wardrobe = wardrobe or load_wardrobe()
+            self.dresser = Dresser(body, wardrobe, config.appearance.dressed, self.renderer)
+        self.appearance = Appearance(body, config.appearance, wardrobe)
         self._edges = mesh_edges(body.faces)
 
     @property
@@ -164,20 +176,20 @@ class SyntheticPeople:
         if is_framed(c):
             framed = frame_people(output, view, self._edges, c, batch_seed(seed, FRAMING))
         view = framed.view
-        gbuffer = self._draw(framed.drawn, view)
         dense = None
         if c.dense:
             # Numbers of their own, so that the people stay the same.
             own = torch.Generator().manual_seed(batch_seed(seed, 0))
             rest, faces, vertices = self.body.v_template, self.body.faces, framed.drawn.vertices
             assert vertices is not None
-            dense = draw_surface_points(vertices, rest, faces, view, gbuffer, c.dense, own)
+            bare = self._bare(framed.drawn, view)
+            dense = draw_surface_points(vertices, rest, faces, view, bare, c.dense, own)
         keypoints = output.keypoints
         if is_framed(c):
             root = output.joints[:, :1]  # what a root rotation turns about
             keypoints = (keypoints - root) @ framed.turn.mT + root
             rotations = torch.cat([(framed.turn @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
-        pixels = BodyPixels.of(gbuffer)
+        pixels = self._draw(framed.drawn, betas, view, batch_seed(seed, DRESSING))
         return Scene(
             pixels=pixels,
             seed=seed,
@@ -190,21 +202,33 @@ class SyntheticPeople:
             dense=dense,
             window=framed.window if is_framed(c) else None,
             ray=framed.ray if is_framed(c) else None,
-            neighbours=self._neighbours(output, framed, batch_seed(seed, NEIGHBOURS)),
+            neighbours=self._neighbours(output, betas, framed, seed),
             whole=_whole(pixels) if is_framed(c) else None,
         )
 
-    def _draw(self, body: BodyOutput, view: PinholeView) -> GBuffer:
+    def _bare(self, body: BodyOutput, view: PinholeView) -> GBuffer:
+        """Draw the bodies without anything on them."""
         assert body.vertices is not None
         size = self.config.image_size
         return self.renderer(body.vertices, size, translation=view.translation, focal=view.focal)
 
-    def _neighbours(self, output: BodyOutput, framed: Framed, seed: int) -> Neighbours | None:
-        share = self.config.neighbours
-        beside = draw_neighbours(output, framed, share, seed) if share else None
+    def _draw(
+        self, body: BodyOutput, betas: Float[Tensor, "n 10"], view: PinholeView, seed: int
+    ) -> BodyPixels:
+        """Draw the bodies; `seed` decides who is dressed, and how."""
+        if self.dresser is None:
+            return BodyPixels.of(self._bare(body, view))
+        return BodyPixels.of(*self.dresser(body, betas, view, self.config.image_size, seed))
+
+    def _neighbours(
+        self, output: BodyOutput, betas: Float[Tensor, "n 10"], framed: Framed, seed: int
+    ) -> Neighbours | None:
+        share, own = self.config.neighbours, batch_seed(seed, NEIGHBOURS)
+        beside = draw_neighbours(output, framed, share, own) if share else None
         if beside is None:
             return None
-        pixels = BodyPixels.of(self._draw(beside.drawn, beside.view))
+        clothes = batch_seed(seed, NEIGHBOURS_DRESSING)
+        pixels = self._draw(beside.drawn, betas[beside.others], beside.view, clothes)
         return Neighbours(pixels, beside.rows, beside.layer)
 
     @torch.no_grad()
