@@ -17,6 +17,7 @@ from hmr_edu.data.synthetic.neighbours import (
     Neighbours,
     draw_neighbours,
     paint_neighbours,
+    step_behind,
 )
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.data.synthetic.views import PinholeView
@@ -56,6 +57,28 @@ def test_the_nearer_person_covers_the_other():
     assert images[:, 0, 0].tolist() == [[0.25, 0.25, 1, 0], [0.75, 1, 1, 0]]
     assert hidden[:, 0].tolist() == [[1, 1, 0, 0], [1, 0, 0, 0]]
     assert not hidden[:, 2:].any()
+
+
+def people_at(*pixels: int) -> BodyPixels:
+    """The people of two pictures, four metres away; pixels of 4 x 4 for each."""
+    n = len(pixels)
+    ones, three = torch.ones(n), torch.zeros(3, n)
+    return BodyPixels(
+        2, 4, torch.tensor(pixels), ones.to(torch.uint8), ones, 4 * ones, three, three
+    )
+
+
+def test_nobody_hides_the_person_asked_for():
+    in_front, behind = square([3.0, 3.0], [0, 1], [0, 0]), square([5.0, 5.0], [0, 1], [0, 0])
+    everywhere = range(16, 32)
+    # Of eight pixels, a neighbour of four covers a half: not more.
+    half = people_at(0, 1, 4, 5, 8, 9, 12, 13, *everywhere)
+    assert torch.equal(step_behind(in_front, half).pixels.depth, in_front.pixels.depth)
+    # All three pixels of the person in picture 0 are covered, and four of sixteen in picture 1.
+    little = people_at(0, 1, 4, *everywhere)
+    depth = step_behind(in_front, little).pixels.depth
+    assert depth.tolist() == [103.0] * 4 + [3.0] * 4
+    assert torch.equal(step_behind(behind, little).pixels.depth, behind.pixels.depth)
 
 
 @pytest.mark.parametrize("framing", [{}, {"cut_by_border": 0.5, "off_axis": 0.5}])

@@ -25,7 +25,7 @@ from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
 from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
-from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours
+from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours, step_behind
 from hmr_edu.data.synthetic.picture_border import coverage, inside
 from hmr_edu.data.synthetic.surface_points import draw_surface_points
 from hmr_edu.data.synthetic.views import PinholeView, draw_turns, draw_view, draw_viewpoints
@@ -202,7 +202,7 @@ class SyntheticPeople:
             dense=dense,
             window=framed.window if is_framed(c) else None,
             ray=framed.ray if is_framed(c) else None,
-            neighbours=self._neighbours(output, betas, framed, seed),
+            neighbours=self._neighbours(output, betas, framed, pixels, seed),
             whole=_whole(pixels) if is_framed(c) else None,
         )
 
@@ -221,7 +221,12 @@ class SyntheticPeople:
         return BodyPixels.of(*self.dresser(body, betas, view, self.config.image_size, seed))
 
     def _neighbours(
-        self, output: BodyOutput, betas: Float[Tensor, "n 10"], framed: Framed, seed: int
+        self,
+        output: BodyOutput,
+        betas: Float[Tensor, "n 10"],
+        framed: Framed,
+        person: BodyPixels,
+        seed: int,
     ) -> Neighbours | None:
         share, own = self.config.neighbours, batch_seed(seed, NEIGHBOURS)
         beside = draw_neighbours(output, framed, share, own) if share else None
@@ -229,7 +234,7 @@ class SyntheticPeople:
             return None
         clothes = batch_seed(seed, NEIGHBOURS_DRESSING)
         pixels = self._draw(beside.drawn, betas[beside.others], beside.view, clothes)
-        return Neighbours(pixels, beside.rows, beside.layer)
+        return step_behind(Neighbours(pixels, beside.rows, beside.layer), person)
 
     @torch.no_grad()
     @float32_by_default
