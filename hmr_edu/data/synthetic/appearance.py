@@ -18,7 +18,7 @@ from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic import camera_effects, companions, held, lens, lighting, soft_light
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, PlaceConfig, find_photos
-from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.draws import Draws, SameDraws
 from hmr_edu.data.synthetic.dressed.cloth import Cloth
 from hmr_edu.data.synthetic.exposure import expose
 from hmr_edu.data.synthetic.lens import LensConfig
@@ -230,10 +230,12 @@ class Appearance:
         pixels: BodyPixels,
         generator: torch.Generator,
         neighbours: Neighbours | None = None,
+        whole: Int[Tensor, " people"] | None = None,
     ) -> Shaded:
         """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
 
-        `neighbours` are other people in the pictures, in the same light.
+        `neighbours` are other people in the pictures, in the same light. `whole` are those of the
+        batch who may be pasted behind and in front of others; without it, all are.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -261,19 +263,24 @@ class Appearance:
         people = self._people(pixels, looks, lamp, images)
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
         soft_light.contact_shadows(images, alpha, draws["contact"], c.light.contact_shadow)
-        companions.behind(images, people, alpha, draws["bystander"], c.bystander)
+        pasted = (people, alpha) if whole is None else (people[whole], alpha[whole])
+        companions.behind(images, *pasted, draws["bystander"], c.bystander)
         hidden, others = torch.zeros_like(alpha), None
         if neighbours is not None:
             rows, number = neighbours.rows, len(LATER)
-            own = (Draws(len(rows), batch_seed(seeds[0], number + k), device) for k in range(3))
-            others = self._people(neighbours.pixels, Looks(*own), lamp[rows], images[rows])
+            own = (Draws(len(rows), batch_seed(seeds[0], number + k), device) for k in range(2))
+            same_light = SameDraws(
+                rows, pixels.batch, batch_seed(seeds[0], LATER.index("soft_light")), device
+            )
+            looks = Looks(*own, same_light)
+            others = self._people(neighbours.pixels, looks, lamp[rows], images[rows])
             paint_neighbours(images, others, neighbours)
         images = lens.compose(images, people, alpha, draws["focus"], c.lens.depth_of_field)
         if neighbours is not None and others is not None:
             depth = pixels.plane(pixels.depth).masked_fill(alpha == 0, torch.inf)
             paint_neighbours(images, others, neighbours, depth, hidden)
         held.hold(images, hidden, pixels, draws["held"], c.held, self._texture)
-        companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
+        companions.in_front(images, hidden, *pasted, draws["passer_by"], c.passer_by)
         self._occlude(images, hidden, draws["occluder"])
         images = expose(images, draws, c, self._reel).clamp_(0, 1)
         return Shaded(images, hidden > 0.5)
