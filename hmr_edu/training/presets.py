@@ -89,12 +89,11 @@ def people_preset() -> TrainConfig:
     config.data = SyntheticConfig(
         image_size=128,
         batch_size=64,
-        cut=0.05,
         pitch=14.0,
         roll=10.0,
         turned=0.1,
         boxes=0.5,
-        cut_by_border=0.25,
+        cut_by_border=0.2,
         near_border=0.25,
         off_axis=0.3,
         neighbours=0.33,
