@@ -38,6 +38,8 @@ INSIDE_ANYWAY, EDGE = 0.3, 0.05
 EXPLAINED = 15.0
 # A turned crop must explain its maps better by so many nats.
 CLEARLY = 5.0
+# Limbs keep their lengths.
+KEEP_SHAPE = FitOptions(free_shape=False)
 # Where an answer may come from.
 FACINGS = ("as found", "turned by half a turn", "mirrored in depth")
 
@@ -151,7 +153,7 @@ class Refiner:
 
     body: SMPL
     prior: PosePrior
-    options: FitOptions = FitOptions(free_shape=False)
+    options: FitOptions = KEEP_SHAPE
 
     def refine(self, seen: FlipTest, look: Look) -> Refinement:
         """Refine flip tests of upright crops.
@@ -171,7 +173,8 @@ class Refiner:
             found = self.energy(turned.theta, other)
             better = (found + CLEARLY < start_energy[hard]) & (found < energy[hard])
             rows = hard[better]
-            theta, energy = _put(theta, rows, turned.theta[better]), _put(energy, rows, found[better])
+            theta = _put(theta, rows, turned.theta[better])
+            energy = _put(energy, rows, found[better])
             view = _View(*(_put(a, rows, b[better]) for a, b in zip(view, other, strict=True)))
             quarters = quarters.index_fill(0, rows, quarter)
 
@@ -221,7 +224,7 @@ class Refined(nn.Module):
 
     def __init__(self, model: HMR, options: FitOptions | None = None) -> None:
         super().__init__()
-        self.model, self.fit_options = model, options or FitOptions(free_shape=False)
+        self.model, self.fit_options = model, options or KEEP_SHAPE
         self.body, self.prior = model.body, load_pose_prior()
         self.regressor = model.regressor
         self.image_size, self.options = model.image_size, model.options
@@ -238,9 +241,7 @@ class Refined(nn.Module):
         return [*refined.steps, last if vertices else last._replace(vertices=None)]
 
     @torch.no_grad()
-    def refine(
-        self, images: Float[Tensor, "batch 3 H W"], vertices: bool = False
-    ) -> Refinement:
+    def refine(self, images: Float[Tensor, "batch 3 H W"], vertices: bool = False) -> Refinement:
         """Return the refined thetas, how well they explain the pictures, and their starts."""
         seen = run_flip_test(self.model, images, vertices)
 

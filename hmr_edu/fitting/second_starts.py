@@ -21,9 +21,7 @@ from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.theta import join_theta, split_theta
 
 
-def look_turned(
-    model: HMR, images: Float[Tensor, "batch 3 size size"], quarters: int
-) -> FlipTest:
+def look_turned(model: HMR, images: Float[Tensor, "batch 3 size size"], quarters: int) -> FlipTest:
     """Turn crops by quarters, run the flip test on them, and turn its answers back.
 
     `torch.rot90` turns: counter-clockwise in the picture. The regression steps are not turned back.
