@@ -5,7 +5,8 @@
    turned crop that explains its own maps much better gives start and maps instead.
 3. The body is fitted to the maps. Limbs keep their lengths; what the crop does not show is left to
    the start and the pose prior.
-4. Where the fit explains the maps badly, it is tried again from a body that faces the other way.
+4. Where the start explains its maps badly, the fit is also tried from bodies that face the other
+   way.
 5. The answer of least energy is returned. The answers that the network gave are among them.
 """
 
@@ -34,10 +35,11 @@ SLOPE, BORDER = 9.0, 0.125
 # The likelihood that a keypoint outside the crop is projected inside, against outside: a crop's
 # edge is not that certain. And the width of the edge, in crop units.
 INSIDE_ANYWAY, EDGE = 0.3, 0.05
-# A start or a fit with more energy explains its picture badly: others are tried.
+# A start with more energy explains its picture badly: others are tried.
 EXPLAINED = 15.0
-# A turned crop must explain its maps better by so many nats.
-CLEARLY = 5.0
+# A turned crop must explain its maps better by so many nats, and show so many keypoints: few are
+# explained by any body.
+CLEARLY, MOST = 7.0, 15.0
 # Limbs keep their lengths.
 KEEP_SHAPE = FitOptions(free_shape=False)
 # Where an answer may come from.
@@ -155,6 +157,7 @@ class Refiner:
     prior: PosePrior
     options: FitOptions = KEEP_SHAPE
 
+    @torch.no_grad()
     def refine(self, seen: FlipTest, look: Look) -> Refinement:
         """Refine flip tests of upright crops.
 
@@ -172,29 +175,32 @@ class Refiner:
             other = _View(turned.heatmaps, turned.depths)
             found = self.energy(turned.theta, other)
             better = (found + CLEARLY < start_energy[hard]) & (found < energy[hard])
+            better &= (1 - outside_probability(other.heatmaps)).sum(1) >= MOST
             rows = hard[better]
             theta = _put(theta, rows, turned.theta[better])
             energy = _put(energy, rows, found[better])
             view = _View(*(_put(a, rows, b[better]) for a, b in zip(view, other, strict=True)))
             quarters = quarters.index_fill(0, rows, quarter)
 
-        start = theta
-        theta = self.fit(start, view)
-        energy = self.energy(theta, view)
+        start, everybody = theta, torch.arange(len(theta), device=theta.device)
         hard = (energy > EXPLAINED).nonzero()[:, 0]
-        for number, face in enumerate((face_about, mirror_depth), 1) if len(hard) else ():
-            other = self.fit(face(start[hard]), view.rows(hard))
-            found = self.energy(other, view.rows(hard))
-            better = found < energy[hard]
-            theta = _put(theta, hard[better], other[better])
-            energy = _put(energy, hard[better], found[better])
-            facing = facing.index_fill(0, hard[better], number)
-
-        direct = seen.steps[-1].theta
-        found = self.energy(direct, view)
-        better = (found < energy).nonzero()[:, 0]
-        theta, energy = _put(theta, better, direct[better]), _put(energy, better, found[better])
-        quarters, facing = (part.index_fill(0, better, 0) for part in (quarters, facing))
+        rows = torch.cat((everybody, hard, hard))
+        # One fit of all starts takes hardly longer than one of each person's first.
+        starts = torch.cat((start, face_about(start[hard]), mirror_depth(start[hard])))
+        fitted = self.fit(starts, view.rows(rows))
+        answers = torch.cat((fitted, seen.steps[-1].theta))
+        rows = torch.cat((rows, everybody))
+        sizes = [len(everybody), len(hard), len(hard), len(everybody)]
+        groups = (
+            part.split(sizes) for part in (rows, answers, self.energy(answers, view.rows(rows)))
+        )
+        for number, (who, other, found) in zip(
+            (0, 1, 2, 0), zip(*groups, strict=True), strict=True
+        ):
+            better = found < energy[who]
+            theta = _put(theta, who[better], other[better])
+            energy = _put(energy, who[better], found[better])
+            facing = facing.index_fill(0, who[better], number)
         return Refinement(seen.steps, theta, energy, start_energy, quarters, facing)
 
     def energy(self, theta: Float[Tensor, "batch 85"], view: _View) -> Float[Tensor, " batch"]:
