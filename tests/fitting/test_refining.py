@@ -22,6 +22,7 @@ from hmr_edu.fitting.refining import (
     SLOPE,
     Refined,
     Refiner,
+    View,
     crop_evidence,
     outside_probability,
 )
@@ -171,7 +172,7 @@ def test_what_the_crop_does_not_show_does_not_move_the_limbs(body, refiner):
     old = fit(body, truth, heatmap_evidence(maps_of(x)), depths=depths_of(points)).theta
     off, old_off = (mpjpe(project(body, t)[1][:, :14], points[:, :14]) for t in (answer, old))
     assert off.max() < 0.03
-    assert old_off.mean() > 3 * off.mean()
+    assert old_off.mean() > 2 * off.mean()
 
 
 def test_cut_off_people_keep_their_trunks(body, refiner):
@@ -260,8 +261,9 @@ def test_somebody_upside_down_is_found_in_the_turned_crop(body, refiner):
     truth = turn_theta(body, people(4), 2)
     x, points = project(body, truth)
     maps, depths = maps_of(x), depths_of(points)
-    # The network sees nothing in the upright crop, and everything in the crop after half a turn.
-    blind = seen_as(people(4, seed=5), torch.zeros_like(maps), torch.zeros(4, 19))
+    # In the upright crop the network takes keypoints for each other; after half a turn it is right.
+    mixed = maps[:, torch.randperm(19, generator=torch.Generator().manual_seed(0))]
+    wrong = seen_as(people(4, seed=5), mixed, torch.zeros(4, 19))
     asked = []
 
     def look(quarters: int, rows: torch.Tensor) -> FlipTest:
@@ -270,7 +272,7 @@ def test_somebody_upside_down_is_found_in_the_turned_crop(body, refiner):
             return seen_as(perturbed(truth, angle=0.1)[rows], maps[rows], depths[rows])
         return nobody_turned(quarters, rows)
 
-    answer = refiner.refine(blind, look)
+    answer = refiner.refine(wrong, look)
     assert asked == [(quarters, [0, 1, 2, 3]) for quarters in (1, 2, 3)]
     assert (answer.quarters == 2).all()
     assert mpjpe(project(body, answer.theta)[1], points).max() < 0.1
@@ -306,7 +308,7 @@ def test_a_turned_crop_with_little_to_see_is_not_believed(body, refiner):
 # Never worse.
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     sharpness=st.floats(0.0, 12.0),
@@ -333,7 +335,7 @@ def test_the_energy_never_rises(body, seed, sharpness, rate, agrees):
     answer = refiner.refine(seen, look)
     assert answer.theta.isfinite().all()
     assert (answer.energy <= answer.start_energy).all()
-    view = seen._replace(heatmaps=maps)
+    view = View(maps, depths)
     upright = answer.quarters == 0
     of_direct = refiner.energy(direct, view)
     # (The energy of a person depends on the others in the batch, by rounding.)
