@@ -239,7 +239,9 @@ class Refined(nn.Module):
 
     def __init__(self, model: HMR, options: FitOptions | None = None) -> None:
         super().__init__()
-        self.model, self.fit_options = model, options or KEEP_SHAPE
+        # A network that does not know a body's betas leaves them to the fit.
+        known = KEEP_SHAPE if model.shape_known else FitOptions()
+        self.model, self.fit_options = model, options or known
         self.body, self.prior = model.body, load_pose_prior()
         self.regressor = model.regressor
         self.image_size, self.options = model.image_size, model.options

@@ -381,6 +381,8 @@ def test_refined_is_one_step_more(body):
     assert refined(images)[2].vertices.shape == refined(images)[0].vertices.shape
     assert not found[2].theta.requires_grad
     assert Refined(model).fit_options == KEEP_SHAPE
+    model.shape_known = False
+    assert Refined(model).fit_options.free_shape
 
 
 def test_a_look_at_turned_crops_is_turned_back(body):
