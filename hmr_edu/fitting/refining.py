@@ -40,6 +40,8 @@ EXPLAINED = 15.0
 # A turned crop must explain its maps better by so many nats, and show so many keypoints: few are
 # explained by any body.
 CLEARLY, MOST = 7.0, 15.0
+# So many nats better is an answer that faces the other way: few answers of a network do not.
+RARE = 3.0
 # Limbs keep their lengths.
 KEEP_SHAPE = FitOptions(free_shape=False)
 # Where an answer may come from.
@@ -206,7 +208,7 @@ class Refiner:
         for number, (who, other, found) in zip(
             (0, 1, 2, 0), zip(*groups, strict=True), strict=True
         ):
-            better = found < energy[who]
+            better = found + (RARE if number else 0.0) < energy[who]
             theta = _put(theta, who[better], other[better])
             energy = _put(energy, who[better], found[better])
             facing = facing.index_fill(0, who[better], number)
