@@ -6,7 +6,7 @@
 
 Synthetic people are those of `hmr-edu evaluate`. Of real people in calibrated views
 (`hmr-edu evaluate-views`) the cut-off ones are further crops: above the knees, above the hips, head
-and shoulders. `trunk` is the median of the predicted over the true distance from the neck to the
+and shoulders. `torso` is the median of the predicted over the true distance from the neck to the
 middle of the hips, in 3D and in the picture. PCK is that of `evaluate`, and counts keypoints inside
 the crop, or all. `--constants` also fits the constants of `outside_probability`.
 """
@@ -130,7 +130,7 @@ def answers(model: HMR) -> dict[str, Answer]:
 def table(rows: dict[str, Answer], batches: list[Batch]) -> str:
     """Score each kind of answer; return a text table."""
     lines = [
-        ["", "MPJPE", "PA-MPJPE", "PCK inside", "PCK all", "trunk 3D", "trunk 2D", "CPU"],
+        ["", "MPJPE", "PA-MPJPE", "PCK inside", "PCK all", "torso 3D", "torso 2D", "CPU"],
         ["", "mm", "mm", "%", "%", "", "", "s/person"],
     ]
     for name, answer in rows.items():
@@ -143,14 +143,14 @@ def table(rows: dict[str, Answer], batches: list[Batch]) -> str:
                 scores.append(score(found, *part[1:]))
         columns = [torch.cat(column) for column in zip(*scores, strict=True)]
         means = [float(column.nanmean()) for column in columns[:4]]
-        trunks = [float(column.nanmedian()) for column in columns[4:]]
-        cells = [*(f"{x:.1f}" for x in means), *(f"{x:.2f}" for x in trunks)]
+        torsos = [float(column.nanmedian()) for column in columns[4:]]
+        cells = [*(f"{x:.1f}" for x in means), *(f"{x:.2f}" for x in torsos)]
         lines.append([name, *cells, f"{seconds / len(columns[0]):.3f}"])
     return f"{len(columns[0])} people\n{text_table(lines)}"
 
 
 def score(found: Prediction, places: Tensor, joints: Tensor, known: Tensor) -> list[Tensor]:
-    """Return the errors of each person, in millimetres and percent, and the ratios of the trunk."""
+    """Return the errors of each person, in millimetres and percent, and the ratios of the torso."""
     errors = []
     for ours, theirs, rows in zip(found.keypoints3d[:, :14], joints, known, strict=True):
         ours, theirs = (p - p[list(metrics.HIPS)].mean(0) for p in (ours, theirs))
@@ -163,14 +163,14 @@ def score(found: Prediction, places: Tensor, joints: Tensor, known: Tensor) -> l
     pck = []
     for counted in (marked & (places.abs() <= 1).all(-1), marked):
         pck.append(100 * (near * counted).sum(1) / counted.sum(1))
-    trunks = [
-        _trunk(ours) / _trunk(theirs)
+    torsos = [
+        _torso(ours) / _torso(theirs)
         for ours, theirs in ((found.keypoints3d, joints), (found.keypoints2d, places))
     ]
-    return [*(1000 * torch.stack(errors)).unbind(1), *pck, *trunks]
+    return [*(1000 * torch.stack(errors)).unbind(1), *pck, *torsos]
 
 
-def _trunk(points: Tensor) -> Tensor:
+def _torso(points: Tensor) -> Tensor:
     return (points[:, NECK] - points[:, HIPS].mean(1)).norm(dim=-1)
 
 

@@ -175,18 +175,18 @@ def test_what_the_crop_does_not_show_does_not_move_the_limbs(body, refiner):
     assert old_off.mean() > 2 * off.mean()
 
 
-def test_cut_off_people_keep_their_trunks(body, refiner):
+def test_cut_off_people_keep_their_torsos(body, refiner):
     truth = cut_off(people(6))
     x, points = project(body, truth)
     start = perturbed(truth)
     seen = seen_as(start, maps_of(x), depths_of(points))
     answer = refiner.refine(seen, nobody_turned).theta
 
-    def trunks(theta):
+    def torsos(theta):
         found = [p[:, NECK] - p[:, HIPS].mean(1) for p in project(body, theta)]
         return torch.stack([vector.norm(dim=-1) for vector in found])
 
-    ratio = (trunks(answer) / trunks(truth)).mean(1)
+    ratio = (torsos(answer) / torsos(truth)).mean(1)
     assert ((ratio > 0.97) & (ratio < 1.03)).all(), ratio
     # Nor does the build change: limbs have the lengths of the start.
     torch.testing.assert_close(answer[:, 75:], start[:, 75:])
