@@ -143,15 +143,15 @@ def _closeness(
     return torch.einsum("bnhw,bnh,bnw->bn", probability, near_y, near_x)
 
 
-class View(NamedTuple):
+class CropView(NamedTuple):
     """What a network says of crops: the maps and depths of the keypoints, in the upright crop."""
 
     heatmaps: Float[Tensor, "batch 19 height width"]
     depths: Float[Tensor, "batch 19"]
 
-    def rows(self, rows: Tensor) -> View:
+    def rows(self, rows: Tensor) -> CropView:
         """Return some of the crops."""
-        return View(*(part[rows] for part in self))
+        return CropView(*(part[rows] for part in self))
 
 
 @dataclass(frozen=True)
@@ -176,21 +176,21 @@ class Refiner:
             seen: the flip tests.
             look: looks at some of the crops, turned; see `look_turned`.
         """
-        theta, view = seen.theta, View(seen.heatmaps, seen.depths)
+        theta, view = seen.theta, CropView(seen.heatmaps, seen.depths)
         start_energy = energy = self.energy(theta, view)
         quarters, facing = torch.zeros(2, len(theta), dtype=torch.long, device=theta.device)
 
         hard = (energy > EXPLAINED).nonzero()[:, 0]
         for quarter in (1, 2, 3) if len(hard) else ():
             turned = look(quarter, hard)
-            other = View(turned.heatmaps, turned.depths)
+            other = CropView(turned.heatmaps, turned.depths)
             found = self.energy(turned.theta, other)
             better = (found + CLEARLY < start_energy[hard]) & (found < energy[hard])
             better &= (1 - outside_probability(other.heatmaps)).sum(1) >= MOST
             rows = hard[better]
             theta = _put(theta, rows, turned.theta[better])
             energy = _put(energy, rows, found[better])
-            view = View(*(_put(a, rows, b[better]) for a, b in zip(view, other, strict=True)))
+            view = CropView(*(_put(a, rows, b[better]) for a, b in zip(view, other, strict=True)))
             quarters = quarters.index_fill(0, rows, quarter)
 
         start, everybody = theta, torch.arange(len(theta), device=theta.device)
@@ -214,15 +214,15 @@ class Refiner:
             facing = facing.index_fill(0, who[better], number)
         return Refinement(seen.steps, theta, energy, start_energy, quarters, facing)
 
-    def energy(self, theta: Float[Tensor, "batch 85"], view: View) -> Float[Tensor, " batch"]:
+    def energy(self, theta: Float[Tensor, "batch 85"], view: CropView) -> Float[Tensor, " batch"]:
         """Return the energy of thetas, without a distance from any start."""
         return self._fit(theta, view, replace(self.options, steps=0)).energy
 
-    def fit(self, theta: Float[Tensor, "batch 85"], view: View) -> Float[Tensor, "batch 85"]:
+    def fit(self, theta: Float[Tensor, "batch 85"], view: CropView) -> Float[Tensor, "batch 85"]:
         """Fit bodies to a view, from and near some start."""
         return self._fit(theta, view, self.options).theta
 
-    def _fit(self, theta: Tensor, view: View, options: FitOptions) -> Fit:
+    def _fit(self, theta: Tensor, view: CropView, options: FitOptions) -> Fit:
         evidence = crop_evidence(view.heatmaps)
         inside = 1 - outside_probability(view.heatmaps)
         return fit(self.body, theta, evidence, options, self.prior, view.depths, inside)

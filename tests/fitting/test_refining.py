@@ -22,7 +22,7 @@ from hmr_edu.fitting.refining import (
     SLOPE,
     Refined,
     Refiner,
-    View,
+    CropView,
     crop_evidence,
     outside_probability,
 )
@@ -336,7 +336,7 @@ def test_the_energy_never_rises(body, seed, sharpness, rate, agrees):
     answer = refiner.refine(seen, look)
     assert answer.theta.isfinite().all()
     assert (answer.energy <= answer.start_energy).all()
-    view = View(maps, depths)
+    view = CropView(maps, depths)
     upright = answer.quarters == 0
     of_direct = refiner.energy(direct, view)
     # (The energy of a person depends on the others in the batch, by rounding.)

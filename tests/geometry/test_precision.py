@@ -106,7 +106,7 @@ NO_NUMBERS = {
     "Refiner.energy",
     "Refiner.fit",
     "Refiner.refine",
-    "View.rows",
+    "CropView.rows",
     "SpatialHead.forward",
     "check_lifter",
     "lift",
