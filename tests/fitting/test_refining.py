@@ -20,9 +20,9 @@ from hmr_edu.fitting.refining import (
     INSIDE_ANYWAY,
     KEEP_SHAPE,
     SLOPE,
+    CropView,
     Refined,
     Refiner,
-    CropView,
     crop_evidence,
     outside_probability,
 )
