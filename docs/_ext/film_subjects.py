@@ -13,7 +13,7 @@ from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.discriminator import Discriminator, lsgan_discriminator_loss
 from hmr_edu.evaluation.test_sets import test_set
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.training.adversarial import critic_weights

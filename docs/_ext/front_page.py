@@ -22,7 +22,7 @@ from torch import Tensor
 
 from hmr_edu.crop import crop_image
 from hmr_edu.data import EXAMPLES, AnnotatedPerson, read_annotations, read_photo
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hmr_edu.theta import join_theta, split_theta

@@ -17,7 +17,7 @@ from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.evaluation.scores import Truth, score, score_joints
 from hmr_edu.evaluation.test_sets import TestSet
 from hmr_edu.fitting.flip_test import FlipTested
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.precision import at_least

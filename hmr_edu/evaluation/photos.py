@@ -25,7 +25,7 @@ from hmr_edu.data.photos.table import PeopleTable
 from hmr_edu.evaluation.held_out import starting_theta
 from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.evaluation.straight_legs import cut_off, knee_bends, look_straight
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.tables import number_cell, text_table

@@ -21,7 +21,8 @@ from hmr_edu.evaluation.held_out import starting_theta
 from hmr_edu.evaluation.photos import crops, predict_photos, shuffled_baseline
 from hmr_edu.evaluation.triangulation import View, triangulate
 from hmr_edu.fitting.flip_test import lift
-from hmr_edu.fitting.smplify import Refined, fit_to_keypoints
+from hmr_edu.fitting.refining import Refined
+from hmr_edu.fitting.smplify import fit_to_keypoints
 from hmr_edu.hmr import HMR, body_of_theta
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.tables import number_cell, text_table

@@ -33,7 +33,7 @@ from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING, crop_image
 from hmr_edu.encoder.heads import soft_argmax
 from hmr_edu.encoder.resnet import Encoder
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 

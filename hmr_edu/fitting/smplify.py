@@ -22,14 +22,12 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from hmr_edu.body import SMPL
 from hmr_edu.camera import fit_weak_perspective, weak_perspective
 from hmr_edu.data.poses.prior import PosePrior, load_pose_prior
 from hmr_edu.encoder.heads import cell_centres
-from hmr_edu.fitting.flip_test import run_flip_test
-from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.precision import at_least_float32
 from hmr_edu.keypoints import align_root
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle
@@ -61,6 +59,7 @@ class FitOptions:
         steps: steps of Adam.
         rate: Adam's learning rate, in radians, metres and units of beta alike. It falls to 0 along
             half a cosine.
+        free_shape: whether the betas may change. Otherwise limbs keep the lengths of the start.
     """
 
     pose: float | int = 0.05
@@ -69,6 +68,7 @@ class FitOptions:
     depth: float | int = 0.2
     steps: int = 60
     rate: float | int = 0.04
+    free_shape: bool = True
 
     def __post_init__(self) -> None:
         if self.steps < 0 or not (self.stay > 0 and self.depth > 0):
@@ -139,6 +139,7 @@ def fit(
     options: FitOptions | None = None,
     prior: PosePrior | None = None,
     depths: Float[Tensor, "batch 19"] | None = None,
+    depth_confidence: Float[Tensor, "batch 19"] | None = None,
 ) -> Fit:
     """Fit thetas to evidence, each by itself, from the given start.
 
@@ -152,6 +153,7 @@ def fit(
         options: weights and steps; the defaults if None.
         prior: the pose prior; the shipped one if None.
         depths: `Features.depths`, where a network predicts them.
+        depth_confidence: weight >= 0 of each depth; 1 if None.
     """
     if not theta.isfinite().all():
         raise ValueError("a fit cannot start from a theta that is NaN or infinite")
@@ -173,7 +175,8 @@ def fit(
         depth_energy = 0.0
         if depths is not None:
             depth_error = align_root(keypoints)[..., 2] - depths.detach()
-            depth_energy = _robust(depth_error.square(), options.depth, DEPTH_OUTLIER).sum(1)
+            each = _robust(depth_error.square(), options.depth, DEPTH_OUTLIER)
+            depth_energy = (each if depth_confidence is None else depth_confidence * each).sum(1)
         return (
             evidence(weak_perspective(keypoints, camera))
             - options.pose * prior.log_prob(torch.cat((turn, joints), 1))
@@ -184,7 +187,7 @@ def fit(
 
     best = [part.detach().clone() for part in free]
     with torch.enable_grad():
-        optimizer = torch.optim.Adam(free, lr=options.rate)
+        optimizer = torch.optim.Adam(free if options.free_shape else free[:3], lr=options.rate)
         for step in range(options.steps + 1):
             E = energy()
             if step == 0:
@@ -259,37 +262,3 @@ def _with_best_camera(
         with suppress(ValueError):
             camera[i] = fit_weak_perspective(points[i], keypoints2d[i], confidence[i])
     return join_theta(camera, pose, betas)
-
-
-class Refined(nn.Module):
-    """A network with one more step: a flip test, and a fit of the body to its heat-maps.
-
-    It can replace an `HMR`. Raises DataError on a network without heat-maps.
-    """
-
-    def __init__(self, model: HMR, options: FitOptions | None = None) -> None:
-        super().__init__()
-        self.model, self.fit_options = model, options
-        self.body, self.prior = model.body, load_pose_prior()
-        self.regressor = model.regressor
-        self.image_size, self.options = model.image_size, model.options
-        self.training = model.training
-
-    def forward(
-        self, images: Float[Tensor, "batch 3 H W"], vertices: bool = True
-    ) -> list[Prediction]:
-        """Return the bodies of every regression step, and after them the fitted ones."""
-        # A fit needs gradients, even inside a caller's inference mode.
-        with torch.inference_mode(False), torch.no_grad():
-            flip_test = run_flip_test(self.model, images.clone(), vertices)
-            evidence = heatmap_evidence(flip_test.heatmaps)
-            fitted = fit(
-                self.model.body,
-                flip_test.theta,
-                evidence,
-                self.fit_options,
-                self.prior,
-                flip_test.depths,
-            )
-            last = self.model.detail(fitted.theta)
-        return [*flip_test.steps, last if vertices else last._replace(vertices=None)]

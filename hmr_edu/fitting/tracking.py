@@ -21,7 +21,8 @@ from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING, crop_image
 from hmr_edu.data.detections.formats import Detection
 from hmr_edu.fitting.people_search import find_people, heat_score
-from hmr_edu.fitting.smplify import Refined, fit_to_keypoints
+from hmr_edu.fitting.refining import Refined
+from hmr_edu.fitting.smplify import fit_to_keypoints
 from hmr_edu.fitting.tracks import (
     SAME,
     Edges,

@@ -19,7 +19,8 @@ from hmr_edu.crop import PADDING, crop_image
 from hmr_edu.data.detections.formats import Detection
 from hmr_edu.data.photos.crops import Box, person_crop
 from hmr_edu.data.photos.pictures import read_photo
-from hmr_edu.fitting.smplify import Refined, fit_to_keypoints
+from hmr_edu.fitting.refining import Refined
+from hmr_edu.fitting.smplify import fit_to_keypoints
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder

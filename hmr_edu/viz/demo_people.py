@@ -17,7 +17,7 @@ from hmr_edu.data.detections.formats import Detection
 from hmr_edu.data.photos.crops import Box
 from hmr_edu.data.photos.pictures import read_photo, upright_size
 from hmr_edu.fitting.people_search import find_people
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.fitting.tracks import box_of
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError

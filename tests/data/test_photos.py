@@ -15,7 +15,8 @@ from hmr_edu.camera import CropBox
 from hmr_edu.cli import main
 from hmr_edu.data.photos.annotations import read_annotations
 from hmr_edu.evaluation.photos import crops, evaluate_photos, photo_table, predict_photos
-from hmr_edu.fitting.smplify import FitOptions, Refined
+from hmr_edu.fitting.refining import Refined
+from hmr_edu.fitting.smplify import FitOptions
 from hmr_edu.hmr import HMR, Prediction
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCO17, COCOPLUS

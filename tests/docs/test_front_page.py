@@ -13,7 +13,7 @@ sys.path.insert(0, str(DOCS / "_ext"))
 
 import front_page  # noqa: E402 - docs/_ext is no package
 
-from hmr_edu.fitting.smplify import Refined  # noqa: E402
+from hmr_edu.fitting.refining import Refined  # noqa: E402
 from hmr_edu.hmr import load_pretrained  # noqa: E402
 from hmr_edu.rotations import axis_angle_to_matrix, geodesic_angle  # noqa: E402
 

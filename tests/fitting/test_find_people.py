@@ -24,7 +24,7 @@ from hmr_edu.fitting.people_search import (
     find_people,
     overlap,
 )
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 

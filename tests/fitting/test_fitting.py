@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
-from torch import nn
 
 from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective
 from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.fitting.flip_test import run_flip_test
 from hmr_edu.fitting.smplify import (
     CLICK_OUTLIER,
     CLICK_SIGMA,
@@ -19,13 +17,11 @@ from hmr_edu.fitting.smplify import (
     MAP_SIGMA,
     Fit,
     FitOptions,
-    Refined,
     fit,
     fit_to_keypoints,
     heatmap_evidence,
     keypoint_evidence,
 )
-from hmr_edu.hmr import HMR
 from hmr_edu.keypoints import COCOPLUS
 from hmr_edu.metrics import pa_mpjpe
 from hmr_edu.rotations import axis_angle_to_matrix, geodesic_angle, matrix_to_axis_angle
@@ -308,45 +304,3 @@ def test_unusable_starts_and_options(body):
         FitOptions(depth=-1)
     with pytest.raises(ValueError, match="steps >= 0"):
         FitOptions(steps=-1)
-
-
-def tiny(pooling: str) -> HMR:
-    torch.manual_seed(0)
-    options = {"image_size": 32, "width": 8, "stem": "small", "hidden": 16}
-    return HMR("resnet18", pooling=pooling, iterations=2, **options).eval()
-
-
-def test_refined_is_one_step_more(body):
-    model = tiny("spatial")
-    refined = Refined(model, FitOptions(steps=3))
-    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():  # as an evaluation calls it
-        look = run_flip_test(model, images)
-        found = refined(images, vertices=False)
-    assert len(found) == 3
-    for ours, theirs in zip(found[:2], look.steps, strict=True):
-        torch.testing.assert_close(ours.theta, theirs.theta)
-    evidence = heatmap_evidence(look.heatmaps)
-    expected = fit(model.body, look.theta, evidence, FitOptions(steps=3), depths=look.depths)
-    torch.testing.assert_close(found[2].theta, expected.theta, rtol=1e-4, atol=1e-4)
-    assert (expected.energy < expected.start_energy).all()
-    assert found[2].vertices is None
-    assert refined(images)[2].vertices.shape == refined(images)[0].vertices.shape
-    assert not found[2].theta.requires_grad
-
-
-def test_the_network_is_not_touched():
-    model = tiny("spatial")
-    before = [p.clone() for p in model.parameters()]
-    Refined(model, FitOptions(steps=2))(torch.rand(1, 3, 32, 32))
-    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    assert all(p.grad is None for p in model.parameters())
-    assert isinstance(model, nn.Module)
-    assert Refined(model.eval()).training is False
-
-
-def test_a_caller_without_gradients_gets_the_same_fit():
-    refined, images = Refined(tiny("spatial").eval(), FitOptions(steps=2)), torch.rand(1, 3, 32, 32)
-    expected = refined(images)[-1].theta
-    with torch.inference_mode():
-        assert torch.equal(refined(images)[-1].theta, expected)

@@ -33,7 +33,7 @@ from hmr_edu.data.poses import mocap, prior
 from hmr_edu.data.poses.real_poses import RealPoses
 from hmr_edu.encoder import heads
 from hmr_edu.evaluation import triangulation
-from hmr_edu.fitting import flip_test, smplify
+from hmr_edu.fitting import flip_test, refining, second_starts, smplify
 from hmr_edu.io.precision import at_least
 from hmr_edu.regressor import RegressionStep
 
@@ -54,6 +54,8 @@ MODULES = (
     discriminator,
     triangulation,
     flip_test,
+    refining,
+    second_starts,
     smplify,
     heads,
 )
@@ -100,9 +102,15 @@ NO_NUMBERS = {
     "HMR.forward",
     "JointHeads.forward",
     "Refined.forward",
+    "Refined.refine",
+    "Refiner.energy",
+    "Refiner.fit",
+    "Refiner.refine",
+    "CropView.rows",
     "SpatialHead.forward",
     "check_lifter",
     "lift",
+    "look_turned",
     "run_flip_test",
     # It computes in float64 whatever it gets, and returns that.
     "triangulate",
@@ -299,6 +307,12 @@ CASES = {
         (FLAT_TARGET, WEIGHTS),
         FLOAT32,
     ),
+    "map_shares": (refining.map_shares, (randn(3, 19, 8, 8),), FLOAT32),
+    "outside_probability": (refining.outside_probability, (randn(3, 19, 8, 8),), FLOAT32),
+    "crop_evidence": (evidence(refining.crop_evidence), (randn(3, 19, 8, 8),), FLOAT32),
+    "turn_theta": (lambda t: second_starts.turn_theta(LAYER, t, 1), (body_numbers(),), FLOAT32),
+    "face_about": (second_starts.face_about, (body_numbers(),), FLOAT32),
+    "mirror_depth": (second_starts.mirror_depth, (body_numbers(),), FLOAT32),
     "fit": (fit, (body_numbers(),), FLOAT32),
     "fit_to_keypoints": (fit_to_keypoints, (body_numbers(), FLAT_TARGET, WEIGHTS), FLOAT32),
 }

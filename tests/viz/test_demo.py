@@ -14,7 +14,8 @@ from torch import nn
 
 from hmr_edu.body import SMPL
 from hmr_edu.data.photos.pictures import read_photo
-from hmr_edu.fitting.smplify import FitOptions, Refined
+from hmr_edu.fitting.refining import Refined
+from hmr_edu.fitting.smplify import FitOptions
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCOPLUS

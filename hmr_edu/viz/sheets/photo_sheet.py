@@ -8,7 +8,7 @@ from hmr_edu.crop import crop_image
 from hmr_edu.data.photos.annotations import AnnotatedPerson
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.evaluation.photos import crops, predict_photos
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import HMR
 from hmr_edu.viz.pictures import Picture, contact_sheet, draw_keypoints, overlay, turntable
 from hmr_edu.viz.shading import mesh_of

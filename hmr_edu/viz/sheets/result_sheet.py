@@ -9,7 +9,7 @@ import torch
 from hmr_edu.evaluation.predict import evaluation_mode
 from hmr_edu.evaluation.test_sets import TestSet
 from hmr_edu.fitting.flip_test import FlipTested
-from hmr_edu.fitting.smplify import Refined
+from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import HMR
 from hmr_edu.viz.palette import TRUTH
 from hmr_edu.viz.pictures import (
