@@ -38,6 +38,8 @@ class Prediction(NamedTuple):
     """The body of one regression step: theta and everything computed from it. Metres, camera frame.
 
     `keypoints2d` are in crop coordinates [-1, 1]; `vertices` is None when no meshes were asked for.
+    `confidence` is the probability of each keypoint being visible, in a network that was built to
+    say it; else None.
     """
 
     theta: Float[Tensor, "batch 85"]
@@ -45,12 +47,11 @@ class Prediction(NamedTuple):
     keypoints2d: Float[Tensor, "batch 19 2"]
     keypoints3d: Float[Tensor, "batch 19 3"]
     rotations: Float[Tensor, "batch 24 3 3"]
+    confidence: Float[Tensor, "batch 19"] | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Prediction:
         """Apply a function to each tensor."""
-        theta, vertices, *others = self
-        meshes = None if vertices is None else function(vertices)
-        return Prediction(function(theta), meshes, *map(function, others))
+        return Prediction(*(None if part is None else function(part) for part in self))  # ty: ignore[invalid-argument-type]
 
     @property
     def camera(self) -> Float[Tensor, "batch 3"]:
@@ -124,6 +125,7 @@ class HMR(nn.Module):
         dropout: float = 0.5,
         learn_mean: bool = False,
         activation: str = "relu",
+        confidence: bool = False,
         mean_theta: Float[Tensor, "85"] | None = None,
     ) -> None:
         """Build a network; the defaults are the paper's.
@@ -150,6 +152,7 @@ class HMR(nn.Module):
             dropout: share of the hidden units that training leaves out.
             learn_mean: train the theta that the steps begin from, instead of keeping it.
             activation: what follows the regressor's hidden layers: "relu", or "none" as in SPIN.
+            confidence: whether to predict of each keypoint whether it is visible; pooling "spatial".
             mean_theta: the theta that the steps begin from; `hmr_edu.theta.mean_theta` if None.
         """
         super().__init__()
@@ -169,9 +172,16 @@ class HMR(nn.Module):
             "learn_mean": learn_mean,
             "activation": activation,
         }
+        if confidence:  # files of other networks do without it, as before it was there
+            self.options["confidence"] = True
         self.image_size = image_size
         self.encoder = build_encoder(
-            encoder, width=width, stem=stem, pooling=pooling, image_size=image_size
+            encoder,
+            width=width,
+            stem=stem,
+            pooling=pooling,
+            image_size=image_size,
+            confidence=confidence,
         )
         self.regressor = ThetaRegressor(
             self.encoder.feature_dim,
@@ -212,6 +222,9 @@ class HMR(nn.Module):
         if not self.shape_known:
             steps = [replace(step, betas=torch.zeros_like(step.betas)) for step in steps]
         predictions = predict_bodies(steps, self.body, vertices)
+        if features.visibility is not None:
+            confidence = features.visibility.sigmoid()
+            predictions = [p._replace(confidence=confidence) for p in predictions]
         return (predictions, features) if return_features else predictions
 
     def detail(self, theta: Float[Tensor, "batch 85"]) -> Prediction:

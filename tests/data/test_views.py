@@ -315,7 +315,7 @@ def test_the_command(tmp_path, capsys):
 
 
 def test_answers_in_the_frame_of_the_crop_are_brought_to_the_cameras(tmp_path):
-    people, cameras = read(tmp_path, places=PERSON + np.array([1.2, 0.3, 0.5]))
+    people, cameras = read(tmp_path, places=PERSON + np.array([0.5, 0.1, 0.0]))
     measured, _ = triangulate_recording(people, cameras)
     answers = torch.zeros(len(measured), 19, 3)
     for answer, (person, joints, _, view) in zip(answers, measured, strict=True):
