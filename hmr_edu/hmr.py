@@ -152,7 +152,7 @@ class HMR(nn.Module):
             dropout: share of the hidden units that training leaves out.
             learn_mean: train the theta that the steps begin from, instead of keeping it.
             activation: what follows the regressor's hidden layers: "relu", or "none" as in SPIN.
-            confidence: whether to predict of each keypoint whether it is visible; pooling "spatial".
+            confidence: predict whether each keypoint is visible; needs the pooling "spatial".
             mean_theta: the theta that the steps begin from; `hmr_edu.theta.mean_theta` if None.
         """
         super().__init__()

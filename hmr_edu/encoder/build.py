@@ -18,8 +18,8 @@ def _keypoints(*, width: int, **_: object) -> AnyEncoder:
     return KeypointEncoder(width)
 
 
-# Each takes the options width, stem, pooling, image_size, confidence; the encoder of keypoints has no
-# pictures, and of these a width alone.
+# Each takes the options width, stem, pooling, image_size, confidence; the encoder of keypoints has
+# no pictures, and of these a width alone.
 ENCODERS: dict[str, Callable[..., AnyEncoder]] = {
     **{name: _pictures(name) for name in BACKBONES},
     "keypoints": _keypoints,

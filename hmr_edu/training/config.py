@@ -46,6 +46,9 @@ class ModelConfig:
     learn_mean: bool = False
     # What follows the regressor's hidden layers; "none" as in SPIN, for weights from there.
     activation: Literal["relu", "none"] = "relu"
+    # Predict of each keypoint whether it is visible. Needs pooling "spatial", and a weight of
+    # `loss.visibility`.
+    confidence: bool = False
     # The body model: "lite", "full", a body file, or a file of SMPL's.
     body: str = "lite"
 

@@ -14,6 +14,8 @@ from hmr_edu.io.errors import DataError, first_meaning
 
 # Options that may be larger than in the weights from which a network starts.
 WIDTHS = ("width", "hidden")
+# Options that may differ: they add layers, which begin at random.
+ADDED = ("confidence",)
 
 
 def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
@@ -32,7 +34,7 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
     wider = (
         # The features of an averaging head grow with the width, and the old ones do not come first.
         model.options["pooling"] == "spatial"
-        and all(options.get(k) == v for k, v in model.options.items() if k not in WIDTHS)
+        and all(options.get(k) == v for k, v in model.options.items() if k not in (*WIDTHS, *ADDED))
         and all(options.get(k, math.inf) <= model.options[k] for k in WIDTHS)
     )
     try:
