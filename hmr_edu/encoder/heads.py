@@ -109,14 +109,16 @@ class SpatialHead(nn.Module):
             BatchNorm(squeezed),
             nn.Flatten(),
         )
-        of_keypoints = (4 + local) * keypoints
-        self.feature_dim = of_keypoints + squeezed * last_map**2
+        # The vector: numbers of the keypoints, then a last map of so many channels and cells.
+        self.of_keypoints = (4 + local) * keypoints
+        self.squeezed, self.last_map = squeezed, last_map
+        self.feature_dim = self.of_keypoints + squeezed * last_map**2
         self.confidence = None
         if confidence:
             # The other weights of a network begin the same with and without it.
             with torch.random.fork_rng(devices=[]):
                 self.confidence = nn.Sequential(
-                    nn.Linear(of_keypoints, 64), nn.ReLU(), nn.Linear(64, keypoints)
+                    nn.Linear(self.of_keypoints, 64), nn.ReLU(), nn.Linear(64, keypoints)
                 )
 
     def forward(self, stages: Sequence[Float[Tensor, "batch _ _ _"]]) -> Features:
