@@ -19,11 +19,9 @@ from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.checkpoint import load_checkpoint
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.run_records import CONFIG, METRICS, Config, read_optional, read_whole_log
-from hmr_edu.training.setup import MADE, backbone_file
+from hmr_edu.training.setup import backbone_file, parse_poses
 from hmr_edu.training.sources import parse_sources
 
-# Sources of poses that are no files.
-POSES = ("prior", *MADE)
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
 KEPT = ("seed", "mode", "poses", "model", "data", "sources", "augmentation", "augment")
@@ -76,9 +74,10 @@ def _check_files(config: TrainConfig) -> None:
     """Raise DataError or FileNotFoundError that names an option whose file cannot be used."""
     if config.backbone and config.model.encoder == "keypoints":
         raise DataError("--backbone: an encoder of keypoints has no backbone; give --start")
+    poses = [name.path for name in parse_poses(config.poses)]
     files = {
         "--model.body": [b for b in (config.model.body,) if b not in SHIPPED],
-        "--poses": [p for p in config.poses if p not in POSES and not find_mocap(p)],
+        "--poses": [path for path in poses if path and not find_mocap(path)],
         "--start": [weights_path(config.start)] if config.start else [],
         "--backbone": [backbone_file(config)] if config.backbone else [],
     }

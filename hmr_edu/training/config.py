@@ -147,10 +147,13 @@ class TrainConfig:
     # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it. Masks and dense
     # points count as 2D labels, for the losses that read them.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
-    # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
-    # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
-    # (limbs of several draws, bent farther), mocap files (npz; `hmr-edu mocap import`), or files of
-    # priors (`hmr-edu mocap fit-prior`).
+    # Sources of poses, each with its share, for example `--poses prior:0.3 standing:0.7`; without
+    # shares in equal parts. "prior" (the shipped pose prior), "bent" (the prior with legs drawn up,
+    # as in sitting and kicking), "upright" (with straight legs), "unusual" (limbs of several draws,
+    # bent farther), the stances "standing" (everyday people on their feet), "seated", "inverted"
+    # (handstands, lying, bridges, falling) and "strides" (lunges, kneeling, kicks), mocap files
+    # (npz; `hmr-edu mocap import`), or files of priors (`hmr-edu mocap fit-prior`). A source that
+    # changes the prior's draws takes another prior as NAME=FILE, as in `standing=prior.npz:0.7`.
     poses: tuple[str, ...] = ("prior",)
     # Data to train on, each with its share of a batch: "synthetic", and data sets of photographs
     # as NAME=PATH, for example `--data coco=/data/coco:0.3 synthetic:0.7`. `hmr-edu data list`

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from hmr_edu.body.build.mirror import FLIP, Half
@@ -142,11 +142,16 @@ def mouth_rows(source: Source, loop: list[int]) -> tuple[np.ndarray, list[tuple[
     return rows, faces
 
 
-def close_skin(source: Source) -> Skin:
-    """Close the skin and take its left half; raise DataError on an unexpected source."""
+def outer_quads(source: Source) -> Bool[np.ndarray, " Q"]:
+    """Return which quads are outside: not in mouth, nose or another cavity."""
     inner = np.zeros(len(source.vertices), dtype=bool)
     inner[source.inner] = True
-    kept = source.quads[~inner[source.quads].any(1)]
+    return ~inner[source.quads].any(1)
+
+
+def close_skin(source: Source) -> Skin:
+    """Close the skin and take its left half; raise DataError on an unexpected source."""
+    kept = source.quads[outer_quads(source)]
     left = kept[(source.vertices[kept, 0] >= 0).all(1)]
     if 2 * len(left) != len(kept):
         raise DataError("the source mesh is not symmetric about x = 0")

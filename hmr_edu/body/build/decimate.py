@@ -36,12 +36,12 @@ def blow_up(
     return moved
 
 
-def nearest_on_triangles(
+def nearest_faces(
     points: Float[np.ndarray, "P 3"],
     vertices: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
-) -> sparse.csr_array:
-    """Return barycentric rows [P, V] of the nearest points on a mesh."""
+) -> tuple[Int[np.ndarray, " P"], Float[np.ndarray, "P 3"]]:
+    """Return the face of the nearest point on a mesh, and the point's barycentric coordinates."""
     from scipy.spatial import KDTree
     from trimesh import triangles as tri
 
@@ -59,6 +59,17 @@ def nearest_on_triangles(
     )
     bary = np.maximum(bary, 0)
     bary /= bary.sum(1, keepdims=True)
+    return index, bary
+
+
+def nearest_on_triangles(
+    points: Float[np.ndarray, "P 3"],
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+) -> sparse.csr_array:
+    """Return barycentric rows [P, V] of the nearest points on a mesh."""
+    index, bary = nearest_faces(points, vertices, faces)
+    rows = np.arange(len(points))
     shape = (len(points), len(vertices))
     return sparse.csr_array((bary.ravel(), (np.repeat(rows, 3), faces[index].ravel())), shape=shape)
 

@@ -13,23 +13,21 @@ from scipy import sparse
 from tqdm import tqdm
 
 from hmr_edu.body.build import keypoints as kp
-from hmr_edu.body.build.clean import Skin, close_skin
+from hmr_edu.body.build.clean import Skin
 from hmr_edu.body.build.correctives import (
     corrected_blend,
     fit_correctives,
     pose_features,
     pulled_back,
 )
+from hmr_edu.body.build.crowd import gather_crowd
 from hmr_edu.body.build.decimate import blow_up, decimate
-from hmr_edu.body.build.joints import PELVIS, joints_from_bones
 from hmr_edu.body.build.measure import measure_body, measure_fit
 from hmr_edu.body.build.mirror import JOINT_MIRROR, Half
-from hmr_edu.body.build.phenotypes import adult_targets, coefficients, sample_adults
 from hmr_edu.body.build.poses import half_bent_pose, random_poses
 from hmr_edu.body.build.provenance import write_provenance
-from hmr_edu.body.build.rest_pose import Straightener
 from hmr_edu.body.build.shape_space import ShapeSpace, principal_components
-from hmr_edu.body.build.source import Archive, load_source, parse_target
+from hmr_edu.body.build.source import Archive
 from hmr_edu.body.build.weights import keep_strongest, merge_bones, smooth
 from hmr_edu.body.files import BodyData, read_body, save_body
 from hmr_edu.keypoints import SMPL_PARENTS
@@ -71,25 +69,15 @@ def straight_people(
     archive: Archive, seed: int, count: int
 ) -> tuple[Skin, Float[np.ndarray, "H 24"], People]:
     """Make `count` adults in T-pose from the source, and the skinning weights by joint."""
-    source = load_source(archive)
-    skin = close_skin(source)
-    targets = adult_targets(archive)
-    offsets = [
-        parse_target(archive.read(name).decode(), len(source.vertices), name)
-        for name in tqdm(targets, desc="reading shape targets", unit="file")
-    ]
-    straightener = Straightener.prepare(source, skin, offsets)
-    adults = sample_adults(archive, count, np.random.default_rng(seed))
+    crowd = gather_crowd(archive, seed, count)
     points, joints = [], []
-    mixes = coefficients(adults, list(targets.values()))
-    for mix in tqdm(mixes, desc="straightening", unit="body"):
-        body, heads = straightener.straighten(mix)
-        places = joints_from_bones(straightener.rig.names, heads)
-        shift = np.array(PELVIS) - places[0]
-        points.append(body + shift)
-        joints.append(places + shift)
-    weights = merge_bones(straightener.rig.names, straightener.rig.weights)
-    return skin, weights, People(np.stack(points), np.stack(joints))
+    for mix in tqdm(crowd.mixes, desc="straightening", unit="body"):
+        body, places = crowd.straight(mix)
+        points.append(body)
+        joints.append(places)
+    rig = crowd.straightener.rig
+    weights = merge_bones(rig.names, rig.weights)
+    return crowd.skin, weights, People(np.stack(points), np.stack(joints))
 
 
 def assemble(

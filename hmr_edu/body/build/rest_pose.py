@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import sparse
 
 from hmr_edu.body.build.clean import Skin, halve
 from hmr_edu.body.build.mirror import FLIP
-from hmr_edu.body.build.skinning import dual_quaternion_skinning, dual_quaternions
+from hmr_edu.body.build.skinning import dual_quaternions
 from hmr_edu.body.build.source import Source
 from hmr_edu.body.build.weights import smooth
 
@@ -45,6 +45,14 @@ class Rig:
         return self.names.index(name)
 
 
+def bone_partners(names: list[str]) -> Int[np.ndarray, " B"]:
+    """Return the index of each bone's mirror image; `.L` and `.R` end the names of pairs."""
+    swap = str.maketrans("LR", "RL")
+    return np.array(
+        [names.index(n[:-1] + n[-1].translate(swap) if n[-2] == "." else n) for n in names]
+    )
+
+
 def make_rig(source: Source, skin: Skin) -> Rig:
     """Make the bones and the weights of the half skin, as rows over source vertices or bones."""
     names = [bone.name for bone in source.bones]
@@ -57,9 +65,7 @@ def make_rig(source: Source, skin: Skin) -> Rig:
 
     weights = np.maximum(skin.combine @ source.weights, 0)
     weights /= weights.sum(1, keepdims=True)
-    swap = str.maketrans("LR", "RL")
-    partners = [names.index(n[:-1] + n[-1].translate(swap) if n[-2] == "." else n) for n in names]
-    soft = smooth(skin.half, weights, np.array(partners), SOFTENING)
+    soft = smooth(skin.half, weights, bone_partners(names), SOFTENING)
     return Rig(
         names,
         [names.index(bone.parent) if bone.parent else -1 for bone in source.bones],
@@ -157,13 +163,15 @@ class Straightener:
             np.stack([halve(rig.heads, source, target) for target in targets]),
         )
 
-    def straighten(
+    def bones(
         self, mix: Float[np.ndarray, " T"]
-    ) -> tuple[Float[np.ndarray, "H 3"], Float[np.ndarray, "B 3"]]:
-        """Put one person into T-pose: the half skin and the bones' heads."""
-        points = self.mean_points + np.tensordot(mix, self.point_offsets, 1)
+    ) -> tuple[Float[np.ndarray, "B 8"], Float[np.ndarray, "B 3"]]:
+        """Return the dual quaternions of one person's bones into the T-pose, and heads there."""
         heads = self.mean_heads + np.tensordot(mix, self.head_offsets, 1)
         R, t = pose_bones(self.rig, heads)
         motions = dual_quaternions(R, t, self.rig.parents)
-        posed = dual_quaternion_skinning(points, self.rig.soft_weights, motions)
-        return posed, np.einsum("bij,bj->bi", R, heads) + t
+        return motions, np.einsum("bij,bj->bi", R, heads) + t
+
+    def bent(self, mix: Float[np.ndarray, " T"]) -> Float[np.ndarray, "H 3"]:
+        """Return the half skin of one person in the source's own A-pose."""
+        return self.mean_points + np.tensordot(mix, self.point_offsets, 1)
