@@ -38,8 +38,6 @@ class Prediction(NamedTuple):
     """The body of one regression step: theta and everything computed from it. Metres, camera frame.
 
     `keypoints2d` are in crop coordinates [-1, 1]; `vertices` is None when no meshes were asked for.
-    `confidence` is the probability of each keypoint being visible, in a network that was built to
-    say it; else None.
     """
 
     theta: Float[Tensor, "batch 85"]
@@ -47,11 +45,12 @@ class Prediction(NamedTuple):
     keypoints2d: Float[Tensor, "batch 19 2"]
     keypoints3d: Float[Tensor, "batch 19 3"]
     rotations: Float[Tensor, "batch 24 3 3"]
-    confidence: Float[Tensor, "batch 19"] | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Prediction:
         """Apply a function to each tensor."""
-        return Prediction(*(None if part is None else function(part) for part in self))  # ty: ignore[invalid-argument-type]
+        theta, vertices, *others = self
+        meshes = None if vertices is None else function(vertices)
+        return Prediction(function(theta), meshes, *map(function, others))
 
     @property
     def camera(self) -> Float[Tensor, "batch 3"]:
@@ -222,9 +221,6 @@ class HMR(nn.Module):
         if not self.shape_known:
             steps = [replace(step, betas=torch.zeros_like(step.betas)) for step in steps]
         predictions = predict_bodies(steps, self.body, vertices)
-        if features.visibility is not None:
-            confidence = features.visibility.sigmoid()
-            predictions = [p._replace(confidence=confidence) for p in predictions]
         return (predictions, features) if return_features else predictions
 
     def detail(self, theta: Float[Tensor, "batch 85"]) -> Prediction:

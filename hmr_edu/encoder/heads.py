@@ -45,6 +45,11 @@ class Features:
     box: Float[Tensor, "batch 3"] | None = None
     visibility: Float[Tensor, "batch keypoints"] | None = None
 
+    @property
+    def confidence(self) -> Float[Tensor, "batch keypoints"] | None:
+        """The probability of each keypoint being visible, in a network that was built to say it."""
+        return None if self.visibility is None else self.visibility.sigmoid()
+
 
 class BatchNorm(PreciseModule, nn.BatchNorm2d):
     """Batch norm in float32 at least: a variance may exceed 65,504, the largest float16."""

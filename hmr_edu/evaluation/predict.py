@@ -50,5 +50,6 @@ def _on_cpu(prediction: Prediction) -> Prediction:
 
 
 def _join(batches: Sequence[Prediction]) -> Prediction:
-    fields = zip(*batches, strict=True)
-    return Prediction(*(None if parts[0] is None else torch.cat(parts) for parts in fields))  # ty: ignore[invalid-argument-type]
+    theta, vertices, *others = zip(*batches, strict=True)
+    meshes = None if vertices[0] is None else torch.cat(vertices)
+    return Prediction(torch.cat(theta), meshes, *(torch.cat(parts) for parts in others))

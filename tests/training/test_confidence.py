@@ -8,7 +8,6 @@ import torch
 from helpers.small_run import small
 from torch import nn
 
-from hmr_edu.evaluation.predict import predict_batches
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.losses import TERMS, visibility_loss
@@ -58,17 +57,18 @@ def test_the_other_weights_begin_the_same():
     assert "confidence" not in plain.options
 
 
-def test_predictions_carry_it_and_files_keep_it(tmp_path):
+def test_the_network_hands_it_out_and_files_keep_it(tmp_path):
     model = HMR("resnet18", **OPTIONS, confidence=True).eval()
     images = torch.rand(3, 3, 32, 32)
     with torch.no_grad():
-        steps, features = model(images, return_features=True)
-    assert torch.equal(steps[-1].confidence, torch.sigmoid(features.visibility))
-    model.save(tmp_path / "net.safetensors")
-    again = predict_batches(load_pretrained(tmp_path / "net.safetensors"), [[images], [images]])
-    torch.testing.assert_close(again[-1].confidence, steps[-1].confidence.repeat(2, 1))
-    plain = HMR("resnet18", **OPTIONS).eval()
-    assert predict_batches(plain, [[images]])[-1].confidence is None
+        _, features = model(images, return_features=True)
+        model.save(tmp_path / "net.safetensors")
+        _, again = load_pretrained(tmp_path / "net.safetensors")(images, return_features=True)
+    expected = 1 / (1 + (-features.visibility).exp())
+    torch.testing.assert_close(features.confidence, expected)
+    assert torch.equal(again.confidence, features.confidence)
+    _, plain = HMR("resnet18", **OPTIONS)(images, return_features=True)
+    assert plain.confidence is None
 
 
 def test_it_learns_what_is_in_the_picture():
