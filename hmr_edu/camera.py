@@ -175,6 +175,27 @@ def weak_perspective_error(
     return (weak_perspective(points, camera) - image).norm(dim=-1).mean(-1)
 
 
+@float32_inside
+def axis_to_ray(ray: Real[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3 3"]:
+    """Return the smallest rotation that takes the optical axis to the ray (x, y, 1).
+
+    A crop beside the picture's axis shows what a camera sees that looks at the crop's centre. What
+    a network says of the crop is in the frame of that camera: R X, with this R, is in the
+    picture's, and R times the root's rotation is the root's there. The ray of a pixel u is
+    (u - c) / f, with the focal length f and the principal point c, in pixels. CLIFF (Li et al.
+    2022) tells the network where the crop is, for the same reason; this is geometry alone.
+    """
+    x, y = as_floats(ray).unbind(-1)
+    length = (1 + x * x + y * y).sqrt()
+    a, b, c = x / length, y / length, 1 / length
+    rows = (
+        torch.stack((1 - a * a / (1 + c), -a * b / (1 + c), a), -1),
+        torch.stack((-a * b / (1 + c), 1 - b * b / (1 + c), b), -1),
+        torch.stack((-a, -b, c), -1),
+    )
+    return torch.stack(rows, -2)
+
+
 @dataclass(frozen=True, init=False)
 class CropBox:
     """A square cut out of a picture: centre and side, in pixels of the picture.
@@ -285,8 +306,8 @@ class CropBox:
 
         The body's origin lands on the same pixel, at the same scale, as through the camera of the
         crop. The rest of the body gets its perspective. The rotation is kept: near the border of a
-        wide picture the crop sees the body slightly rotated, which is ignored here (CLIFF corrects
-        it). Raises ValueError when a scale is not positive. Source: SPIN and 4D-Humans,
+        wide picture the crop sees the body slightly rotated, which is ignored here (`axis_to_ray`
+        corrects it). Raises ValueError when a scale is not positive. Source: SPIN and 4D-Humans,
         `cam_crop_to_full`.
 
         Args:

@@ -124,6 +124,7 @@ class HMR(nn.Module):
         dropout: float = 0.5,
         learn_mean: bool = False,
         activation: str = "relu",
+        confidence: bool = False,
         mean_theta: Float[Tensor, "85"] | None = None,
     ) -> None:
         """Build a network; the defaults are the paper's.
@@ -150,6 +151,7 @@ class HMR(nn.Module):
             dropout: share of the hidden units that training leaves out.
             learn_mean: train the theta that the steps begin from, instead of keeping it.
             activation: what follows the regressor's hidden layers: "relu", or "none" as in SPIN.
+            confidence: predict whether each keypoint is visible; needs the pooling "spatial".
             mean_theta: the theta that the steps begin from; `hmr_edu.theta.mean_theta` if None.
         """
         super().__init__()
@@ -169,9 +171,16 @@ class HMR(nn.Module):
             "learn_mean": learn_mean,
             "activation": activation,
         }
+        if confidence:  # files of other networks do without it, as before it was there
+            self.options["confidence"] = True
         self.image_size = image_size
         self.encoder = build_encoder(
-            encoder, width=width, stem=stem, pooling=pooling, image_size=image_size
+            encoder,
+            width=width,
+            stem=stem,
+            pooling=pooling,
+            image_size=image_size,
+            confidence=confidence,
         )
         self.regressor = ThetaRegressor(
             self.encoder.feature_dim,

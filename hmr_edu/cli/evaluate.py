@@ -143,6 +143,7 @@ def views(args: Sequence[str]) -> None:
         weights: str = "resnet18",
         lifter: str = "",
         refine: bool = False,
+        rays: bool = False,
         body: str | None = None,
         out: Path | None = None,
     ) -> None:
@@ -159,6 +160,8 @@ def views(args: Sequence[str]) -> None:
             lifter: also measure these weights, of a network that reads keypoints, on the annotated
                 keypoints: "keypoints" is shipped.
             refine: also run the flip test, and fit each body to the heat-maps.
+            rays: rotate each body from the frame of its crop, whose camera looks at the person,
+                to that of the camera; MPJPE then no longer counts where the crop was.
             body: a body file in the place of that of the weights; see `hmr-edu body import`.
             out: also write the numbers here, as JSON.
         """
@@ -175,7 +178,7 @@ def views(args: Sequence[str]) -> None:
         people = group_by_moment(read_annotations(keypoints, folder), calibrated)
         networks = _readers_of_pictures(weights, refine, body)
         second = load_pretrained(lifter, body) if lifter else None
-        record = evaluate_views(networks, people, calibrated, second)
+        record = evaluate_views(networks, people, calibrated, second, rays)
         print(view_table(record))
         if out is not None:
             write_json(out, record)

@@ -18,15 +18,23 @@ def _keypoints(*, width: int, **_: object) -> AnyEncoder:
     return KeypointEncoder(width)
 
 
-# Each takes the options width, stem, pooling, image_size; the encoder of keypoints has no pictures,
-# and of these a width alone.
+# Each takes the options width, stem, pooling, image_size, confidence; the encoder of keypoints has
+# no pictures, and of these a width alone.
 ENCODERS: dict[str, Callable[..., AnyEncoder]] = {
     **{name: _pictures(name) for name in BACKBONES},
     "keypoints": _keypoints,
 }
 
 
-def build_encoder(name: str, *, width: int, stem: str, pooling: str, image_size: int) -> AnyEncoder:
+def build_encoder(
+    name: str,
+    *,
+    width: int,
+    stem: str,
+    pooling: str,
+    image_size: int,
+    confidence: bool = False,
+) -> AnyEncoder:
     """Build the encoder of a name; it has `feature_dim` and gives `Features`.
 
     Raises ValueError on an unknown name or option.
@@ -37,7 +45,10 @@ def build_encoder(name: str, *, width: int, stem: str, pooling: str, image_size:
         stem: a backbone's first layers.
         pooling: a backbone's head.
         image_size: pixels along each side of a picture.
+        confidence: whether a spatial head says of each keypoint whether it is visible.
     """
     if name not in ENCODERS:
         raise ValueError(f"encoder must be one of {', '.join(ENCODERS)}, got {name!r}")
-    return ENCODERS[name](width=width, stem=stem, pooling=pooling, image_size=image_size)
+    return ENCODERS[name](
+        width=width, stem=stem, pooling=pooling, image_size=image_size, confidence=confidence
+    )

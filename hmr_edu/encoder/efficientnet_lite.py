@@ -198,7 +198,7 @@ def package_weights() -> Path:
     Raises DataError that says how to install it. Nothing of the package is run.
     """
     found = importlib.util.find_spec(PACKAGE)
-    for place in (found and found.submodule_search_locations) or ():
+    for place in (found.submodule_search_locations if found else None) or ():
         for path in sorted(Path(place).glob("models/*.pth")):
             return path
     raise DataError(

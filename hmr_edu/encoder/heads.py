@@ -33,7 +33,8 @@ class Features:
     the softmax of a heat-map is over its cells, that of parts over the channels. `coordinates` are
     in crop units; `depths` are metres behind the mid-hip, away from the camera. `box` is where the
     encoder of keypoints has seen the person, (x, y, half-side) in the unit of the keypoints: the
-    regressor works in the coordinates of that box.
+    regressor works in the coordinates of that box. `visibility` are logits: of each keypoint being
+    in the picture and not hidden.
     """
 
     vector: Float[Tensor, "batch features"]
@@ -42,6 +43,12 @@ class Features:
     depths: Float[Tensor, "batch keypoints"] | None = None
     parts: Float[Tensor, "batch parts height width"] | None = None
     box: Float[Tensor, "batch 3"] | None = None
+    visibility: Float[Tensor, "batch keypoints"] | None = None
+
+    @property
+    def confidence(self) -> Float[Tensor, "batch keypoints"] | None:
+        """The probability of each keypoint being visible, in a network that was built to say it."""
+        return None if self.visibility is None else self.visibility.sigmoid()
 
 
 class BatchNorm(PreciseModule, nn.BatchNorm2d):
@@ -65,7 +72,7 @@ class SpatialHead(nn.Module):
 
     The last three maps are added up at the resolution of the first of them, as in a feature pyramid
     (Lin et al. 2017): stride 4 behind the "small" stem, 8 behind the "imagenet" stem. The vector
-    holds, for each keypoint, (x, y), depth, confidence and local features at its place, and then
+    holds, for each keypoint, (x, y), depth, peak and local features at its place, and then
     the flattened last map.
 
     Args:
@@ -76,6 +83,9 @@ class SpatialHead(nn.Module):
         local: local features of each keypoint.
         keypoints: how many keypoints there are.
         parts: how many body parts there are, background included.
+        confidence: whether to say of each keypoint whether it is visible; two small layers read
+            what the vector holds of the keypoints. The peak of a heat-map does not say it: a
+            softmax has one also where nothing is.
     """
 
     def __init__(
@@ -87,6 +97,7 @@ class SpatialHead(nn.Module):
         local: int = 16,
         keypoints: int = NUM_KEYPOINTS,
         parts: int = NUM_PARTS,
+        confidence: bool = False,
     ):
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(c, hidden, 1) for c in stage_channels[-3:])
@@ -103,7 +114,17 @@ class SpatialHead(nn.Module):
             BatchNorm(squeezed),
             nn.Flatten(),
         )
-        self.feature_dim = (4 + local) * keypoints + squeezed * last_map**2
+        # The vector: numbers of the keypoints, then a last map of so many channels and cells.
+        self.of_keypoints = (4 + local) * keypoints
+        self.squeezed, self.last_map = squeezed, last_map
+        self.feature_dim = self.of_keypoints + squeezed * last_map**2
+        self.confidence = None
+        if confidence:
+            # The other weights of a network begin the same with and without it.
+            with torch.random.fork_rng(devices=[]):
+                self.confidence = nn.Sequential(
+                    nn.Linear(self.of_keypoints, 64), nn.ReLU(), nn.Linear(64, keypoints)
+                )
 
     def forward(self, stages: Sequence[Float[Tensor, "batch _ _ _"]]) -> Features:
         """Read the backbone's maps, finest first."""
@@ -122,14 +143,16 @@ class SpatialHead(nn.Module):
         coordinates = soft_argmax(probability)
         depths = (probability * depth_maps).sum(dim=(2, 3))
         # 1 for a single bright cell, 1 / cells for an even map.
-        confidence = probability.amax(dim=(2, 3))
+        peak = probability.amax(dim=(2, 3))
 
         # What the picture shows at the keypoint: the mean of the local map under its heat-map.
         local = self.local(mixed).to(probability.dtype)
         local = (probability.flatten(2) @ local.flatten(2).mT).flatten(1)
         squeezed = self.squeeze(stages[-1])
-        vector = torch.cat((coordinates.flatten(1), depths, confidence, local, squeezed), dim=1)
-        return Features(vector, heatmaps, coordinates, depths, parts)
+        of_keypoints = torch.cat((coordinates.flatten(1), depths, peak, local), dim=1)
+        vector = torch.cat((of_keypoints, squeezed), dim=1)
+        visibility = None if self.confidence is None else self.confidence(of_keypoints)
+        return Features(vector, heatmaps, coordinates, depths, parts, visibility=visibility)
 
 
 @float32_inside

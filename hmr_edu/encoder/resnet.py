@@ -192,6 +192,7 @@ class Encoder(nn.Module):
             "spatial" (see `SpatialHead`), which also learns from scratch.
         image_size: pixels along each side of an image.
         zero_init: start each residual block as its shortcut.
+        confidence: whether the spatial head says of each keypoint whether it is visible.
     """
 
     mean: Tensor
@@ -206,9 +207,12 @@ class Encoder(nn.Module):
         pooling: str = "average",
         image_size: int = 224,
         zero_init: bool = True,
+        confidence: bool = False,
     ):
         super().__init__()
         check_choice("pooling", pooling, POOLINGS)
+        if confidence and pooling != "spatial":
+            raise ValueError('confidence of keypoints needs pooling "spatial"')
         self.image_size = image_size
         self.backbone = build_backbone(name, width, stem, zero_init)
         mean, std = self.backbone.mean, self.backbone.std
@@ -220,7 +224,12 @@ class Encoder(nn.Module):
         else:
             last_map = math.ceil(image_size / self.backbone.stride)
             # 7 % of the small backbone's time; twice as many channels would be 15 %.
-            self.head = SpatialHead(self.backbone.stage_channels, last_map, hidden=3 * width // 2)
+            self.head = SpatialHead(
+                self.backbone.stage_channels,
+                last_map,
+                hidden=3 * width // 2,
+                confidence=confidence,
+            )
         self.feature_dim = self.head.feature_dim
         # Convolutions in bf16 are fast when the channels of a pixel are neighbours in memory.
         self.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]

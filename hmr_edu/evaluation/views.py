@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hmr_edu import metrics
+from hmr_edu.camera import axis_to_ray
 from hmr_edu.crop import PADDING
 from hmr_edu.data.photos.annotations import AnnotatedPerson
 from hmr_edu.evaluation.held_out import starting_theta
@@ -43,6 +44,13 @@ class Measured(NamedTuple):
     person: AnnotatedPerson
     joints: Float[Tensor, "14 3"]
     known: Bool[Tensor, " 14"]
+    view: View
+
+    @property
+    def turn(self) -> Float[Tensor, "3 3"]:
+        """The rotation from the frame of the crop to that of the camera."""
+        centre = torch.tensor([[self.person.crop.x, self.person.crop.y]])
+        return axis_to_ray(self.view.rays(centre)[0]).float()
 
 
 class ReprojectionError(NamedTuple):
@@ -78,7 +86,7 @@ def triangulate_recording(
         if known.sum() < ENOUGH or not known[list(metrics.HIPS)].all():
             continue
         measured += [
-            Measured(person, view.to_camera(points).float(), known)
+            Measured(person, view.to_camera(points).float(), known, view)
             for person, view in zip(views.values(), chosen, strict=True)
         ]
     if not measured:
@@ -94,6 +102,7 @@ def evaluate_views(
     recording: Mapping[str, Mapping[str, AnnotatedPerson]],
     cameras: Mapping[str, View],
     lifter: HMR | None = None,
+    rays: bool = False,
 ) -> dict[str, Any]:
     """Score networks on a calibrated recording: {"about": ..., name: scores}.
 
@@ -101,12 +110,20 @@ def evaluate_views(
     `facing_flipped`, the share of pictures where the line of the hips is more than 90 degrees off.
     Baselines: `mean theta`, from which the first network starts, and for each network its
     predictions for pictures of other moments (None with a single moment). A `lifter`, a network of
-    keypoints, gets the annotated ones: its rows are no image-to-body numbers. Raises as
-    `triangulate_recording` and `crops`.
+    keypoints, gets the annotated ones: its rows are no image-to-body numbers. `rays` rotates each
+    answer from the frame of its crop to the camera's (`hmr_edu.camera.axis_to_ray`): only `mpjpe`
+    and `facing_flipped` change. Raises as `triangulate_recording` and `crops`.
     """
     measured, errors = triangulate_recording(recording, cameras)
     model = next(iter(models.values()))
     images = crops([m.person for m in measured], model.image_size)
+    turns = torch.stack([m.turn if rays else torch.eye(3) for m in measured])
+
+    def score(answers: Tensor, rows: Sequence[int] = range(len(measured))) -> dict[str, float]:
+        if rays:
+            answers = answers @ turns[list(rows)].mT
+        return _score(answers, [measured[row] for row in rows])
+
     mean = body_of_theta(starting_theta(model)[None], model.body, vertices=False).keypoints3d
     record: dict[str, Any] = {
         "about": {
@@ -116,7 +133,7 @@ def evaluate_views(
             "reprojection_error": sum(error.pixels for error in errors) / len(errors),
             "worst": max(errors)._asdict(),
         },
-        "mean theta": _score(mean.expand(len(measured), -1, -1), measured),
+        "mean theta": score(mean.expand(len(measured), -1, -1)),
     }
     answers = {
         name: predict_photos(network, images)[-1].keypoints3d for name, network in models.items()
@@ -128,9 +145,9 @@ def evaluate_views(
         record[f"{name}, shuffled"] = shuffled_baseline(
             keypoints3d,
             [m.person.path.stem for m in measured],
-            lambda answers, rows: _score(answers, [measured[row] for row in rows]),
+            score,
         )
-        record[name] = _score(keypoints3d, measured)
+        record[name] = score(keypoints3d)
     return record
 
 
@@ -170,7 +187,7 @@ def _score(
     joints = metrics.align_root(keypoints3d)[:, : len(LSP)]
     errors, aligned, flipped = [], [], []
     right, left = metrics.HIPS
-    for predicted, (_, truth, known) in zip(joints, measured, strict=True):
+    for predicted, (_, truth, known, _) in zip(joints, measured, strict=True):
         pred, target = predicted[known], metrics.align_root(truth)[known]
         errors.append(metrics.mpjpe(pred, target, hips=None))
         aligned.append(metrics.pa_mpjpe(pred, target))

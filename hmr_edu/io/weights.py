@@ -43,6 +43,7 @@ class NetworkOptions(TypedDict, total=False):
     dropout: Dropout
     learn_mean: bool
     activation: str
+    confidence: bool
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -38,6 +38,7 @@ def check_options(config: TrainConfig) -> None:
     if not any(config.loss.weights.values()):
         raise DataError("every loss has the weight 0: there is nothing to learn")
     _check_weak_mesh(config)
+    _check_confidence(config)
     check_name(config.name, "--name")
     check_folder(config.out)
     _check_files(config)
@@ -56,6 +57,17 @@ def _check_weak_mesh(config: TrainConfig) -> None:
         raise DataError(f"--loss.part-silhouettes: mode {config.mode} hides the parts")
     if config.loss.dense and not config.data.dense:
         raise DataError("--loss.dense has nothing to learn from: give --data.dense, such as 100")
+
+
+def _check_confidence(config: TrainConfig) -> None:
+    """Raise DataError where the confidence of keypoints has no layer, no map or no loss."""
+    model = config.model
+    if model.confidence and (model.pooling != "spatial" or model.encoder == "keypoints"):
+        raise DataError("--model.confidence needs pictures and --model.pooling spatial")
+    if model.confidence and not config.loss.visibility:
+        raise DataError("--model.confidence learns nothing: give --loss.visibility, such as 1")
+    if config.loss.visibility and not model.confidence:
+        raise DataError("--loss.visibility needs --model.confidence")
 
 
 def _check_files(config: TrainConfig) -> None:

@@ -46,6 +46,9 @@ class ModelConfig:
     learn_mean: bool = False
     # What follows the regressor's hidden layers; "none" as in SPIN, for weights from there.
     activation: Literal["relu", "none"] = "relu"
+    # Predict of each keypoint whether it is visible. Needs pooling "spatial", and a weight of
+    # `loss.visibility`.
+    confidence: bool = False
     # The body model: "lite", "full", a body file, or a file of SMPL's.
     body: str = "lite"
 
@@ -164,8 +167,8 @@ class TrainConfig:
     # File of weights that the backbone starts from, as torchvision saves them; "" starts at random.
     # "imagenet": those of efficientnet_lite0 in the optional package (`hmr_edu[imagenet]`).
     backbone: str = ""
-    # Weights of a whole network to start from: shipped ones by name, or a run's file. Tensors that
-    # do not fit (at another resolution, for example) start at random.
+    # Weights of a whole network to start from: shipped ones by name, or a run's file. They are
+    # fitted to more units and another resolution. Tensors that do not fit start at random.
     start: str = ""
     # Continue from the run's last checkpoint.
     resume: bool = False

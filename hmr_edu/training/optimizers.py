@@ -31,6 +31,8 @@ def build_optimizers(
             ends.append(encoder.backbone.first)
             if isinstance(encoder.head, SpatialHead):
                 ends.append(encoder.head.maps)
+                if encoder.head.confidence is not None:
+                    ends.append(encoder.head.confidence[-1])
         matrices = set(hidden_matrices(model, ends))
 
     def groups(members: bool) -> list[dict]:

@@ -6,14 +6,22 @@ import math
 import warnings
 from pathlib import Path
 
+import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from hmr_edu.body import same_shapes
+from hmr_edu.encoder.heads import SpatialHead
 from hmr_edu.hmr import HMR, read_network, weights_path
 from hmr_edu.io.errors import DataError, first_meaning
+from hmr_edu.io.precision import at_least
 
 # Options that may be larger than in the weights from which a network starts.
 WIDTHS = ("width", "hidden")
+# Options that may differ: they add layers, which begin at random.
+ADDED = ("confidence",)
+# The first layer of a regressor: it reads every cell of the last map by itself.
+FIRST = ("regressor.perceptrons.", ".0.weight")
 
 
 def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
@@ -21,18 +29,28 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
 
     If `model` differs only by being wider (`width`, `hidden`), every tensor is copied: the wide
     network then gives the same output as the narrow one, and has units left to learn more (Chen et
-    al. 2016, "Net2Net"). Otherwise, for example at another resolution, the tensors of equal shape
-    are copied.
+    al. 2016, "Net2Net"). Otherwise the tensors of equal shape are copied. At another resolution the
+    last map of a spatial head has more or fewer cells: `resized` fits the regressors to them.
 
     Raises as `load_pretrained`, and DataError when no tensor fits or the activation differs.
     """
     path = weights_path(name_or_path)
     options, tensors = read_network(path)
     own = model.state_dict()
+    same_size = options.get("image_size") == model.options["image_size"]
+    head = getattr(model.encoder, "head", None)
+    if isinstance(head, SpatialHead) and not same_size and _same_maps(options, model.options):
+        cells = math.ceil(options["image_size"] / model.encoder.backbone.stride)
+        tensors |= {
+            name: resized(tensor, head, cells)
+            for name, tensor in tensors.items()
+            if name.startswith(FIRST[0]) and name.endswith(FIRST[1])
+        }
+        options["image_size"] = model.options["image_size"]
     wider = (
         # The features of an averaging head grow with the width, and the old ones do not come first.
         model.options["pooling"] == "spatial"
-        and all(options.get(k) == v for k, v in model.options.items() if k not in WIDTHS)
+        and all(options.get(k) == v for k, v in model.options.items() if k not in (*WIDTHS, *ADDED))
         and all(options.get(k, math.inf) <= model.options[k] for k in WIDTHS)
     )
     try:
@@ -60,6 +78,35 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
         )
     model.load_state_dict(fits, strict=False)
     return sorted(own.keys() - fits.keys())
+
+
+def _same_maps(options: dict, own: dict) -> bool:
+    """Return whether two networks differ in the size of their maps, but not in what they mean."""
+    return "image_size" in options and all(
+        options.get(k) == own[k] for k in ("encoder", "stem", "pooling")
+    )
+
+
+def resized(weight: Tensor, head: SpatialHead, cells: int) -> Tensor:
+    """Fit a regressor's first layer to the last map of a head.
+
+    The weights of a channel are a map of the picture. It is interpolated, and divided by how many
+    more cells there are: a map that shows the same then gives the same sum.
+
+    Args:
+        weight: [units, features and state] of a network whose last map has `cells` on a side.
+        head: has the size of the new map.
+        cells: along each side of the old map.
+    """
+    before, maps = head.of_keypoints, head.squeezed * cells**2
+    if weight.ndim != 2 or weight.shape[1] < before + maps:
+        return weight  # of other options than it says: `transfer` compares the shapes
+    first, old, state = weight.split([before, maps, weight.shape[1] - before - maps], dim=1)
+    old = old.unflatten(1, (head.squeezed, cells, cells))
+    size = (head.last_map, head.last_map)
+    new = interpolate(old.to(at_least(old.dtype)), size=size, mode="bilinear", align_corners=False)
+    new = new.to(old.dtype) * (cells / head.last_map) ** 2
+    return torch.cat([first, new.flatten(1), state], dim=1)
 
 
 def widened(narrow: Tensor, wide: Tensor) -> Tensor:

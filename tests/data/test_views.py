@@ -141,7 +141,7 @@ def test_truth_in_each_cameras_frame(tmp_path):
     measured, errors = triangulate_recording(*read(tmp_path))
     assert len(measured) == 6
     assert max(errors).pixels < 1e-3
-    for _, joints, known in measured:
+    for _, joints, known, _ in measured:
         assert known.all()
         # Bones keep their length whatever the camera.
         length = np.linalg.norm(PERSON[0] - PERSON[1])
@@ -312,3 +312,23 @@ def test_the_command(tmp_path, capsys):
     record = json.loads(out.read_text())
     assert record["about"]["pictures"] == 6
     assert 0 < record["network"]["pa_mpjpe"] < record["network"]["mpjpe"]
+
+
+def test_answers_in_the_frame_of_the_crop_are_brought_to_the_cameras(tmp_path):
+    people, cameras = read(tmp_path, places=PERSON + np.array([0.5, 0.1, 0.0]))
+    measured, _ = triangulate_recording(people, cameras)
+    answers = torch.zeros(len(measured), 19, 3)
+    for answer, (person, joints, _, view) in zip(answers, measured, strict=True):
+        # What a camera sees that looks at the middle of the crop, by scipy.
+        centre = np.array([person.crop.x, person.crop.y, 1.0])
+        ray = np.linalg.solve(view.K.double().numpy(), centre)
+        across = np.cross([0.0, 0.0, 1.0], ray)
+        angle = np.arctan2(np.linalg.norm(across), ray[2])
+        back = Rotation.from_rotvec(-across / np.linalg.norm(across) * angle).as_matrix()
+        answer[:14] = joints @ torch.tensor(back, dtype=torch.float32).T
+    network = Knows(answers)
+    straight = evaluate_views({"network": network}, people, cameras, rays=True)["network"]
+    plain = evaluate_views({"network": network}, people, cameras)["network"]
+    assert straight["mpjpe"] < 0.1
+    assert plain["mpjpe"] > 20
+    assert plain["pa_mpjpe"] == pytest.approx(straight["pa_mpjpe"], abs=0.1)
