@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 from torch import Tensor
 
 from hmr_edu.data.batch import TensorDataclass
@@ -23,7 +23,8 @@ class BodyPixels(TensorDataclass):
     """The P pixels of `batch` square pictures that show a body; all others are background.
 
     `index` is the place in the flattened [batch, size, size], ascending. The other fields are as in
-    `GBuffer`.
+    `GBuffer`. People who are `dressed` have (u, v, number of the texture) in `surface` instead of
+    a place on the rest body; None is nobody.
     """
 
     batch: int
@@ -34,9 +35,10 @@ class BodyPixels(TensorDataclass):
     depth: Float32[Tensor, " P"]
     normal: Float32[Tensor, "3 P"]
     surface: Float32[Tensor, "3 P"]
+    dressed: Bool[Tensor, " batch"] | None = None
 
     @classmethod
-    def of(cls, gbuffer: GBuffer) -> BodyPixels:
+    def of(cls, gbuffer: GBuffer, dressed: Bool[Tensor, " batch"] | None = None) -> BodyPixels:
         """Make the list of the pixels where a G-buffer shows a body."""
         batch, size = gbuffer.part.shape[:2]
         index = torch.from_numpy(gbuffer.part).view(-1).nonzero()[:, 0]
@@ -56,6 +58,7 @@ class BodyPixels(TensorDataclass):
             depth=take(gbuffer.depth, index),
             normal=take(gbuffer.normal, spread).view(3, -1),
             surface=take(gbuffer.surface, spread).view(3, -1),
+            dressed=dressed,
         )
 
     @cached_property

@@ -35,7 +35,7 @@ CENTRE = np.array([[4, 4]], np.int64) * (ONE // 8)
 ROTATED_GRID = np.array([[4, 4], [3, 1], [7, 3], [1, 5], [5, 7]], np.int64) * (ONE // 8)
 
 
-def _compiled(function: Callable) -> Callable:
+def compiled(function: Callable) -> Callable:
     """Compile on first use; cache the machine code beside this file or in the user's cache.
 
     Put `no_type_check` below it, so that run-time type checkers do not wrap the function.
@@ -47,7 +47,7 @@ def _compiled(function: Callable) -> Callable:
         return njit(function, **options)
 
 
-@_compiled
+@compiled
 @no_type_check
 def accumulate_normals(vertices, faces, normals):
     """Write unit vertex normals [V, 3]: the area-weighted mean of the faces around a vertex."""
@@ -71,9 +71,9 @@ def accumulate_normals(vertices, faces, normals):
             normals[v, 2] = z / length
 
 
-@_compiled
+@compiled
 @no_type_check
-def _project(vertices, scale, shift, perspective, near, size, corners, keys):
+def project(vertices, scale, shift, perspective, near, size, corners, keys):
     """Round vertices to the pixel grid; write the keys of the z-buffer (smaller is nearer).
 
     The key is affine over the picture, so that it can be interpolated with screen barycentrics: the
@@ -102,9 +102,9 @@ def _project(vertices, scale, shift, perspective, near, size, corners, keys):
             corners[v, 1] = np.int32(np.floor(y + 0.5))
 
 
-@_compiled
+@compiled
 @no_type_check
-def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
+def rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
     """Find the sample places hit in each pixel, the nearest key, and its face.
 
     Once the centre of a pixel is hit, only hits of the centre compete for the pixel. Until then the
@@ -113,7 +113,7 @@ def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
     samples.
 
     Args:
-        corners, keys: from `_project`.
+        corners, keys: from `project`.
         faces, places, cull: as in `render_images`.
         hits, nearest: [size, size] a bit for each sample place; the nearest key; written here.
         winner: [size, size] face times 8 plus sample place; written here.
@@ -183,9 +183,9 @@ def _rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
                 row_c += c_dy << SUBPIXEL_BITS
 
 
-@_compiled
+@compiled
 @no_type_check
-def _resolve(
+def resolve(
     corners,
     keys,
     faces,
@@ -205,9 +205,9 @@ def _resolve(
     """Interpolate the attributes of the nearest faces, and write the five pictures.
 
     Args:
-        corners, keys: from `_project`.
+        corners, keys: from `project`.
         faces, normals, rest, parts, places, perspective: as in `render_images`.
-        hits, winner: from `_rasterize`.
+        hits, winner: from `rasterize`.
         depth, normal, surface, part, coverage: the pictures; written here.
     """
     n_places = places.shape[0]
@@ -255,7 +255,7 @@ def _resolve(
             part[y, x] = parts[main] + 1
 
 
-@_compiled
+@compiled
 @no_type_check
 def render_images(
     vertices,
@@ -297,11 +297,11 @@ def render_images(
     nearest = np.empty((size, size), np.float32)
     winner = np.empty((size, size), np.int32)
     for n in range(vertices.shape[0]):
-        _project(vertices[n], scale[n], shift[n], perspective, near, size, corners, keys)
+        project(vertices[n], scale[n], shift[n], perspective, near, size, corners, keys)
         accumulate_normals(vertices[n], faces, normals)
         hits[:] = 0
-        _rasterize(corners, keys, faces, places, cull, hits, nearest, winner)
-        _resolve(
+        rasterize(corners, keys, faces, places, cull, hits, nearest, winner)
+        resolve(
             corners,
             keys,
             faces,
