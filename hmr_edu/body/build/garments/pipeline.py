@@ -16,7 +16,13 @@ from hmr_edu.body.build.garments.catalogue import BROWS_OF, EYEBROWS, ITEMS, SKI
 from hmr_edu.body.build.garments.fit import Fitting, Worn
 from hmr_edu.body.build.garments.package import Package, check_digest, open_package
 from hmr_edu.body.build.garments.paint import Brow, Canvas, painted_skin
-from hmr_edu.body.build.garments.pieces import Piece, doubled, hidden_by, simpler, skin_weights
+from hmr_edu.body.build.garments.pieces import (
+    GarmentPiece,
+    doubled,
+    hidden_by,
+    simpler,
+    skin_weights,
+)
 from hmr_edu.body.build.garments.provenance import item_record, write_record
 from hmr_edu.body.build.garments.proxy import Proxy, parse_proxy, split
 from hmr_edu.body.build.garments.skin import make_charts, source_vertices
@@ -62,7 +68,7 @@ def _proxy(package: Package, item: Item, base: int) -> Proxy:
 
 def _pieces(
     package: Package, fitting: Fitting, body: BodyData
-) -> tuple[list[Piece], list[np.ndarray]]:
+) -> tuple[list[GarmentPiece], list[np.ndarray]]:
     """Read all works and cut them into pieces; return these, and what each of them hides."""
     base = len(fitting.base)
     origin = source_vertices(fitting.crowd.skin, fitting.crowd.source)
@@ -73,7 +79,7 @@ def _pieces(
         for kind, proxy in parts.items():
             hung = fitting.hang(proxy, item.scale)
             weights = skin_weights(proxy, hung.rows, body, ROUNDS.get(kind, 2))
-            pieces.append(Piece(item, kind, hung, weights, fitting.straight(hung)))
+            pieces.append(GarmentPiece(item, kind, hung, weights, fitting.straight(hung)))
         for piece, hidden in zip(pieces, hidden_by(pieces, origin, body), strict=True):
             if piece.kind not in item.without:
                 found.append(piece)
@@ -81,9 +87,9 @@ def _pieces(
     return found, covers
 
 
-def _simplified(pieces: list[Piece]) -> list[Piece]:
+def _simplified(pieces: list[GarmentPiece]) -> list[GarmentPiece]:
     """Simplify all pieces; those of one shape become the same again."""
-    known: dict[bytes, Piece] = {}
+    known: dict[bytes, GarmentPiece] = {}
     small = []
     for piece in tqdm(pieces, desc="simplifying", unit="piece"):
         first = known.get(piece.shape) or known.setdefault(piece.shape, simpler(piece))
@@ -100,7 +106,10 @@ def _texture(package: Package, item: Item, name: str) -> np.ndarray:
 
 
 def _garments(
-    package: Package, pieces: list[Piece], shapes: dict[bytes, Worn], covers: list[np.ndarray]
+    package: Package,
+    pieces: list[GarmentPiece],
+    shapes: dict[bytes, Worn],
+    covers: list[np.ndarray],
 ) -> list[Garment]:
     """Make the garments: one for each piece and each of its textures.
 
@@ -218,7 +227,7 @@ def build_wardrobe(package: str | Path, wheel: str | Path, out: str | Path) -> P
     return out
 
 
-def _records(package: Package, pieces: list[Piece]) -> dict[str, dict]:
+def _records(package: Package, pieces: list[GarmentPiece]) -> dict[str, dict]:
     """Return the origin of every garment, skin and brow."""
     records = {}
     for item in (*dict.fromkeys(piece.item for piece in pieces), *EYEBROWS):
