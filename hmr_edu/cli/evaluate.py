@@ -18,7 +18,7 @@ def held_out(args: Sequence[str]) -> None:
     def run(
         weights: Annotated[str, tyro.conf.Positional] = "resnet18",
         images: Many = 1000,
-        appearance: Literal["full", "clear", "plain"] = "full",
+        appearance: Literal["dressed", "full", "clear", "plain"] = "full",
         sets: tuple[str, ...] = ("test-prior", "test-mocap"),
         out: Path | None = None,
         sheet: Path | None = None,
@@ -31,8 +31,8 @@ def held_out(args: Sequence[str]) -> None:
         Args:
             weights: shipped weights by name, or a file written by a training run.
             images: pictures in each test set.
-            appearance: how the people look: "full" as in photographs, "clear" without anything in
-                the way, "plain" in a studio.
+            appearance: how the people look: "dressed" in real clothes, under soft light, "full"
+                painted, "clear" without anything in the way, "plain" in a studio.
             sets: `test-prior` (shipped prior, other seed), `test-mocap` (HDM05, if found), or a
                 mocap file of your own.
             out: also write the numbers here, as JSON.

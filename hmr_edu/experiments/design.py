@@ -29,7 +29,7 @@ class Experiment:
 
     `lab` says what is trained: "keypoints" a regressor alone on noisy 2D keypoints, in seconds;
     "pictures" the whole network on pictures, in minutes; "photographs" the same on picture files
-    with 2D keypoints; "cpu", "cpu-long" and "keypoints-quick"
+    with 2D keypoints; "cpu", "cpu-long", "people" and "keypoints-quick"
     the preset of that name, as `hmr-edu train` does. So "keypoints-quick" has an encoder, people
     without end and everything that a detector does wrong, and "keypoints" has none of these.
     `variants` are changes to the lab's base configuration, as {"loss.steps": "last"}; `shared`
@@ -39,7 +39,9 @@ class Experiment:
     name: str
     claim: str
     source: str
-    lab: Literal["keypoints", "pictures", "photographs", "cpu", "cpu-long", "keypoints-quick"]
+    lab: Literal[
+        "keypoints", "pictures", "photographs", "cpu", "cpu-long", "people", "keypoints-quick"
+    ]
     variants: dict[str, dict[str, Any]]
     predicts: tuple[Forecast, ...]
     # The measures that its table shows, as far as a record holds them.

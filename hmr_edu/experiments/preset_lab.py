@@ -16,10 +16,15 @@ from hmr_edu.hmr import HMR
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.presets import PRESETS
 
-PresetLab = Literal["cpu", "cpu-long", "keypoints-quick"]
+PresetLab = Literal["cpu", "cpu-long", "people", "keypoints-quick"]
 # How people look in the tests: `cpu` has seen a studio only. Pictures matter to `keypoints-quick`
 # only if an option gives it another encoder.
-TEST_LEVELS: dict[str, str] = {"cpu": "plain", "cpu-long": "full", "keypoints-quick": "plain"}
+TEST_LEVELS: dict[str, str] = {
+    "cpu": "plain",
+    "cpu-long": "full",
+    "people": "full",
+    "keypoints-quick": "plain",
+}
 
 
 def preset_config(preset: str) -> TrainConfig:

@@ -245,7 +245,7 @@ def test_without_a_box_the_whole_picture_is_the_crop():
     _, crops = framed(200, boxes=1.0)
     window = crops.window
     whole = window.isfinite().all(1)
-    assert 3 < whole.sum() < 30
+    assert 1 < whole.sum() < 25
     low, high = window[whole].split(2, dim=1)
     torch.testing.assert_close(low, -high, atol=1e-4, rtol=0)
     torch.testing.assert_close(high.amax(1), torch.ones(int(whole.sum())), atol=1e-4, rtol=0)
@@ -284,6 +284,21 @@ def test_batches_with_and_without_rays_join():
     joined = Batch.join([plain, framed_batch])
     assert joined.ray[:12].isnan().all()
     assert torch.equal(joined.ray[12:], framed_batch.ray)
+
+
+def test_only_whole_people_are_pasted_behind_others():
+    people = stream(batch_size=30, cut_by_border=0.5, boxes=1.0)
+    scene = people.prepare(0)
+    drawn = scene.pixels.plane(scene.pixels.part) > 0
+    rim = torch.ones(SIZE, SIZE, dtype=torch.bool)
+    rim[1:-1, 1:-1] = False
+    cut = (drawn & rim).flatten(1).any(1)
+    assert 5 < cut.sum() < 25
+    assert torch.equal(scene.whole, (~cut).nonzero()[:, 0])
+    # Where nobody is whole, nobody is pasted.
+    alone = stream(level="full", cut_by_border=1.0)
+    nobody = dataclasses.replace(alone.prepare(0), whole=torch.empty(0, dtype=torch.int64))
+    assert alone.finish(nobody).images.isfinite().all()
 
 
 class Scenes(Dataset):

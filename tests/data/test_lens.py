@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from hmr_edu.data.synthetic import lens
+from hmr_edu.data.synthetic.camera_effects import binomial
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.jpeg import jpeg
 
@@ -100,16 +101,23 @@ def test_sharpening_is_an_unsharp_mask():
     assert torch.equal(lens.sharpen(images, Draws(60, 0), 0.0), images)
 
 
+@pytest.mark.parametrize("shape", [(5, 9), (2, 2), (1, 4), (1, 1)])
+def test_the_smallest_smoothing_is_a_filter_of_three_by_three(shape):
+    image = np.random.default_rng(0).random(shape).astype(np.float32)
+    expected = scipy.ndimage.correlate(image, np.outer([1, 2, 1], [1, 2, 1]) / 16, mode="nearest")
+    np.testing.assert_allclose(binomial(torch.from_numpy(image)), expected, atol=1e-6)
+
+
 def test_exposure_sets_brightness_and_contrast():
     images = torch.rand(300, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     images = images * torch.linspace(0.2, 1.0, 300).view(-1, 1, 1, 1)
     assert torch.allclose(lens.expose(images, Draws(300, 0), 0.0), images)
     exposed = lens.expose(images, Draws(300, 0), 1.0)[:, 1, ::4, ::4].flatten(1)
-    mean, deviation = exposed.mean(1), exposed.std(1)
+    mean, deviation = exposed.mean(1), exposed.std(1, correction=0)
     assert mean.mean() == pytest.approx(lens.EXPOSED, abs=0.03)
     assert mean.std() == pytest.approx(lens.SPREAD, abs=0.02)
     # Contrast is drawn evenly where the factors allow it.
-    bright = images[:, 1, ::4, ::4].flatten(1).std(1)
+    bright = images[:, 1, ::4, ::4].flatten(1).std(1, correction=0)
     factor = deviation / bright
     assert factor.min() >= lens.FACTORS[0] - 1e-4
     assert factor.max() <= lens.FACTORS[1] + 1e-4

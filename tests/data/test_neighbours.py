@@ -10,12 +10,14 @@ from hmr_edu.camera import perspective
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.draws import Draws, SameDraws
 from hmr_edu.data.synthetic.framing import Framed
 from hmr_edu.data.synthetic.neighbours import (
     TWO,
     Neighbours,
     draw_neighbours,
     paint_neighbours,
+    step_behind,
 )
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.data.synthetic.views import PinholeView
@@ -55,6 +57,28 @@ def test_the_nearer_person_covers_the_other():
     assert images[:, 0, 0].tolist() == [[0.25, 0.25, 1, 0], [0.75, 1, 1, 0]]
     assert hidden[:, 0].tolist() == [[1, 1, 0, 0], [1, 0, 0, 0]]
     assert not hidden[:, 2:].any()
+
+
+def people_at(*pixels: int) -> BodyPixels:
+    """The people of two pictures, four metres away; pixels of 4 x 4 for each."""
+    n = len(pixels)
+    ones, three = torch.ones(n), torch.zeros(3, n)
+    return BodyPixels(
+        2, 4, torch.tensor(pixels), ones.to(torch.uint8), ones, 4 * ones, three, three
+    )
+
+
+def test_nobody_hides_the_person_asked_for():
+    in_front, behind = square([3.0, 3.0], [0, 1], [0, 0]), square([5.0, 5.0], [0, 1], [0, 0])
+    everywhere = range(16, 32)
+    # Of eight pixels, a neighbour of four covers a half: not more.
+    half = people_at(0, 1, 4, 5, 8, 9, 12, 13, *everywhere)
+    assert torch.equal(step_behind(in_front, half).pixels.depth, in_front.pixels.depth)
+    # All three pixels of the person in picture 0 are covered, and four of sixteen in picture 1.
+    little = people_at(0, 1, 4, *everywhere)
+    depth = step_behind(in_front, little).pixels.depth
+    assert depth.tolist() == [103.0] * 4 + [3.0] * 4
+    assert torch.equal(step_behind(behind, little).pixels.depth, behind.pixels.depth)
 
 
 @pytest.mark.parametrize("framing", [{}, {"cut_by_border": 0.5, "off_axis": 0.5}])
@@ -142,3 +166,17 @@ def test_same_seed_same_pictures(level):
     first, second = stream(level, neighbours=0.7), stream(level, neighbours=0.7)
     second[0]
     assert torch.equal(first[3].images, second[3].images)
+
+
+def test_a_neighbour_has_the_light_of_its_picture():
+    rows = torch.tensor([4, 0, 4])
+    all_of_them, theirs = Draws(5, 7), SameDraws(rows, 5, 7)
+    for drawn in (
+        lambda draws: draws.uniform(0.0, 1.0, 2),
+        lambda draws: draws.chance(0.5, 3),
+        lambda draws: draws.normal(3),
+        lambda draws: draws.integers(100),
+        lambda draws: draws.choice((1, 2, 3)),
+    ):
+        assert torch.equal(drawn(all_of_them)[rows], drawn(theirs))
+    assert theirs.batch == 3

@@ -50,7 +50,8 @@ class DetectedPeople:
     Args:
         body: the body model.
         poses: where poses come from.
-        config: cameras and sizes, as for pictures; the appearance is not used.
+        config: cameras and sizes, as for pictures; appearance, boxes, borders, neighbours and turns
+            are not used.
         detections: errors of the keypoints.
         seed: random seed of the stream.
     """

@@ -18,7 +18,7 @@ from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic import camera_effects, companions, held, lens, lighting, soft_light
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, PlaceConfig, find_photos
-from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.draws import Draws, SameDraws
 from hmr_edu.data.synthetic.dressed.cloth import Cloth
 from hmr_edu.data.synthetic.exposure import expose
 from hmr_edu.data.synthetic.lens import LensConfig
@@ -110,8 +110,9 @@ class AppearanceConfig:
     lens: LensConfig = field(default_factory=LensConfig)
 
 
-# "full" is for training. "clear" has nothing in front of people, and a perfect camera. "plain" has
-# a studio as well; the preset `cpu` and the lessons use it.
+# "dressed" and "full" are for training; in "full" everybody is painted. "clear" has nothing in
+# front of people, and a perfect camera. "plain" has a studio as well; the preset `cpu` and the
+# lessons use it.
 _CLEAR = AppearanceConfig(
     bystander=0.0,
     passer_by=0.0,
@@ -122,7 +123,44 @@ _CLEAR = AppearanceConfig(
     noise=0.0,
     compression=0.0,
 )
+_DRESSED = AppearanceConfig(
+    outfits=128,
+    heads=96,
+    photo_share=0.5,
+    clutter=1.0,
+    bystander=0.15,
+    colour=0.6,
+    blur=0.1,
+    blur_size=0.7,
+    noise_size=0.3,
+    compression=0.6,
+    dressed=0.85,
+    held=0.15,
+    places=PlaceConfig(
+        photo_crop=(0.15, 1.0), muted=0.6, scene_blur=0.3, texture=2.0, outlined=0.4
+    ),
+    light=LightConfig(
+        penumbra=12.0,
+        ambient_occlusion=0.8,
+        environment=0.6,
+        scattering=0.8,
+        sun=0.25,
+        backlight=0.15,
+        contact_shadow=0.6,
+        highlights=0.4,
+    ),
+    lens=LensConfig(
+        depth_of_field=0.1,
+        vignette=0.3,
+        exposure=0.9,
+        highlights=0.1,
+        low_resolution=0.1,
+        sharpness=0.8,
+        jpeg=True,
+    ),
+)
 APPEARANCES = {
+    "dressed": _DRESSED,
     "full": AppearanceConfig(),
     "clear": _CLEAR,
     "plain": replace(_CLEAR, studio=True, cast_shadow=0.0),
@@ -152,7 +190,7 @@ class Appearance:
 
     Args:
         body: the body, whose rest shape the clothes are painted on.
-        config: an AppearanceConfig, or a name in APPEARANCES ("full", "clear", "plain").
+        config: an AppearanceConfig, or a name in APPEARANCES ("dressed", "full", "clear", "plain").
         wardrobe: what dressed people wear, instead of the shipped one.
     """
 
@@ -192,10 +230,12 @@ class Appearance:
         pixels: BodyPixels,
         generator: torch.Generator,
         neighbours: Neighbours | None = None,
+        whole: Int[Tensor, " people"] | None = None,
     ) -> Shaded:
         """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
 
-        `neighbours` are other people in the pictures, in the same light.
+        `neighbours` are other people in the pictures, in the same light. `whole` are those of the
+        batch who may be pasted behind and in front of others; without it, all are.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -216,26 +256,31 @@ class Appearance:
         lamp = (lighting.studio_lamps if c.studio else lighting.lamps)(draws["lamp"])
         alpha = pixels.plane(pixels.coverage)
         if self._backgrounds is None:
-            images = torch.full_like(alpha[:, None].expand(-1, 3, -1, -1), STUDIO_GREY)
+            images = alpha.new_full((pixels.batch, 3, pixels.size, pixels.size), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
         looks = Looks(draws["clothes"], draws["dressed"], draws["soft_light"])
         people = self._people(pixels, looks, lamp, images)
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
         soft_light.contact_shadows(images, alpha, draws["contact"], c.light.contact_shadow)
-        companions.behind(images, people, alpha, draws["bystander"], c.bystander)
+        pasted = (people, alpha) if whole is None else (people[whole], alpha[whole])
+        companions.behind(images, *pasted, draws["bystander"], c.bystander)
         hidden, others = torch.zeros_like(alpha), None
         if neighbours is not None:
             rows, number = neighbours.rows, len(LATER)
-            own = (Draws(len(rows), batch_seed(seeds[0], number + k), device) for k in range(3))
-            others = self._people(neighbours.pixels, Looks(*own), lamp[rows], images[rows])
+            own = (Draws(len(rows), batch_seed(seeds[0], number + k), device) for k in range(2))
+            same_light = SameDraws(
+                rows, pixels.batch, batch_seed(seeds[0], LATER.index("soft_light")), device
+            )
+            looks = Looks(*own, same_light)
+            others = self._people(neighbours.pixels, looks, lamp[rows], images[rows])
             paint_neighbours(images, others, neighbours)
         images = lens.compose(images, people, alpha, draws["focus"], c.lens.depth_of_field)
         if neighbours is not None and others is not None:
             depth = pixels.plane(pixels.depth).masked_fill(alpha == 0, torch.inf)
             paint_neighbours(images, others, neighbours, depth, hidden)
         held.hold(images, hidden, pixels, draws["held"], c.held, self._texture)
-        companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
+        companions.in_front(images, hidden, *pasted, draws["passer_by"], c.passer_by)
         self._occlude(images, hidden, draws["occluder"])
         images = expose(images, draws, c, self._reel).clamp_(0, 1)
         return Shaded(images, hidden > 0.5)

@@ -16,7 +16,7 @@ from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.sampling import look_up
 from hmr_edu.data.synthetic.scenes import paint_scenes
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.ranges import Probability, Range
+from hmr_edu.io.ranges import Probability, Range, Strength
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 # Number of pieces pasted into a cluttered picture (from, below), and their sides in its sides.
@@ -37,6 +37,10 @@ class PlaceConfig:
     photo_crop: Annotated[tuple[float, float], Range(0.02, 1, ordered=True)] = (0.4, 1.0)
     # Largest loss of colour: each background loses a share of its saturation, drawn up to this.
     muted: Annotated[float, Range(0, 1)] = 0.0
+    # Blur of painted scenes; 1 is the default. The lens can blur backgrounds, too.
+    scene_blur: Strength = 1.0
+    # Strength of the noise that gives painted scenes a texture; 1 is the default.
+    texture: Strength = 1.0
     # Share of the pieces of other backgrounds (`clutter`) that have outlines of their own; the
     # others are rectangles.
     outlined: Probability = 0.0
@@ -150,7 +154,7 @@ def mute(bank: UInt8[np.ndarray, "N 3 side side"], most: float, seed: int) -> No
     """Take a share of the saturation from each picture of the bank, in place, at most `most`."""
     rng = np.random.default_rng(seed)
     for picture, share in zip(bank, rng.uniform(0.0, most, len(bank)), strict=True):
-        grey = np.tensordot(np.float32(LUMA), picture, 1)
+        grey = np.tensordot(np.array(LUMA, np.float32), picture, 1)
         picture[:] = (picture + np.float32(share) * (grey - picture) + 0.5).astype(np.uint8)
 
 
@@ -183,7 +187,7 @@ class Backgrounds:
         places: PlaceConfig = PlaceConfig(),
     ) -> None:
         side = round(self.MARGIN * image_size)
-        bank = paint_scenes(count, side, seed)
+        bank = paint_scenes(count, side, seed, places.scene_blur, places.texture)
         self.painted = len(bank)
         self.photo_share = 0.0
         if photos is not None:

@@ -92,6 +92,9 @@ def binomial(images: Float[Tensor, "*n H W"]) -> Float[Tensor, "*n H W"]:
     """Filter by (1 2 1) / 4 in both directions, the smallest smoothing; the border is repeated."""
     for axis in (-1, -2):
         length = images.shape[axis]
+        if length == 1:
+            images = 4 * images
+            continue
         pairs = images.narrow(axis, 1, length - 1) + images.narrow(axis, 0, length - 1)
         out = torch.empty_like(images)
         inner = out.narrow(axis, 1, length - 2)

@@ -12,8 +12,8 @@ from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows, look_up
 
 def behind(
     images: Float[Tensor, "batch 3 H W"],
-    people: Float[Tensor, "batch 3 H W"],
-    alpha: Float[Tensor, "batch H W"],
+    people: Float[Tensor, "people 3 H W"],
+    alpha: Float[Tensor, "people H W"],
     draws: Draws,
     probability: float,
 ) -> None:
@@ -21,13 +21,13 @@ def behind(
 
     Args:
         images: backgrounds.
-        people: pictures of the batch's people, on black.
+        people: pictures of the batch's people, or of some of them, on black.
         alpha: their coverage in each pixel.
         draws: random numbers.
         probability: of such a person in a picture.
     """
     rows, row_draws = draws.some(probability)
-    if len(rows):
+    if len(rows) and len(people):
         scale, aside = row_draws.uniform(0.35, 0.85), row_draws.uniform(0.5, 1.1)
         look, opacity = _pasted(rows, people, alpha, scale, aside, row_draws)
         blend_rows(images, rows, look, opacity)
@@ -36,8 +36,8 @@ def behind(
 def in_front(
     images: Float[Tensor, "batch 3 H W"],
     hidden: Float[Tensor, "batch H W"],
-    people: Float[Tensor, "batch 3 H W"],
-    alpha: Float[Tensor, "batch H W"],
+    people: Float[Tensor, "people 3 H W"],
+    alpha: Float[Tensor, "people H W"],
     draws: Draws,
     probability: float,
 ) -> None:
@@ -46,13 +46,13 @@ def in_front(
     Args:
         images: pictures.
         hidden: where something covers the picture; updated here.
-        people: pictures of the batch's people, on black.
+        people: pictures of the batch's people, or of some of them, on black.
         alpha: their coverage in each pixel.
         draws: random numbers.
         probability: of such a person in a picture.
     """
     rows, row_draws = draws.some(probability)
-    if len(rows):
+    if len(rows) and len(people):
         scale, aside = row_draws.uniform(1.1, 2.0), row_draws.uniform(0.8, 1.4)
         look, opacity = _pasted(rows, people, alpha, scale, aside, row_draws)
         blend_rows(images, rows, look, opacity)
@@ -61,8 +61,8 @@ def in_front(
 
 def _pasted(
     rows: Int[Tensor, " n"],
-    people: Float[Tensor, "batch 3 H W"],
-    alpha: Float[Tensor, "batch H W"],
+    people: Float[Tensor, "people 3 H W"],
+    alpha: Float[Tensor, "people H W"],
     scale: Float[Tensor, " n"],
     aside: Float[Tensor, " n"],
     draws: Draws,
@@ -71,7 +71,7 @@ def _pasted(
 
     Args:
         rows: which pictures get another person.
-        people: pictures of the batch's people, on black.
+        people: pictures of the batch's people, or of some of them, on black.
         alpha: their coverage in each pixel.
         scale: size of the copy, relative to the original.
         aside: shift to the left or the right, in half-crops.

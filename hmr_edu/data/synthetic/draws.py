@@ -68,3 +68,36 @@ class Draws:
         other.batch, other._generator = batch, self._generator
         other.device = self.device if device is None else torch.device(device)
         return other
+
+
+class SameDraws(Draws):
+    """The numbers that samples of another batch have: row k gets those of its sample `rows[k]`.
+
+    Args:
+        rows: samples of the other batch.
+        batch: size of the other batch.
+        seed: of the other batch.
+        device: where the numbers go.
+    """
+
+    def __init__(
+        self,
+        rows: Int[Tensor, " rows"],
+        batch: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.batch, self.device, self._rows = len(rows), torch.device(device), rows
+        self._others = Draws(batch, seed, device)
+
+    def uniform(self, low: float, high: float, *shape: int) -> Float[Tensor, "batch ..."]:
+        """Draw numbers in [low, high), of shape [batch, *shape]."""
+        return self._others.uniform(low, high, *shape)[self._rows]
+
+    def normal(self, *shape: int) -> Float[Tensor, "batch ..."]:
+        """Draw standard normal numbers, of shape [batch, *shape]."""
+        return self._others.normal(*shape)[self._rows]
+
+    def integers(self, count: int, *shape: int) -> Int[Tensor, "batch ..."]:
+        """Draw integers in [0, count), of shape [batch, *shape]."""
+        return self._others.integers(count, *shape)[self._rows]

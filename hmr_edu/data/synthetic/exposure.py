@@ -71,7 +71,7 @@ def expose(
     """
     c, size = options, images.shape[-1]
     if c.lens.vignette:
-        images = images * lens.falloff(draws["vignette"], size, c.lens.vignette)
+        images *= lens.falloff(draws["vignette"], size, c.lens.vignette)
     if c.colour or c.grey:
         images = camera_effects.colour(images, draws["colour"], c.colour, c.grey)
     if c.lens.exposure:

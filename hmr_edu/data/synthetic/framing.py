@@ -40,7 +40,7 @@ SHIFT, FARTHEST_SHIFT = 0.05, 0.15
 # Share of boxes around the keypoints; the others are around all that is seen of the body.
 AROUND_KEYPOINTS = 0.35
 # Share of crops without a box: all of the picture is the crop, as `hmr-edu demo` takes it.
-NO_BOX = 0.1
+NO_BOX = 0.05
 # Share of people cut off by a box of which the picture goes on.
 GOES_ON = 0.25
 # Largest distance of a crop from the picture's axis, across and down, in focal lengths.

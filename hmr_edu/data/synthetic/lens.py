@@ -153,7 +153,7 @@ def expose(
     """
     # One pixel in 16 is enough.
     bright = images[:, 1, ::4, ::4].flatten(1)
-    deviation, mean = torch.std_mean(bright, dim=1)
+    deviation, mean = torch.std_mean(bright, dim=1, correction=0)
     gain = (draws.uniform(*CONTRAST) / deviation.clamp_min(1e-3)).clamp(*FACTORS)
     gain = 1 + share * (gain - 1)
     wanted = EXPOSED + SPREAD * draws.normal().clamp(-2, 2)

@@ -7,7 +7,7 @@ cuts both alike. No label tells of neighbours, but a keypoint that one covers is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -39,6 +39,11 @@ SAME_GROUND, UNEVEN = 0.75, 0.25
 WITHIN = 1.0
 # Least distance, in metres, between the camera and a neighbour.
 NEAREST = 0.6
+
+# A neighbour who would cover more than this share of the person's pixels is behind the person.
+MOST_COVERED = 0.5
+# Added to the depth of such a neighbour, in metres.
+BEHIND = 100.0
 
 
 @dataclass
@@ -126,6 +131,21 @@ def _layers(
     pair = rows[:, None] == rows
     nearer = (depth[:, None] < depth) | ((depth[:, None] == depth) & (second[:, None] < second))
     return (pair & nearer).any(1).long()
+
+
+def step_behind(neighbours: Neighbours, person: BodyPixels) -> Neighbours:
+    """Return neighbours of whom those who would hide the person asked for are behind that person.
+
+    They keep their size.
+    """
+    pixels, area = neighbours.pixels, person.size**2
+    own = torch.bincount(person.sample, minlength=person.batch).clamp_min(1)
+    place = neighbours.rows[pixels.sample] * area + pixels.index % area
+    covers = pixels.depth < person.plane(person.depth).view(-1)[place]  # 0 where nobody is
+    covered = torch.bincount(pixels.sample[covers], minlength=pixels.batch)
+    hides = covered > MOST_COVERED * own[neighbours.rows]
+    depth = pixels.depth + BEHIND * hides[pixels.sample]
+    return replace(neighbours, pixels=replace(pixels, depth=depth))
 
 
 def paint_neighbours(

@@ -13,7 +13,7 @@ from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from hmr_edu.body import SMPL, BodyOutput
@@ -25,7 +25,7 @@ from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
 from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
-from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours
+from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours, step_behind
 from hmr_edu.data.synthetic.picture_border import coverage, inside
 from hmr_edu.data.synthetic.surface_points import draw_surface_points
 from hmr_edu.data.synthetic.views import PinholeView, draw_turns, draw_view, draw_viewpoints
@@ -106,6 +106,7 @@ class Scene(TensorDataclass):
     window: Float[Tensor, "batch 4"] | None = None
     ray: Float[Tensor, "batch 3"] | None = None
     neighbours: Neighbours | None = None
+    whole: Int64[Tensor, " people"] | None = None
 
 
 class SyntheticPeople:
@@ -188,8 +189,9 @@ class SyntheticPeople:
             root = output.joints[:, :1]  # what a root rotation turns about
             keypoints = (keypoints - root) @ framed.turn.mT + root
             rotations = torch.cat([(framed.turn @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
+        pixels = self._draw(framed.drawn, betas, view, batch_seed(seed, DRESSING))
         return Scene(
-            pixels=self._draw(framed.drawn, betas, view, batch_seed(seed, DRESSING)),
+            pixels=pixels,
             seed=seed,
             keypoints2d=view.keypoints2d,
             keypoints3d=keypoints,
@@ -200,7 +202,8 @@ class SyntheticPeople:
             dense=dense,
             window=framed.window if is_framed(c) else None,
             ray=framed.ray if is_framed(c) else None,
-            neighbours=self._neighbours(output, betas, framed, seed),
+            neighbours=self._neighbours(output, betas, framed, pixels, seed),
+            whole=_whole(pixels) if is_framed(c) else None,
         )
 
     def _bare(self, body: BodyOutput, view: PinholeView) -> GBuffer:
@@ -218,7 +221,12 @@ class SyntheticPeople:
         return BodyPixels.of(*self.dresser(body, betas, view, self.config.image_size, seed))
 
     def _neighbours(
-        self, output: BodyOutput, betas: Float[Tensor, "n 10"], framed: Framed, seed: int
+        self,
+        output: BodyOutput,
+        betas: Float[Tensor, "n 10"],
+        framed: Framed,
+        person: BodyPixels,
+        seed: int,
     ) -> Neighbours | None:
         share, own = self.config.neighbours, batch_seed(seed, NEIGHBOURS)
         beside = draw_neighbours(output, framed, share, own) if share else None
@@ -226,7 +234,7 @@ class SyntheticPeople:
             return None
         clothes = batch_seed(seed, NEIGHBOURS_DRESSING)
         pixels = self._draw(beside.drawn, betas[beside.others], beside.view, clothes)
-        return Neighbours(pixels, beside.rows, beside.layer)
+        return step_behind(Neighbours(pixels, beside.rows, beside.layer), person)
 
     @torch.no_grad()
     @float32_by_default
@@ -235,7 +243,7 @@ class SyntheticPeople:
         # Random numbers come from the CPU on any device, so pictures are the same everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
-        shaded = self.appearance(scene.pixels, generator, scene.neighbours)
+        shaded = self.appearance(scene.pixels, generator, scene.neighbours, scene.whole)
         images, occluded = shaded.images, shaded.occluded
         parts = scene.pixels.plane(scene.pixels.part)
         shown = (scene.keypoints2d.abs() <= 1).all(-1)
@@ -284,6 +292,14 @@ def mean_pose(poses: PoseSource, n: int, generator: torch.Generator) -> Float[Te
     R = nearest_rotation(axis_angle_to_matrix(poses.sample(n, generator).view(n, 24, 3)).mean(0))
     R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     return matrix_to_axis_angle(R).flatten()
+
+
+def _whole(pixels: BodyPixels) -> Int64[Tensor, " people"]:
+    """Return the pictures at whose border nobody is cut off."""
+    row, column = pixels.index // pixels.size % pixels.size, pixels.index % pixels.size
+    last = pixels.size - 1
+    cut = (row == 0) | (row == last) | (column == 0) | (column == last)
+    return (torch.bincount(pixels.sample[cut], minlength=pixels.batch) == 0).nonzero()[:, 0]
 
 
 def _at_pixels(mask: Tensor, points: Float[Tensor, "batch N 2"]) -> Tensor:

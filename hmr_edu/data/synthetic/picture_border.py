@@ -33,7 +33,7 @@ CUTS = (
 LEAST = 4
 # Share of the other sides on which the picture ends, too, and the largest distance from the box, in
 # longer sides of the box.
-ENDS, LARGEST_MARGIN = 0.6, 0.4
+ENDS, LARGEST_MARGIN = 0.35, 0.4
 # Smallest width and height of a picture, in longer sides of the box.
 NARROWEST = 0.5
 

@@ -278,8 +278,18 @@ def _texture(size: int, rng: np.random.Generator, slope: float) -> Float[np.ndar
     return ((noise - noise.mean()) / noise.std()).astype(np.float32)
 
 
-def paint_scenes(count: int, size: int, seed: int) -> UInt8[np.ndarray, "count 3 size size"]:
-    """Paint `count` scenes of size x size pixels. The same seed paints the same scenes."""
+def paint_scenes(
+    count: int, size: int, seed: int, blur: float = 1.0, texture: float = 1.0
+) -> UInt8[np.ndarray, "count 3 size size"]:
+    """Paint scenes. The same seed paints the same scenes.
+
+    Args:
+        count: how many.
+        size: pixels along each side.
+        seed: random seed.
+        blur: of the scenes, relative to the default.
+        texture: strength of their noise, relative to the default.
+    """
     from PIL import ImageFilter
 
     rng = np.random.default_rng(seed)
@@ -294,7 +304,7 @@ def paint_scenes(count: int, size: int, seed: int) -> UInt8[np.ndarray, "count 3
         canvas = Painter(size, rng)
         painters[kind](canvas)
         # Backgrounds are often out of focus; this does not blur the people in front.
-        radius = size / 128 * rng.uniform(0.2, 2.0) ** 2
+        radius = blur * (size / 128 * rng.uniform(0.2, 2.0) ** 2)
         soft = canvas.image.filter(ImageFilter.GaussianBlur(radius))
         pixels = np.asarray(soft, dtype=np.float32).transpose(2, 0, 1) / 255
         brightness, tint = (
@@ -302,6 +312,7 @@ def paint_scenes(count: int, size: int, seed: int) -> UInt8[np.ndarray, "count 3
             for k in rng.integers(len(textures), size=2)
         )
         strength, coloured = 0.1 * rng.uniform(0.1, 1.0) ** 2, 0.03 * rng.uniform(0.0, 1.0) ** 2
+        strength, coloured = texture * strength, texture * coloured
         pixels = pixels * (1 + strength * brightness)
         pixels += coloured * tint * rng.uniform(-1.0, 1.0, (3, 1, 1)).astype(np.float32)
         picture[:] = np.clip(pixels * 255, 0, 255).astype(np.uint8)

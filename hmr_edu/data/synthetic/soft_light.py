@@ -110,7 +110,7 @@ def light(
     gain = send(torch.tensor(SUNLIGHT), lamp.device)
     lamp = torch.where(sunny, lamp * gain, lamp)
     radius = torch.where(sunny[:, 0], SUN_RADIUS, radius)
-    lamp = torch.cat([lamp[:, :3], lamp[:, 3:6] * (1 - 0.6 * behind[:, 6:]), lamp[:, 6:]], dim=1)
+    lamp = torch.cat([lamp[:, :3], lamp[:, 3:6] * (1 - 0.4 * behind[:, 6:]), lamp[:, 6:]], dim=1)
     lit, open_ = visibility(pixels, lamp, radius, config)
 
     at = torch.cat([lamp, behind[:, :6]], 1).T.contiguous().index_select(1, pixels.sample)
@@ -135,15 +135,16 @@ def light(
 
 
 def soft_limit(light: Float[Tensor, "*shape"], softness: float) -> Float[Tensor, "*shape"]:
-    """Compress what is bright, so that it nears 1 and does not reach it; 0 changes nothing.
+    """Compress what is bright, in place, so that it nears 1 and does not reach it.
 
-    Up to `1 - softness` nothing changes; beyond it, a hyperbola of the same slope has 1 as limit.
+    0 changes nothing. Up to `1 - softness` nothing changes; beyond it, a hyperbola of the same
+    slope has 1 as limit.
     """
     if not softness:
         return light
     over = (light - (1 - softness)).clamp_(min=0)
     beyond = over + softness
-    return light - over.square_().div_(beyond)
+    return light.sub_(over.square_().div_(beyond))
 
 
 def _among(

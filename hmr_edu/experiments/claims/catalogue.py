@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hmr_edu.experiments.claims import adversary as on_adversary
 from hmr_edu.experiments.claims import lifter as on_lifter
+from hmr_edu.experiments.claims import people as on_people
 from hmr_edu.experiments.claims import photographs as on_photographs
 from hmr_edu.experiments.claims import pictures as on_pictures
 from hmr_edu.experiments.claims import recipe as on_recipe
@@ -19,6 +20,7 @@ EXPERIMENTS = {
         on_adversary,
         on_pictures,
         on_recipe,
+        on_people,
         on_lifter,
         on_photographs,
         on_weak_mesh,
