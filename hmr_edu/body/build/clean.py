@@ -24,7 +24,7 @@ MOUTH_DEPTH = 3e-3
 
 
 @dataclass(frozen=True)
-class Skin:
+class ClosedSkin:
     """The left half of the closed skin, and the matrix from the N source vertices to its H.
 
     `eye` lists the vertices of the visible part of the left eyeball.
@@ -149,7 +149,7 @@ def outer_quads(source: Source) -> Bool[np.ndarray, " Q"]:
     return ~inner[source.quads].any(1)
 
 
-def close_skin(source: Source) -> Skin:
+def close_skin(source: Source) -> ClosedSkin:
     """Close the skin and take its left half; raise DataError on an unexpected source."""
     kept = source.quads[outer_quads(source)]
     left = kept[(source.vertices[kept, 0] >= 0).all(1)]
@@ -175,7 +175,7 @@ def close_skin(source: Source) -> Skin:
     on_plane = np.abs(combine @ source.vertices[:, 0]) < 1e-9
     ball = source.groups["helper-l-eye"]
     eye = np.flatnonzero((used >= len(source.vertices)) & (combine[:, ball].sum(1) > 0.5))
-    return Skin(Half(faces, on_plane), combine, eye)
+    return ClosedSkin(Half(faces, on_plane), combine, eye)
 
 
 def halve(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from hmr_edu.body.build.clean import Skin, close_skin
+from hmr_edu.body.build.clean import ClosedSkin, close_skin
 from hmr_edu.body.build.joints import PELVIS, joints_from_bones
 from hmr_edu.body.build.phenotypes import adult_targets, coefficients, sample_adults
 from hmr_edu.body.build.rest_pose import Straightener
@@ -24,7 +24,7 @@ class Crowd:
     """
 
     source: Source
-    skin: Skin
+    skin: ClosedSkin
     straightener: Straightener
     offsets: list[Float[np.ndarray, "N 3"]]
     mixes: Float[np.ndarray, "P T"]

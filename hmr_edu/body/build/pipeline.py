@@ -13,7 +13,7 @@ from scipy import sparse
 from tqdm import tqdm
 
 from hmr_edu.body.build import keypoints as kp
-from hmr_edu.body.build.clean import Skin
+from hmr_edu.body.build.clean import ClosedSkin
 from hmr_edu.body.build.correctives import (
     corrected_blend,
     fit_correctives,
@@ -67,7 +67,7 @@ def carried(carry: sparse.csr_array, values: np.ndarray) -> np.ndarray:
 
 def straight_people(
     archive: Archive, seed: int, count: int
-) -> tuple[Skin, Float[np.ndarray, "H 24"], People]:
+) -> tuple[ClosedSkin, Float[np.ndarray, "H 24"], People]:
     """Make `count` adults in T-pose from the source, and the skinning weights by joint."""
     crowd = gather_crowd(archive, seed, count)
     points, joints = [], []

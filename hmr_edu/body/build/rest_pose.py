@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from hmr_edu.body.build.clean import Skin, halve
+from hmr_edu.body.build.clean import ClosedSkin, halve
 from hmr_edu.body.build.mirror import FLIP
 from hmr_edu.body.build.skinning import dual_quaternions
 from hmr_edu.body.build.source import Source
@@ -53,7 +53,7 @@ def bone_partners(names: list[str]) -> Int[np.ndarray, " B"]:
     )
 
 
-def make_rig(source: Source, skin: Skin) -> Rig:
+def make_rig(source: Source, skin: ClosedSkin) -> Rig:
     """Make the bones and the weights of the half skin, as rows over source vertices or bones."""
     names = [bone.name for bone in source.bones]
 
@@ -152,7 +152,7 @@ class Straightener:
     head_offsets: Float[np.ndarray, "T B 3"]
 
     @classmethod
-    def prepare(cls, source: Source, skin: Skin, targets: list[np.ndarray]) -> Straightener:
+    def prepare(cls, source: Source, skin: ClosedSkin, targets: list[np.ndarray]) -> Straightener:
         """Transfer base mesh and targets to the skin and to the bones' heads."""
         rig = make_rig(source, skin)
         return cls(

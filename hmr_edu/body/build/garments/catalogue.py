@@ -12,7 +12,7 @@ FOLDER = "package/public/data/"
 # Two base vertices and their distance in decimetres, for x, y and z: an offset of a garment is
 # scaled by the same distance on the person. From the `x_scale`, `y_scale`, `z_scale` of the
 # official files (makehumancommunity/makehuman-assets), which the package leaves out.
-Scale = tuple[tuple[int, int, float], tuple[int, int, float], tuple[int, int, float]]
+Scale = tuple[tuple[int, int, float], ...]
 
 
 def _head(x: float, y: float, z: float) -> Scale:
@@ -101,6 +101,8 @@ ITEMS = (
 EYEBROWS = tuple(
     Item(f"eyebrows/eyebrow{k:03}", "brows", BROWS, (f"eyebrow{k:03}",)) for k in range(1, 13)
 )
+# Numbers of the brows that the skins of each sex get in turn.
+BROWS_OF = {"female": (1, 2, 5, 6, 10, 11), "male": (4, 8, 12, 3, 9, 7)}
 
 
 @dataclass(frozen=True)

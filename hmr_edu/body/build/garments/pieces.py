@@ -17,12 +17,12 @@ from hmr_edu.body.data import BodyData
 # Joints of a vertex.
 STRONGEST = 4
 # Triangles that a piece keeps at most, if its seams allow it.
-FACES = {"top": 1500, "bottom": 1200, "whole": 2600, "shoes": 1000, "socks": 300, "hat": 600}
+FACES = {"top": 1500, "bottom": 1500, "whole": 2600, "shoes": 1000, "socks": 300, "hat": 600}
 HAIR_FACES = 2000
 
 
 @dataclass(frozen=True)
-class Piece:
+class GarmentPiece:
     """One piece of a work on its way: what was read, and its simpler mesh."""
 
     item: Item
@@ -58,7 +58,7 @@ def skin_weights(
     return weights / weights.sum(1, keepdims=True)
 
 
-def simpler(piece: Piece) -> Piece:
+def simpler(piece: GarmentPiece) -> GarmentPiece:
     """Return the piece with fewer faces, where it has more than its work allows."""
     proxy = piece.hung.piece
     goal = FACES.get(piece.kind, HAIR_FACES)
@@ -75,11 +75,11 @@ def simpler(piece: Piece) -> Piece:
         proxy.hides,
     )
     hung = Hung(small, piece.hung.scale, piece.hung.rows[used])
-    return Piece(piece.item, piece.kind, hung, piece.weights[used], piece.straight[used])
+    return GarmentPiece(piece.item, piece.kind, hung, piece.weights[used], piece.straight[used])
 
 
 def hidden_by(
-    pieces: list[Piece], origin: Int[np.ndarray, " V"], body: BodyData
+    pieces: list[GarmentPiece], origin: Int[np.ndarray, " V"], body: BodyData
 ) -> list[Bool[np.ndarray, " V"]]:
     """Return which vertices of the body `full` each piece of one work hides.
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from hmr_edu.body.build.crowd import gather_crowd
-from hmr_edu.body.build.garments.catalogue import EYEBROWS, ITEMS, SKINS, Item
+from hmr_edu.body.build.garments.catalogue import BROWS_OF, EYEBROWS, ITEMS, SKINS, Item
 from hmr_edu.body.build.garments.fit import Fitting, Worn
 from hmr_edu.body.build.garments.package import Package, check_digest, open_package
 from hmr_edu.body.build.garments.paint import Brow, Canvas, painted_skin
-from hmr_edu.body.build.garments.pieces import Piece, doubled, hidden_by, simpler, skin_weights
+from hmr_edu.body.build.garments.pieces import (
+    GarmentPiece,
+    doubled,
+    hidden_by,
+    simpler,
+    skin_weights,
+)
 from hmr_edu.body.build.garments.provenance import item_record, write_record
 from hmr_edu.body.build.garments.proxy import Proxy, parse_proxy, split
 from hmr_edu.body.build.garments.skin import make_charts, source_vertices
@@ -61,7 +68,7 @@ def _proxy(package: Package, item: Item, base: int) -> Proxy:
 
 def _pieces(
     package: Package, fitting: Fitting, body: BodyData
-) -> tuple[list[Piece], list[np.ndarray]]:
+) -> tuple[list[GarmentPiece], list[np.ndarray]]:
     """Read all works and cut them into pieces; return these, and what each of them hides."""
     base = len(fitting.base)
     origin = source_vertices(fitting.crowd.skin, fitting.crowd.source)
@@ -72,7 +79,7 @@ def _pieces(
         for kind, proxy in parts.items():
             hung = fitting.hang(proxy, item.scale)
             weights = skin_weights(proxy, hung.rows, body, ROUNDS.get(kind, 2))
-            pieces.append(Piece(item, kind, hung, weights, fitting.straight(hung)))
+            pieces.append(GarmentPiece(item, kind, hung, weights, fitting.straight(hung)))
         for piece, hidden in zip(pieces, hidden_by(pieces, origin, body), strict=True):
             if piece.kind not in item.without:
                 found.append(piece)
@@ -80,9 +87,9 @@ def _pieces(
     return found, covers
 
 
-def _simplified(pieces: list[Piece]) -> list[Piece]:
+def _simplified(pieces: list[GarmentPiece]) -> list[GarmentPiece]:
     """Simplify all pieces; those of one shape become the same again."""
-    known: dict[bytes, Piece] = {}
+    known: dict[bytes, GarmentPiece] = {}
     small = []
     for piece in tqdm(pieces, desc="simplifying", unit="piece"):
         first = known.get(piece.shape) or known.setdefault(piece.shape, simpler(piece))
@@ -99,7 +106,10 @@ def _texture(package: Package, item: Item, name: str) -> np.ndarray:
 
 
 def _garments(
-    package: Package, pieces: list[Piece], shapes: dict[bytes, Worn], covers: list[np.ndarray]
+    package: Package,
+    pieces: list[GarmentPiece],
+    shapes: dict[bytes, Worn],
+    covers: list[np.ndarray],
 ) -> list[Garment]:
     """Make the garments: one for each piece and each of its textures.
 
@@ -146,9 +156,10 @@ def _skins(
         picture = package.read_picture(item.picture(item.textures[0]))
         brows.append(Brow(points, proxy.faces, proxy.uv[proxy.corners], picture[..., 3]))
     skins = []
-    for number, who in enumerate(tqdm(SKINS, desc="painting skins", unit="skin")):
+    turns = {sex: cycle(numbers) for sex, numbers in BROWS_OF.items()}
+    for who in tqdm(SKINS, desc="painting skins", unit="skin"):
         picture = package.read_picture(who.picture)
-        brow = brows[number % len(brows)]
+        brow = brows[next(turns[who.sex]) - 1]
         texture = painted_skin(picture, who, brow, canvas, SKIN_TEXTURE)
         skins.append(Skin(who.name, who.sex, who.age, who.ancestry, texture))
     return skins
@@ -216,7 +227,7 @@ def build_wardrobe(package: str | Path, wheel: str | Path, out: str | Path) -> P
     return out
 
 
-def _records(package: Package, pieces: list[Piece]) -> dict[str, dict]:
+def _records(package: Package, pieces: list[GarmentPiece]) -> dict[str, dict]:
     """Return the origin of every garment, skin and brow."""
     records = {}
     for item in (*dict.fromkeys(piece.item for piece in pieces), *EYEBROWS):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from hmr_edu.body.build.clean import Skin, outer_quads
+from hmr_edu.body.build.clean import ClosedSkin, outer_quads
 from hmr_edu.body.build.crowd import Crowd
 from hmr_edu.body.build.decimate import nearest_faces
 from hmr_edu.body.build.source import Source
@@ -49,7 +49,7 @@ def parse_uv(text: str, name: str) -> tuple[Float[np.ndarray, "U 2"], Int[np.nda
     return table, corners
 
 
-def source_vertices(skin: Skin, source: Source) -> Int[np.ndarray, " V"]:
+def source_vertices(skin: ClosedSkin, source: Source) -> Int[np.ndarray, " V"]:
     """Return the source vertex of each vertex of the body `full`; -1 where it is a new one."""
     entries = np.diff(skin.combine.indptr)
     first = skin.combine.indices[skin.combine.indptr[:-1]]
@@ -73,7 +73,7 @@ class _Corners:
 
 
 def full_corners(
-    skin: Skin, source: Source, table: np.ndarray, quads: np.ndarray, points: np.ndarray
+    skin: ClosedSkin, source: Source, table: np.ndarray, quads: np.ndarray, points: np.ndarray
 ) -> _Corners:
     """Look up the texture place of each corner of the body `full`.
 

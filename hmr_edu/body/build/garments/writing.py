@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -55,7 +56,7 @@ def _unit(uv: np.ndarray) -> np.ndarray:
 
 
 def save_wardrobe(
-    path: str | Path, wardrobe: Wardrobe, quality: int = 85, skin_quality: int = 85
+    path: str | Path, wardrobe: Wardrobe, quality: int = 85, skin_quality: int = 90
 ) -> None:
     """Write a wardrobe file.
 
@@ -73,7 +74,7 @@ def save_wardrobe(
     rows = [strongest(piece.weights) for piece in pieces]
     pictures = [encode_picture(piece.texture, quality) for piece in garments]
     pictures += [encode_picture(skin.texture, skin_quality) for skin in wardrobe.skins]
-    arrays = {
+    arrays: dict[str, Any] = {
         "format": np.array(layout.FORMAT),
         "names": np.array([garment.name for garment in garments]),
         "kinds": np.array([garment.kind for garment in garments]),
