@@ -26,10 +26,12 @@ AS_MADE = 0.3
 # A recoloured texel is the new colour times this mixture of its own relative colour and brightness,
 # within these limits.
 OWN_COLOUR, DARKEST, BRIGHTEST = 0.25, 0.1, 3.0
+# The limit of hair: its texture has bright strands that would sparkle.
+BRIGHTEST_HAIR = 1.7
 WHITEST = 0.95
 OPAQUE = 128
 KINDS = ("top", "bottom", "shoes", "socks", "hat", "hair", "skin")
-SKIN = KINDS.index("skin")
+HAIR, SKIN = KINDS.index("hair"), KINDS.index("skin")
 # The colour that each kind has, and which regions of painted clothes show on it as patterns.
 COLOURS: dict[str, tuple[Region, tuple[Region, ...]]] = {
     "top": (Region.TOP, (Region.TOP_PATTERN, Region.ACCENT)),
@@ -118,7 +120,9 @@ class Cloth:
         colour = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
         mean = self._means[(texture + 0.5).long()].T
         relative = own / mean * OWN_COLOUR + own.mean(0) / mean.mean(0) * (1 - OWN_COLOUR)
-        recoloured = (colour * relative.clamp_(DARKEST, BRIGHTEST)).clamp_(max=WHITEST)
+        brightest = torch.where(kind == HAIR, BRIGHTEST_HAIR, BRIGHTEST)
+        relative = torch.minimum(relative.clamp_(min=DARKEST), brightest)
+        recoloured = (colour * relative).clamp_(max=WHITEST)
         skin = own * tone.index_select(1, sample)
         kept = torch.where(kind == SKIN, skin, own)
         recoloured = torch.where(as_made[sample, kind], kept, recoloured)

@@ -20,6 +20,12 @@ from hmr_edu.data.synthetic.dressed.outfits import Closet, Outfit, calm_thighs
 from hmr_edu.data.synthetic.dressed.rack import Rack
 from hmr_edu.data.synthetic.views import PinholeView
 
+# How much nearer than skin each kind counts where two of them are as far from the camera, in
+# metres: what is worn above wins, and cloth wins where skin would just pierce it.
+ABOVE = {
+    **{"socks": 0.002, "shoes": 0.004, "bottom": 0.006, "whole": 0.006, "top": 0.012},
+    **{"hair": 0.016, "hat": 0.018},
+}
 # Covered skin moves this far inwards, in metres.
 PUSH = 0.006
 # Skin shows this far under the hem of cut sleeves and legs, in metres.
@@ -188,11 +194,7 @@ class Dresser:
     def _put_on_skin(self, person: _Person, outfit: Outfit, c: _Canvas, camera: tuple) -> int:
         """Pose the skin; return how many faces of it were written."""
         rack, first = self.rack, len(self.rack.template)
-        beyond = outfit.room(rack.rest) < UNDER_HEM
-        covered = np.zeros(len(rack.rest), bool)
-        for k in outfit.pieces:
-            is_cut = rack.pieces[k].kind in ("top", "bottom", "whole")
-            covered |= rack.covers[k] & ~beyond if is_cut else rack.covers[k]
+        covered = self._covered(outfit)
         rasterizer.accumulate_normals(person.vertices, rack.body_faces, c.body_normals)
         vertices, normals = c.vertices[first:], c.normals[first:]
         kernels.pose_skin(
@@ -206,6 +208,14 @@ class Dresser:
         n = kernels.shown_skin(rack.skin_faces, rack.skin_source, covered, corners, c.faces)
         c.faces[:n] += np.uint32(first)
         return n
+
+    def _covered(self, outfit: Outfit) -> Bool[np.ndarray, " V"]:
+        """Say which vertices of the body an outfit hides."""
+        covered = np.zeros(len(self.rack.rest), bool)
+        for k in outfit.pieces:
+            inside = outfit.room(self.rack.pieces[k].kind, self.rack.rest) > UNDER_HEM
+            covered |= self.rack.covers[k] & inside
+        return covered
 
     def _put_on(
         self,
@@ -231,8 +241,9 @@ class Dresser:
         focal, shift, perspective, near, size = camera
         corners, keys = c.corners[span], c.keys[span]
         rasterizer.project(c.vertices[span], focal, shift, perspective, near, size, corners, keys)
-        ends = piece.kind in ("top", "bottom", "whole")
-        c.room[span] = outfit.room(rack.template[span]) if ends else 1.0
+        # The key of the z-buffer is -1 / z.
+        keys /= 1 + ABOVE[piece.kind] * keys
+        c.room[span] = outfit.room(piece.kind, rack.template[span])
         return kernels.whole_faces(
             rack.faces[piece.faces], np.uint32(span.start), c.room, piece.holes, faces, cut
         )
