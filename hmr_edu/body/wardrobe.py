@@ -91,51 +91,56 @@ class Wardrobe:
         return tuple(garment for garment in self.garments if garment.kind == kind)
 
 
-# Of all shapes, one after the other: name of the array -> type, columns. Garments that differ in
-# their texture alone share a shape.
-_ROWS: dict[str, tuple[type, tuple[int, ...]]] = {
-    "template": (np.int16, (3,)),
-    "directions": (np.int16, (3, BETAS)),
-    "joints": (np.uint8, (STRONGEST,)),
-    "weights": (np.uint8, (STRONGEST,)),
-    "uv": (np.uint16, (2,)),
-    "weld": (np.uint16, ()),
+# The arrays of the file: their type, and their shape, in which equal words are equal numbers. All
+# shapes of garments lie one after the other; garments that differ in their texture alone share one.
+_LAYOUT: dict[str, tuple[str, tuple[int | str, ...]]] = {
+    "format": ("U", ()),
+    "names": ("U", ("garments",)),
+    "kinds": ("U", ("garments",)),
+    "shapes": ("i4", ("garments",)),
+    "vertex_counts": ("i4", ("shapes",)),
+    "face_counts": ("i4", ("shapes",)),
+    "template": ("i2", ("vertices", 3)),
+    "directions": ("i2", ("vertices", 3, BETAS)),
+    "joints": ("u1", ("vertices", STRONGEST)),
+    "weights": ("u1", ("vertices", STRONGEST)),
+    "uv": ("u2", ("vertices", 2)),
+    "weld": ("u2", ("vertices",)),
+    "faces": ("u2", ("faces", 3)),
+    "covers": ("u1", ("shapes", "bytes of full")),
+    "covered": ("i4", ()),
+    "skins": ("U", ("skins", 4)),
+    "picture_sizes": ("i4", ("pictures",)),
+    "pictures": ("u1", ("bytes",)),
 }
-_LISTS = ("names", "kinds", "shapes")
-_COUNTS = ("vertex_counts", "face_counts")
-_PLAIN = ("format", *_LISTS, *_COUNTS, *_ROWS, "faces", "covers", "covered")
-_PICTURES = ("pictures", "picture_sizes", "skins")
-_CHART = ("uv", "source", "faces")
+_BY_VERTEX = tuple(name for name, (_, shape) in _LAYOUT.items() if shape[:1] == ("vertices",))
+BODIES = ("lite", "full")
 
 
-def chart_names(body: str) -> tuple[str, ...]:
-    """Return the names of a chart's arrays in the file."""
-    return tuple(f"chart_{body}_{part}" for part in _CHART)
+def chart_names(body: str) -> tuple[str, str, str]:
+    """Return the names of a chart's arrays in the file: uv, source, faces."""
+    return f"chart_{body}_uv", f"chart_{body}_source", f"chart_{body}_faces"
+
+
+for _body in BODIES:
+    _shapes_of_chart = ((_body, 2), (_body,), (f"faces of {_body}", 3))
+    for _name, _shape in zip(chart_names(_body), _shapes_of_chart, strict=True):
+        _LAYOUT[_name] = ("u2", _shape)
 
 
 def _check_headers(headers: Mapping[str, Header]) -> None:
     """Raise DataError where the arrays cannot be a wardrobe's; nothing is unpacked yet."""
-    if headers["format"].shape or headers["format"].dtype.kind != "U":
-        raise DataError(f"not a wardrobe (its `format` is not {FORMAT!r})")
-    for names, meaning in ((_LISTS, "garment"), (_COUNTS, "shape")):
-        for name in names:
-            if headers[name].ndim != 1 or headers[name].shape != headers[names[0]].shape:
-                raise DataError(f"{name} must be a list with one entry a {meaning}")
-    rows = headers["template"].shape[:1]
-    for name, (kind, columns) in _ROWS.items():
+    sizes: dict[str, int] = {}
+    for name, (kind, shape) in _LAYOUT.items():
         header = headers[name]
-        if header.shape != (*rows, *columns) or header.dtype != kind:
-            raise DataError(f"{name} has shape {header.shape} and type {header.dtype}")
-    for name in ("shapes", *_COUNTS, "picture_sizes"):
-        if headers[name].dtype != np.int32 or headers[name].ndim != 1:
-            raise DataError(f"{name} must be a list of int32")
-    if headers["faces"].ndim != 2 or headers["faces"].shape[1] != 3:
-        raise DataError(f"faces has shape {headers['faces'].shape}")
-    if headers["covers"].ndim != 2 or headers["covers"].shape[0] != headers[_COUNTS[0]].shape[0]:
-        raise DataError(f"covers has shape {headers['covers'].shape}")
-    for name in ("covers", "pictures"):
-        if headers[name].dtype != np.uint8:
-            raise DataError(f"{name} must hold bytes")
+        fits = header.dtype.kind == "U" if kind == "U" else header.dtype == np.dtype(kind)
+        if not fits or header.ndim != len(shape):
+            wanted = f"{len(shape)} dimensions of {'text' if kind == 'U' else np.dtype(kind)}"
+            found = f"{header.ndim} of {header.dtype}"
+            raise DataError(f"{name} must have {wanted}, not {found:.80}")
+        for size, wanted in zip(header.shape, shape, strict=True):
+            if size != (sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted):
+                raise DataError(f"the shape of {name}, {header.shape}, does not fit the others")
 
 
 def _picture(data: bytes, name: str) -> np.ndarray:
@@ -162,22 +167,22 @@ def _pictures(raw: dict[str, np.ndarray], names: list[str]) -> list[np.ndarray]:
 
 
 def _indices(values: np.ndarray, count: int, name: str) -> Int32[np.ndarray, "..."]:
-    """Return indices; raise DataError unless all are whole and below `count`."""
-    if values.dtype.kind not in "iu" or values.min(initial=0) < 0 or (values >= count).any():
+    """Return indices; raise DataError unless all are below `count`."""
+    if (values >= count).any():
         raise DataError(f"{name} must index {count} vertices")
     return values.astype(np.int32)
 
 
 def _shapes(raw: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
     """Cut the long arrays into shapes: the arrays of a garment without its texture."""
-    counts, faces = (raw[name].astype(np.int64) for name in _COUNTS)
+    counts, faces = (raw[f"{name}_counts"].astype(np.int64) for name in ("vertex", "face"))
     for name, sizes, rows in (("vertex", counts, "template"), ("face", faces, "faces")):
         if sizes.min(initial=1) < 1 or sizes.sum() != len(raw[rows]):
             raise DataError(f"{name}_counts do not fit {rows}")
-    body = int(raw["covered"]) if raw["covered"].shape == () else -1
+    body = int(raw["covered"])
     if not 0 < body <= 8 * raw["covers"].shape[1]:
         raise DataError("covered must be the number of vertices of the body `full`")
-    cut = {name: np.split(raw[name], np.cumsum(counts)[:-1]) for name in _ROWS}
+    cut = {name: np.split(raw[name], np.cumsum(counts)[:-1]) for name in _BY_VERTEX}
     cut_faces = np.split(raw["faces"], np.cumsum(faces)[:-1])
     shapes = []
     for k, V in enumerate(counts.tolist()):
@@ -217,15 +222,12 @@ def _garments(raw: dict[str, np.ndarray], pictures: list[np.ndarray]) -> tuple[G
 def _charts(raw: dict[str, np.ndarray]) -> dict[str, SkinChart]:
     """Return the charts of the two bodies."""
     charts = {}
-    for body in ("lite", "full"):
+    for body in BODIES:
         uv, source, faces = (raw[name] for name in chart_names(body))
-        if uv.ndim != 2 or uv.shape[1] != 2 or uv.dtype != np.uint16:
-            raise DataError(f"chart_{body}_uv must have two columns of uint16")
-        if source.shape != uv.shape[:1] or faces.ndim != 2 or faces.shape[1] != 3:
-            raise DataError(f"the chart of {body} does not fit together")
+        vertices = int(raw["covered"]) if body == "full" else 2**16
         charts[body] = SkinChart(
             uv.astype(np.float32) / np.float32(2**16 - 1),
-            _indices(source, 2**16, f"chart_{body}_source"),
+            _indices(source, vertices, f"chart_{body}_source"),
             _indices(faces, len(uv), f"chart_{body}_faces"),
         )
     return charts
@@ -238,13 +240,10 @@ def load_wardrobe(path: Path | None = None) -> Wardrobe:
     wardrobe.
     """
     path = SHIPPED_WARDROBE if path is None else Path(path)
-    names = (*_PLAIN, *_PICTURES, *chart_names("lite"), *chart_names("full"))
-    raw = read_arrays(path, names, check=_check_headers, largest=LARGEST)
+    raw = read_arrays(path, tuple(_LAYOUT), check=_check_headers, largest=LARGEST)
     try:
         if str(raw["format"]) != FORMAT:
             raise DataError(f"not a wardrobe (its `format` is not {FORMAT!r})")
-        if raw["skins"].ndim != 2 or raw["skins"].shape[1] != 4 or raw["skins"].dtype.kind != "U":
-            raise DataError("skins must have the columns name, sex, age, ancestry")
         skins = raw["skins"].tolist()
         pictures = _pictures(raw, [*raw["names"].tolist(), *(skin[0] for skin in skins)])
         garments = _garments(raw, pictures)

@@ -46,6 +46,25 @@ def command(args: Sequence[str]) -> None:
 
         print(build_it(package, wheel, out))
 
+    def wardrobe(file: Annotated[Path | None, tyro.conf.Positional] = None) -> None:
+        """List the garments, hair and skins of a wardrobe.
+
+        Args:
+            file: a wardrobe.npz; the shipped one if none is given.
+        """
+        from tabulate import tabulate
+
+        from hmr_edu.body.wardrobe import load_wardrobe
+
+        found = load_wardrobe(file)
+        rows = [
+            (piece.kind, piece.name, len(piece.template), len(piece.faces), f"{w} x {h}")
+            for piece in found.garments
+            for h, w in [piece.texture.shape[:2]]
+        ]
+        print(tabulate(rows, ("kind", "name", "vertices", "faces", "texture")))
+        print(f"\nskins: {', '.join(skin.name for skin in found.skins)}")
+
     def measure(body: Annotated[str, tyro.conf.Positional] = "lite") -> None:
         """Measure a body: symmetry, closedness, proportions, regressors; printed as JSON.
 
@@ -80,5 +99,6 @@ def command(args: Sequence[str]) -> None:
         "build-wardrobe": build_wardrobe,
         "import": import_,
         "measure": measure,
+        "wardrobe": wardrobe,
     }
     tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu body", args=args)  # ty: ignore[no-matching-overload]

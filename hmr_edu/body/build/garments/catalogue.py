@@ -27,17 +27,18 @@ BROWS = _head(1.4160, 2.3073, 1.9231)
 
 @dataclass(frozen=True)
 class Item:
-    """One work: its folder, its kind, its scale, and its textures (the first is the main one).
+    """One work: its folder, its kind, its scale, and its textures.
 
-    `faces` is the number of triangles that each of its pieces keeps at most.
+    `relief` says that maps of occlusion and of normals belong to it. `without` names the parts that
+    equal those of another work.
     """
 
     folder: str
     kind: str
     scale: Scale
     textures: tuple[str, ...]
-    faces: int
     relief: bool = False
+    without: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -54,30 +55,37 @@ class Item:
         return f"{FOLDER}proxies/{self.folder}/textures/{name}.png"
 
 
-def _outfit(name: str, scale: Scale) -> Item:
+def _outfit(name: str, scale: Scale, *without: str) -> Item:
     relief = name != "male_elegantsuit01"
-    return Item(f"clothes/{name}", "outfit", scale, (f"{name}_diffuse",), 1600, relief)
+    return Item(f"clothes/{name}", "outfit", scale, (f"{name}_diffuse",), relief, without)
+
+
+def _shoes(number: int, *without: str) -> Item:
+    name = f"shoes0{number}"
+    return Item(f"clothes/{name}", "shoes", SHOES, (f"{name}_diffuse",), without=without)
 
 
 def _hair(name: str, scale: Scale, texture: str = "") -> Item:
-    return Item(f"hair/{name}", "hair", scale, (texture or f"{name}_diffuse",), 2200)
+    return Item(f"hair/{name}", "hair", scale, (texture or f"{name}_diffuse",))
 
 
+# The men's jeans are one, and so are the women's T-shirts and all socks.
 ITEMS = (
-    *(_outfit(f"female_{n}", WOMEN) for n in ("casualsuit01", "casualsuit02")),
-    *(_outfit(f"female_{n}", WOMEN) for n in ("elegantsuit01", "sportsuit01")),
-    *(_outfit(f"male_casualsuit0{k}", MEN) for k in range(1, 7)),
+    _outfit("female_casualsuit01", WOMEN),
+    _outfit("female_casualsuit02", WOMEN, "top"),
+    _outfit("female_elegantsuit01", WOMEN),
+    _outfit("female_sportsuit01", WOMEN),
+    _outfit("male_casualsuit01", MEN),
+    _outfit("male_casualsuit02", MEN),
+    *(_outfit(f"male_casualsuit0{k}", MEN, "bottom") for k in range(3, 7)),
     _outfit("male_elegantsuit01", MEN),
-    *(
-        Item(f"clothes/shoes0{k}", "shoes", SHOES, (f"shoes0{k}_diffuse",), 1100)
-        for k in range(1, 7)
-    ),
+    _shoes(1),
+    *(_shoes(k, "socks") for k in range(2, 7)),
     Item(
         "clothes/fedora",
         "hat",
         HAT,
         ("fedora_texture", "fedora_texture_black", "fedora_texture_grey"),
-        700,
     ),
     _hair("afro01", _head(1.7412, 2.7409, 2.2613), "afro_diffuse"),
     _hair("bob01", WOMEN),
@@ -91,7 +99,7 @@ ITEMS = (
     _hair("short04", HAT),
 )
 EYEBROWS = tuple(
-    Item(f"eyebrows/eyebrow{k:03}", "brows", BROWS, (f"eyebrow{k:03}",), 0) for k in range(1, 13)
+    Item(f"eyebrows/eyebrow{k:03}", "brows", BROWS, (f"eyebrow{k:03}",)) for k in range(1, 13)
 )
 
 
@@ -107,8 +115,8 @@ class PaintedSkin:
     @property
     def name(self) -> str:
         """A name of its own, after the picture's variant."""
-        number = self.picture.removesuffix(".png")[-1]
-        variant = number if number.isdigit() and self.age == "young" else ""
+        second = self.age == "young" and self.picture.endswith("2.png")
+        variant = "2" if second else ""
         return f"{self.age}_{self.ancestry}_{self.sex}{variant}"
 
 

@@ -25,11 +25,14 @@ PLAIN_FROM, PLAIN_TO, PLAIN_WIDTH, FADE = -0.56, 0.09, 0.21, 0.04
 # How far colours flow into the plain part, in texture widths.
 FLOW = 0.11
 # Radii of pupil and iris in metres; the white of the eye in linear light, darker under the lid.
-PUPIL, IRIS, WHITE, LID = 1.9e-3, 5.6e-3, 0.40, 0.45
+PUPIL, IRIS, LID = 1.9e-3, 5.6e-3, 0.45
+WHITE = {"african": 0.28, "asian": 0.38, "caucasian": 0.38}
+# Brows are blurred by so many texels, and never hide all of the skin.
+SOFT, DENSE = 0.7, 0.85
 EYES = {"african": (52, 32, 20), "asian": (58, 36, 22), "caucasian": (92, 104, 108)}
 BROWN = (84, 58, 36)
-# A brow's hairs lie at most this far from the skin, in metres.
-CLOSE = 0.012
+# A brow's hairs lie at most this far before the skin, and this far beside it, in metres.
+CLOSE, BESIDE = 0.015, 1.5e-3
 HAIR = {"african": (18, 14, 12), "asian": (22, 17, 14), "caucasian": (74, 52, 34)}
 GREY = (112, 106, 100)
 
@@ -83,14 +86,16 @@ def plain_skin(picture: Float[np.ndarray, "S S 3"], canvas: Canvas) -> Float[np.
     return picture * (1 - share) + flowed * share
 
 
-def painted_eye(picture: Float[np.ndarray, "S S 3"], iris: tuple[int, int, int]) -> None:
-    """Paint an eye, in place, where the charts have it."""
+def painted_eye(
+    picture: Float[np.ndarray, "S S 3"], iris: tuple[int, int, int], sclera: float
+) -> None:
+    """Paint an eye, in place, where the charts have it; `sclera` in linear light."""
     size = len(picture)
     rows, columns = np.mgrid[:size, :size]
     x = ((columns + 0.5) / size - EYE[0]) * (EYE_RADIUS / EYE_SIZE)
     y = (1 - (rows + 0.5) / size - EYE[1]) * (EYE_RADIUS / EYE_SIZE)
     radius, inside = np.hypot(x, y), np.maximum(np.abs(x), np.abs(y)) < EYE_RADIUS
-    white = WHITE * (1 - LID * np.clip(y / 6e-3, 0, 1))[..., None] * np.ones(3)
+    white = sclera * (1 - LID * np.clip(y / 6e-3, 0, 1))[..., None] * np.ones(3)
     edge = np.clip((radius - IRIS) / 6e-4 + 0.5, 0, 1)[..., None]
     eye = linear(np.array(iris) / 255) * (1 - edge) + white * edge
     eye = eye * np.clip((radius - PUPIL) / 6e-4 + 0.5, 0.02, 1)[..., None]
@@ -99,6 +104,8 @@ def painted_eye(picture: Float[np.ndarray, "S S 3"], iris: tuple[int, int, int])
 
 def brow_cover(brow: Brow, canvas: Canvas) -> Float[np.ndarray, "S S"]:
     """Return how much of each texel the hairs of the brows cover."""
+    from scipy.ndimage import gaussian_filter
+
     low, high = brow.points.min(0) - CLOSE, brow.points.max(0) + CLOSE
     near = ((canvas.points > low) & (canvas.points < high)).all(2) & canvas.used
     points = canvas.points[near]
@@ -110,8 +117,9 @@ def brow_cover(brow: Brow, canvas: Canvas) -> Float[np.ndarray, "S S"]:
     row = np.clip(((1 - uv[:, 1]) * 128).astype(int), 0, 127)
     column = np.clip((uv[:, 0] * 128).astype(int), 0, 127)
     cover = np.zeros(near.shape)
-    cover[near] = small[row, column] * (np.linalg.norm(at - points, axis=1) < CLOSE)
-    return cover
+    beside = np.linalg.norm((at - points)[:, :2], axis=1)
+    cover[near] = small[row, column] * (beside < BESIDE)
+    return DENSE * gaussian_filter(cover, SOFT)
 
 
 def painted_skin(
@@ -133,5 +141,6 @@ def painted_skin(
     # Hair is darker than the skin around it, whatever the skin.
     colours = colours * (1 - cover) + np.minimum(hair, 0.7 * colours) * cover
     colours = filled(colours, canvas.used)
-    painted_eye(colours, BROWN if who.name.endswith("2") else EYES[who.ancestry])
+    iris = BROWN if who.name.endswith("2") else EYES[who.ancestry]
+    painted_eye(colours, iris, WHITE[who.ancestry])
     return shrunk(np.rint(np.clip(colours, 0, 255)).astype(np.uint8), size, size)

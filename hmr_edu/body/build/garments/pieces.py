@@ -16,6 +16,9 @@ from hmr_edu.body.data import BodyData
 
 # Joints of a vertex.
 STRONGEST = 4
+# Triangles that a piece keeps at most, if its seams allow it.
+FACES = {"top": 1500, "bottom": 1200, "whole": 2600, "shoes": 1000, "socks": 300, "hat": 600}
+HAIR_FACES = 2000
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,15 @@ class Piece:
     @property
     def name(self) -> str:
         """The work, and its part where it has several."""
-        alone = self.kind in ("hair", "hat")
+        alone = self.kind == self.item.kind
         return self.item.name if alone else f"{self.item.name}/{self.kind}"
+
+    @property
+    def shape(self) -> bytes:
+        """The same for two pieces that differ in their texture alone."""
+        proxy = self.hung.piece
+        arrays = (proxy.refs, proxy.weights, proxy.offsets, proxy.uv, proxy.faces, proxy.corners)
+        return b"".join(array.tobytes() for array in arrays)
 
 
 def skin_weights(
@@ -43,7 +53,7 @@ def skin_weights(
     mean = proxy.smoothing()
     for _ in range(rounds):
         weights = (weights + mean @ weights) / 2
-    fifth = np.sort(weights, axis=1)[:, -5]
+    fifth = np.sort(weights, axis=1)[:, -STRONGEST - 1]
     weights = np.where(weights > fifth[:, None], weights, 0)
     return weights / weights.sum(1, keepdims=True)
 
@@ -51,9 +61,8 @@ def skin_weights(
 def simpler(piece: Piece) -> Piece:
     """Return the piece with fewer faces, where it has more than its work allows."""
     proxy = piece.hung.piece
-    faces, corners = collapse(
-        piece.straight, proxy.faces, proxy.corners, proxy.uv, piece.item.faces
-    )
+    goal = FACES.get(piece.kind, HAIR_FACES)
+    faces, corners = collapse(piece.straight, proxy.faces, proxy.corners, proxy.uv, goal)
     used = np.unique(faces)
     places = np.unique(corners)
     small = Proxy(

