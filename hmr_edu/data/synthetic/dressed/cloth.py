@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int32, UInt8
+from jaxtyping import Float, Int, Int32, Shaped, UInt8
+from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
@@ -30,6 +31,8 @@ OWN_COLOUR, DARKEST, BRIGHTEST = 0.25, 0.1, 3.0
 BRIGHTEST_HAIR = 1.7
 WHITEST = 0.95
 OPAQUE = 128
+# Sizes of each texture: whole, half, a quarter, an eighth.
+LEVELS = 4
 KINDS = ("top", "bottom", "shoes", "socks", "hat", "hair", "skin")
 HAIR, SKIN = KINDS.index("hair"), KINDS.index("skin")
 # The colour that each kind has, and which regions of painted clothes show on it as patterns.
@@ -47,6 +50,9 @@ COLOURS: dict[str, tuple[Region, tuple[Region, ...]]] = {
 class Cloth:
     """Gives every pixel of dressed people its colour.
 
+    Textures are numbered: those of the garments, those of the skins, then the same again at half
+    the size, at a quarter and so on, for people so far away that a pixel holds many texels.
+
     Args:
         wardrobe: whose textures are used.
         landmarks: of the rest body.
@@ -54,22 +60,26 @@ class Cloth:
     """
 
     def __init__(self, wardrobe: Wardrobe, landmarks: RestLandmarks, chart: Chart) -> None:
-        textures = [g.texture for g in wardrobe.garments] + [s.texture for s in wardrobe.skins]
+        whole = [g.texture for g in wardrobe.garments] + [s.texture for s in wardrobe.skins]
+        textures = [_reduced(t, level) for level in range(LEVELS) for t in whole]
         sizes = torch.tensor([t.shape[:2] for t in textures])
         ends = sizes.prod(1).cumsum(0)
         self._chart_size = chart.size
         self._table = torch.cat([(ends - sizes.prod(1))[:, None], sizes], dim=1)
         self._texels = torch.from_numpy(np.concatenate([_flat(t) for t in textures]))
-        places, kinds, means = [], [], []
-        for garment in wardrobe.garments:
-            place, kind, mean = _charted(garment, landmarks, chart)
-            places.append(place)
-            kinds.append(kind)
-            means.append(mean)
-        self._places = torch.cat(places)
-        skin_texels = len(self._texels) - len(self._places)
-        self._kinds = torch.cat([*kinds, torch.full((skin_texels,), SKIN, dtype=torch.uint8)])
-        self._means = torch.cat([torch.stack(means), torch.ones(len(wardrobe.skins), 3)])
+        charted = [_charted(garment, landmarks, chart) for garment in wardrobe.garments]
+        places, kinds, means = (list(column) for column in zip(*charted, strict=True))
+        for skin in wardrobe.skins:
+            places.append(torch.zeros(skin.texture.shape[:2], dtype=torch.int32))
+            kinds.append(torch.full(skin.texture.shape[:2], SKIN, dtype=torch.uint8))
+            means.append(torch.ones(3))
+        self._places, self._kinds = (
+            torch.cat(
+                [_nearest(m, t.shape[:2]) for m, t in zip(maps * LEVELS, textures, strict=True)]
+            )
+            for maps in (places, kinds)
+        )
+        self._means = torch.stack(means * LEVELS)
         # Where a kind shows a region of the painted clothes: its code, else that of the plain kind.
         codes = torch.zeros(len(KINDS), len(Region), dtype=torch.long)
         for k, kind in enumerate(KINDS):
@@ -112,7 +122,7 @@ class Cloth:
         texel = self._texel(u, v, (texture + 0.5).long())
         kind = self._kinds[texel].long()
         own = linear(self._texels[texel].T / 255)
-        place = self._places[texel.clamp(max=len(self._places) - 1)].long()
+        place = self._places[texel].long()
         region = sheets.view(-1)[outfit[sample] * self._chart_size + place] // SHADES
         code = self._codes[kind * len(Region) + region]
         channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
@@ -137,13 +147,27 @@ class Cloth:
         return first + row * columns + column
 
 
+def _reduced(texture: UInt8[np.ndarray, "H W channels"], level: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Return the colours of a texture, halved so many times."""
+    return np.asarray(Image.fromarray(texture[..., :3]).reduce(2**level))
+
+
+def _nearest(values: Shaped[Tensor, "H W"], size: tuple[int, int]) -> Shaped[Tensor, " texels"]:
+    """Sample a picture at another size, without mixing its values; flat."""
+    row, column = (
+        (torch.arange(n) * 2 + 1) * whole // (2 * n)
+        for n, whole in zip(size, values.shape, strict=True)
+    )
+    return values[row[:, None], column].flatten()
+
+
 def _flat(texture: UInt8[np.ndarray, "H W channels"]) -> UInt8[np.ndarray, "texels 3"]:
     return texture[..., :3].reshape(-1, 3)
 
 
 def _charted(
     garment: Garment, landmarks: RestLandmarks, chart: Chart
-) -> tuple[Int32[Tensor, " texels"], UInt8[Tensor, " texels"], Float[Tensor, "3"]]:
+) -> tuple[Int32[Tensor, "H W"], UInt8[Tensor, "H W"], Float[Tensor, "3"]]:
     """Return for each texel its place on the chart and its kind, and the mean linear colour."""
     height, width = garment.texture.shape[:2]
     size = max(height, width)
@@ -170,4 +194,6 @@ def _charted(
         inside &= garment.texture[..., 3].ravel() >= OPAQUE
     colours = linear(torch.from_numpy(_flat(garment.texture)[inside]) / 255)
     mean = colours.mean(0) if len(colours) else torch.ones(3)
-    return chart.texel(x, y, back).int(), kind, mean.clamp_min(1e-3)
+    place = chart.texel(x, y, back).int()
+    shape = (height, width)
+    return place.view(shape), kind.view(shape), mean.clamp_min(1e-3)

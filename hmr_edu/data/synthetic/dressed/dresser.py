@@ -16,6 +16,7 @@ from hmr_edu.data.render import rasterizer
 from hmr_edu.data.render.renderer import NEAR, GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.dressed import kernels
+from hmr_edu.data.synthetic.dressed.cloth import LEVELS
 from hmr_edu.data.synthetic.dressed.outfits import Closet, Outfit, calm_thighs
 from hmr_edu.data.synthetic.dressed.rack import Rack
 from hmr_edu.data.synthetic.views import PinholeView
@@ -80,6 +81,7 @@ class Dresser:
         self.places = renderer.places
         self._posedirs = body.posedirs.permute(2, 0, 1).flatten(1).contiguous()
         self._J_template, self._J_shapedirs = body.J_template, body.J_shapedirs
+        self.textures = len(wardrobe.garments) + len(wardrobe.skins)
         textures = [g.texture for g in wardrobe.garments]
         self._table, self._alpha = _opacities(textures)
 
@@ -93,8 +95,8 @@ class Dresser:
     ) -> tuple[GBuffer, Bool[Tensor, " n"]]:
         """Draw a batch; return also who is dressed.
 
-        `GBuffer.surface` of the dressed is (u, v, number of the texture). `seed` alone decides who
-        is dressed, and how.
+        `GBuffer.surface` of the dressed is (u, v, number of the texture), as `Cloth` counts. Their
+        depth is up to `ABOVE` nearer than cloth is. `seed` alone decides who is dressed, and how.
         """
         rotations = output.rotations.numpy()
         dressed = np.random.default_rng(seed).random(len(rotations)) < self.share
@@ -190,6 +192,19 @@ class Dresser:
             *(c.hits, c.winner, depth, normal, surface, part, coverage),
         )
         kernels.turn_normals(c.corners, c.faces, c.hits, c.winner, normal)
+        self._choose_levels(person, size, surface[2])
+
+    def _choose_levels(
+        self, person: _Person, size: int, texture: Float32[np.ndarray, "size size"]
+    ) -> None:
+        """Replace numbers of textures, in place, by those of smaller copies for far people."""
+        distance = float(person.vertices[:, 2].mean()) + person.translation[2]
+        pixel = 2 / size * distance / person.focal
+        pitches, skins = self.rack.pitches, self.textures - len(self.rack.pieces)
+        pitches = np.concatenate([pitches[:-1], np.repeat(pitches[-1:], skins)])
+        levels = np.log2(pixel / pitches).round().clip(0, LEVELS - 1)
+        moved = np.arange(self.textures) + self.textures * levels
+        texture[:] = moved[(texture + 0.5).astype(np.int32)]
 
     def _put_on_skin(self, person: _Person, outfit: Outfit, c: _Canvas, camera: tuple) -> int:
         """Pose the skin; return how many faces of it were written."""
