@@ -149,6 +149,8 @@ def test_same_seed_same_people_in_any_process_and_order(dressed):
 def test_cloth_lies_on_the_part_of_the_body_it_was_cut_from(spread, monkeypatch):
     """A pixel that shows cloth is as far as the body, less the thickness of the cloth."""
     monkeypatch.setattr(dresser, "ABOVE", dict.fromkeys(dresser.ABOVE, 0.0))
+    for cut in ("CUT_SLEEVES", "CUT_LEGS"):
+        monkeypatch.setattr(outfits, cut, 0.0)
     config = {"betas": spread, "image_size": 160}
     on, off = (people(share, **config).prepare(0).pixels for share in (1.0, 0.0))
     texture = on.plane(on.surface[2].round() % TEXTURES + 1).long() - 1

@@ -148,19 +148,17 @@ class SyntheticPeople:
         rotations[:, 0] = draw_viewpoints(pitch, roll, g) @ rotations[:, 0]
         output = self.body(betas, rotations)
         view = draw_view(output.keypoints, c, g)
-        dense = bare = dressed = None
+        dense = dressed = None
         if self.dresser is None or c.dense:
-            bare = self.renderer(
+            gbuffer = self.renderer(
                 output.vertices, c.image_size, translation=view.translation, focal=view.focal
             )
         if c.dense:
             # Numbers of their own, so that the people stay the same.
             own = torch.Generator().manual_seed(batch_seed(seed, 0))
             rest, faces = self.body.v_template, self.body.faces
-            dense = draw_surface_points(output.vertices, rest, faces, view, bare, c.dense, own)
-        if self.dresser is None:
-            gbuffer = bare
-        else:
+            dense = draw_surface_points(output.vertices, rest, faces, view, gbuffer, c.dense, own)
+        if self.dresser is not None:
             own_seed = batch_seed(seed, DRESSING)
             gbuffer, dressed = self.dresser(output, betas, view, c.image_size, own_seed)
         return Scene(

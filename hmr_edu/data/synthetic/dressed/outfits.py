@@ -57,9 +57,11 @@ class Outfit(NamedTuple):
 
 def calm_thighs(rotations: Float[np.ndarray, "n 24 3 3"]) -> Bool[np.ndarray, " n"]:
     """Say who can wear a skirt: both thighs hang down within `THIGHS` degrees of the pelvis."""
-    hips = [SMPL_JOINTS.index(f"{side}_hip") for side in ("left", "right")]
     # The cosine of the angle between the down of the pelvis and the down of the thigh.
-    return (rotations[:, hips, 1, 1] > math.cos(math.radians(THIGHS))).all(1)
+    left, right = (
+        rotations[:, SMPL_JOINTS.index(f"{side}_hip"), 1, 1] for side in ("left", "right")
+    )
+    return np.minimum(left, right) > math.cos(math.radians(THIGHS))
 
 
 class Closet:
@@ -75,10 +77,14 @@ class Closet:
             for kind in ("top", "bottom", "whole", "shoes", "socks", "hat", "hair")
         }
         self._calm = [k for k in self._kinds["bottom"] if not rack.pieces[k].skirt]
-        needed = {"tops": self._kinds["top"], "bottoms that are no skirts": self._calm}
-        needed |= {"shoes": self._kinds["shoes"], "skins": list(skins)}
-        for name, found in needed.items():
-            if not found:
+        needed = {
+            "tops": len(self._kinds["top"]),
+            "bottoms that are no skirts": len(self._calm),
+            "shoes": len(self._kinds["shoes"]),
+            "skins": len(skins),
+        }
+        for name, count in needed.items():
+            if not count:
                 raise DataError(f"a wardrobe without {name} cannot dress people")
 
     def choose(
