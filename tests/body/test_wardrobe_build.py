@@ -303,7 +303,7 @@ def test_the_painted_eye_is_black_in_the_middle():
     assert skin[row, column].max() < 30
     assert skin[row, column + 4, 0] > skin[row, column + 4, 2]
     assert np.ptp(skin[row, column + 10]) < 1
-    assert (skin[:400] == 200).all()
+    assert (skin[100:] == 200).all()
 
 
 def test_the_source_of_a_garment_says_so_when_it_is_no_json(tmp_path):

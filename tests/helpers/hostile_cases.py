@@ -23,6 +23,7 @@ from helpers.hostile_motion import make_motion, motions
 from helpers.hostile_networks import backbones, weights
 from helpers.hostile_public import make_public_samples, public_files
 from helpers.hostile_runs import reports, resumes, ships
+from helpers.hostile_wardrobe import make_wardrobe, wardrobe_sources, wardrobes
 from helpers.small_run import small
 from helpers.toy_body import toy_body
 from PIL import Image
@@ -42,6 +43,8 @@ KINDS = (
     "experiment",
     "body source",
     "SMPL's body",
+    "wardrobe",
+    "wardrobe source",
     "checkpoint",
     *DATA_SETS,
 )
@@ -64,6 +67,7 @@ def make_samples(folder: Path) -> None:
     HMR("keypoints", width=2, hidden=16).save(folder / "lifter.safetensors")
     save_body(folder / "body.npz", toy_body())
     make_public_samples(folder)
+    make_wardrobe(folder)
     rng = np.random.default_rng(0)
     ours = {"poses": rng.normal(0, 2000, (6, 72)).astype(np.int16), "scale": 1e-4, "fps": 12}
     ours |= {"clip": np.array([0, 0, 0, 1, 1, 1]), "clip_names": np.array(["walk", "run"])}
@@ -96,7 +100,8 @@ def undamaged(good: Path) -> Iterator[Case]:
     wanted = ["tiny.safetensors: demo, text", "config.json: text", "people.json: text"]
     wanted += ["SMPL_NEUTRAL.pkl: text", "SMPL_FEMALE.npz: text", "neutral_smpl.txt: text"]
     wanted += [f"{name}.json: text" for name in ("openpose", "results", "landmarks")]
-    kinds = ("weights", "ship", "resume", "annotations", "detections", "SMPL's body")
+    wanted.append("wardrobe.npz: text")
+    kinds = ("weights", "ship", "resume", "annotations", "detections", "SMPL's body", "wardrobe")
     for case in cases(good):
         if case.kind in kinds and case.name in wanted:
 
@@ -123,6 +128,8 @@ def cases(good: Path) -> Iterator[Case]:
     yield from reports(good)
     yield from _records()
     yield from _sources()
+    yield from wardrobes(good)
+    yield from wardrobe_sources(good)
     yield from public_files(good)
     yield from data_sets(good)
 

@@ -101,6 +101,8 @@ ITEMS = (
 EYEBROWS = tuple(
     Item(f"eyebrows/eyebrow{k:03}", "brows", BROWS, (f"eyebrow{k:03}",)) for k in range(1, 13)
 )
+# Numbers of the brows that the skins of each sex get in turn.
+BROWS_OF = {"female": (1, 2, 5, 6, 10, 11), "male": (4, 8, 12, 3, 9, 7)}
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from hmr_edu.body.wardrobe import SkinChart
 # Heights between which, and the distance from the middle up to which, the skin of the T-pose is
 # plain; and over how much it fades. Metres.
 PLAIN_FROM, PLAIN_TO, PLAIN_WIDTH, FADE = -0.56, 0.09, 0.21, 0.04
-# How far colours flow into the plain part, in texture widths.
-FLOW = 0.11
+# How far colours flow into the plain part, in texture widths; and from where: height above the feet
+# and below the neck, distance from the middle before the hands. Metres.
+FLOW, ABOVE, BELOW, BEFORE = 0.11, -0.95, 0.19, 0.6
 # Radii of pupil and iris in metres; the white of the eye in linear light, darker under the lid.
 PUPIL, IRIS, LID = 1.9e-3, 5.6e-3, 0.45
 WHITE = {"african": 0.28, "asian": 0.38, "caucasian": 0.38}
@@ -77,7 +78,9 @@ def plain_skin(picture: Float[np.ndarray, "S S 3"], canvas: Canvas) -> Float[np.
     """Let the surrounding colours flow over chest and groin, until no detail is left."""
     from scipy.ndimage import gaussian_filter
 
-    outside = (canvas.used & (canvas.plain == 0)).astype(np.float64)
+    x, y = np.abs(canvas.points[..., 0]), canvas.points[..., 1]
+    around = (y > ABOVE) & (y < BELOW) & (x < BEFORE)
+    outside = (canvas.used & around & (canvas.plain == 0)).astype(np.float64)
     width = FLOW * len(picture)
     near = gaussian_filter(outside, width)
     flow = [gaussian_filter(picture[..., k] * outside, width) for k in range(3)]

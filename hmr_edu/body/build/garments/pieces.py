@@ -17,7 +17,7 @@ from hmr_edu.body.data import BodyData
 # Joints of a vertex.
 STRONGEST = 4
 # Triangles that a piece keeps at most, if its seams allow it.
-FACES = {"top": 1500, "bottom": 1200, "whole": 2600, "shoes": 1000, "socks": 300, "hat": 600}
+FACES = {"top": 1500, "bottom": 1500, "whole": 2600, "shoes": 1000, "socks": 300, "hat": 600}
 HAIR_FACES = 2000
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from hmr_edu.body.build.crowd import gather_crowd
-from hmr_edu.body.build.garments.catalogue import EYEBROWS, ITEMS, SKINS, Item
+from hmr_edu.body.build.garments.catalogue import BROWS_OF, EYEBROWS, ITEMS, SKINS, Item
 from hmr_edu.body.build.garments.fit import Fitting, Worn
 from hmr_edu.body.build.garments.package import Package, check_digest, open_package
 from hmr_edu.body.build.garments.paint import Brow, Canvas, painted_skin
@@ -146,9 +147,10 @@ def _skins(
         picture = package.read_picture(item.picture(item.textures[0]))
         brows.append(Brow(points, proxy.faces, proxy.uv[proxy.corners], picture[..., 3]))
     skins = []
-    for number, who in enumerate(tqdm(SKINS, desc="painting skins", unit="skin")):
+    turns = {sex: cycle(numbers) for sex, numbers in BROWS_OF.items()}
+    for who in tqdm(SKINS, desc="painting skins", unit="skin"):
         picture = package.read_picture(who.picture)
-        brow = brows[number % len(brows)]
+        brow = brows[next(turns[who.sex]) - 1]
         texture = painted_skin(picture, who, brow, canvas, SKIN_TEXTURE)
         skins.append(Skin(who.name, who.sex, who.age, who.ancestry, texture))
     return skins

@@ -55,7 +55,7 @@ def _unit(uv: np.ndarray) -> np.ndarray:
 
 
 def save_wardrobe(
-    path: str | Path, wardrobe: Wardrobe, quality: int = 85, skin_quality: int = 85
+    path: str | Path, wardrobe: Wardrobe, quality: int = 85, skin_quality: int = 90
 ) -> None:
     """Write a wardrobe file.
 
