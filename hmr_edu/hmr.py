@@ -132,8 +132,8 @@ class HMR(nn.Module):
         is missing or cannot be used.
 
         Args:
-            encoder: "resnet18" or "resnet50", which read pictures, or "keypoints", which reads 2D
-                keypoints with confidences.
+            encoder: "resnet18", "resnet50" or "efficientnet_lite0", which read pictures, or
+                "keypoints", which reads 2D keypoints with confidences.
             body: "lite", "full", or the path of a body file.
             image_size: pixels along each side of a picture.
             width: channels of the backbone's first stage; 64 is torchvision's. The features of

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from hmr_edu.data.poses.import_motion import ImportOptions
 from hmr_edu.io.files import check_output
-from hmr_edu.io.ranges import Seed, check_ranges, ranged
+from hmr_edu.io.ranges import Range, Seed, check_ranges, ranged
+
+# Recordings whose people are compared with those of the package.
+RECORDED = ("cmu_poses_knees.npz", "hdm05_poses_knees.npz")
 
 
 def command(args: Sequence[str]) -> None:
@@ -68,17 +72,68 @@ def command(args: Sequence[str]) -> None:
             print(path)
 
     @ranged
-    def fit_prior(poses: Path, out: Path = Path("pose_prior.npz"), seed: Seed = 0) -> None:
+    def fit_prior(
+        poses: Path,
+        out: Path = Path("pose_prior.npz"),
+        seed: Seed = 0,
+        weights: Literal["root", "clips"] = "root",
+        straight_legs: Annotated[float, Range(0, 1, open_high=True)] = 0.0,
+    ) -> None:
         """Fit the Gaussian mixture to a mocap file.
 
         Args:
             poses: npz of axis-angle poses, in AMASS's format or this project's.
             out: the prior's file; its provenance goes beside it.
             seed: random seed of the fit.
+            weights: what a clip counts: "root", the square root of its frames; "clips", each the
+                same, so that nobody who was recorded for long dominates.
+            straight_legs: share of the weight that people on two straight legs get; 0 leaves it as
+                recorded.
         """
         from hmr_edu.data.poses.fit_prior import fit_prior as fit
 
-        fit(poses, out, seed=seed)
+        fit(poses, out, seed=seed, weigh=weights, straight_legs=straight_legs)
+
+    @ranged
+    def angles(
+        sources: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
+        sheets: Path | None = None,
+        draws: Annotated[int, Range(1, 1_000_000)] = 5000,
+        seed: Seed = 0,
+    ) -> None:
+        """Print how people of pose sources hold themselves, as Markdown, and draw them.
+
+        The table has the bends of knees, hips and elbows and the lean of the trunk.
+
+        Args:
+            sources: as for `hmr-edu train --poses`; by default, all that the package makes and the
+                recordings of $HMR_EDU_MOCAP.
+            sheets: folder for contact sheets (PNG), 24 people of each source from two sides.
+            draws: poses of each source.
+            seed: random seed of the draws.
+        """
+        import torch
+
+        from hmr_edu.data.poses.mocap import find_mocap
+        from hmr_edu.data.poses.pose_angles import angle_table
+        from hmr_edu.training.setup import POSES, pose_source
+
+        recorded = tuple(name for name in RECORDED if find_mocap(name))
+        poses = {
+            name: pose_source(name).sample(draws, torch.Generator().manual_seed(seed))
+            for name in sources or POSES + recorded
+        }
+        print(angle_table(poses))
+        if sheets is not None:
+            from hmr_edu.body import load_body
+            from hmr_edu.viz.sheets.pose_sheet import save_two_views
+
+            body = load_body("full")
+            sheets.mkdir(parents=True, exist_ok=True)
+            for name, drawn in poses.items():
+                path = sheets / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.png"
+                save_two_views(path, body, drawn[:24])
+                print(path)
 
     @ranged
     def report(sheet: Path | None = None, seed: Seed = 0) -> None:
@@ -111,5 +166,6 @@ def command(args: Sequence[str]) -> None:
         "show": show,
         "fit-prior": fit_prior,
         "report": report,
+        "angles": angles,
     }
     tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu mocap", args=args)  # ty: ignore[no-matching-overload]

@@ -103,14 +103,22 @@ class Batch(TensorDataclass):
     """Pictures with labels. A flag that is False marks a missing label: its values mean nothing.
 
     `images` are RGB in [0, 1]. `keypoints2d` are in crop coordinates [-1, 1]; `visible` is 1 where
-    a keypoint is in the picture and not behind an occluder, or where it is annotated.
+    a keypoint is in the picture and not behind an occluder, or where it is annotated. A crop may
+    reach beyond its picture: keypoints there are labelled, and not visible.
     `keypoints3d` (metres) and `rotations` are in the camera frame. NaN in `keypoints3d` marks a
     keypoint that is unknown where others are known; NaN in `betas` marks a theta of which only the
     pose is known. `camera` is the weak-perspective camera that explains the keypoints best.
     `parts` is the body part of each pixel, at any resolution: 0 for the background, 1 + joint, or
-    `hmr_edu.keypoints.PERSON` where only the person is known. `has_silhouette` says that `parts`
-    tells person from background; it is `has_parts` unless given, and also True of masks without
-    parts. `dense` are points of the surface, or None where no sample has any.
+    `hmr_edu.keypoints.PERSON` where only the person is known. Other people are background. A part
+    of a synthetic person that is covered is labelled; one beyond the picture is not.
+    `has_silhouette` says that `parts` tells person from background; it is `has_parts` unless given,
+    and also True of masks without parts. `dense` are points of the surface, or None where no sample
+    has any.
+
+    `ray` is the direction of the crop's centre in the frame of the picture's camera, of length 1:
+    (0, 0, 1) in the middle of the picture, NaN where it is unknown; None where no sample has any.
+    Off the axis the labels' camera frame is that of a camera which looks along the ray: the
+    picture's frame turned by `hmr_edu.camera.towards_ray`.
     """
 
     images: Float[Tensor, "batch 3 H W"]
@@ -126,6 +134,7 @@ class Batch(TensorDataclass):
     has_parts: Bool[Tensor, " batch"]
     has_silhouette: Bool[Tensor, " batch"] | None = field(default=None, kw_only=True)
     dense: SurfacePoints | None = field(default=None, kw_only=True)
+    ray: Float[Tensor, "batch 3"] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.has_silhouette is None:
@@ -181,13 +190,18 @@ class Batch(TensorDataclass):
     def join(batches: Sequence[Batch]) -> Batch:
         """Put several batches of one kind and picture size into one."""
         kind = type(batches[0])
-        names = [f.name for f in fields(kind) if f.name != "dense"]
+        names = [f.name for f in fields(kind) if f.name not in ("dense", "ray")]
         dense = None
         if any(batch.dense is not None for batch in batches):
             none = (SurfacePoints.unknown(len(b), 0, b.betas.device) for b in batches)
             dense = SurfacePoints.join([b.dense or n for b, n in zip(batches, none, strict=True)])
+        ray = None
+        if any(batch.ray is not None for batch in batches):
+            unknown = (torch.full_like(batch.camera, torch.nan) for batch in batches)
+            rays = zip(batches, unknown, strict=True)
+            ray = torch.cat([nan if batch.ray is None else batch.ray for batch, nan in rays])
         joined = {k: torch.cat([getattr(batch, k) for batch in batches]) for k in names}
-        return kind(**joined, dense=dense)
+        return kind(**joined, dense=dense, ray=ray)
 
     def first(self, n: int) -> Batch:
         """Return the first `n` samples."""

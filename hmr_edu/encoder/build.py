@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hmr_edu.encoder.keypoints import KeypointEncoder
-from hmr_edu.encoder.resnet import NETWORKS, Encoder
+from hmr_edu.encoder.resnet import BACKBONES, Encoder
 
 AnyEncoder = Encoder | KeypointEncoder
 
 
-def _resnet(name: str) -> Callable[..., AnyEncoder]:
+def _pictures(name: str) -> Callable[..., AnyEncoder]:
     return lambda **options: Encoder(name, **options)
 
 
@@ -21,7 +21,7 @@ def _keypoints(*, width: int, **_: object) -> AnyEncoder:
 # Each takes the options width, stem, pooling, image_size; the encoder of keypoints has no pictures,
 # and of these a width alone.
 ENCODERS: dict[str, Callable[..., AnyEncoder]] = {
-    **{name: _resnet(name) for name in NETWORKS},
+    **{name: _pictures(name) for name in BACKBONES},
     "keypoints": _keypoints,
 }
 
@@ -32,8 +32,8 @@ def build_encoder(name: str, *, width: int, stem: str, pooling: str, image_size:
     Raises ValueError on an unknown name or option.
 
     Args:
-        name: "resnet18", "resnet50" or "keypoints".
-        width: channels of a backbone's first stage, or an eighth of a keypoint encoder's features.
+        name: "resnet18", "resnet50", "efficientnet_lite0" or "keypoints".
+        width: channels of a ResNet's first stage, or an eighth of a keypoint encoder's features.
         stem: a backbone's first layers.
         pooling: a backbone's head.
         image_size: pixels along each side of a picture.

@@ -8,20 +8,16 @@ be loaded.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hmr_edu.encoder.backbone import STEMS, Backbone, check_choice
+from hmr_edu.encoder.efficientnet_lite import EfficientNetLite
 from hmr_edu.encoder.heads import AverageHead, BatchNorm, Features, SpatialHead
-from hmr_edu.io.errors import DataError
 from hmr_edu.io.precision import holds
-from hmr_edu.io.torchfile import read_tensors
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class BasicBlock(nn.Module):
@@ -82,11 +78,10 @@ class Bottleneck(nn.Module):
 
 # Blocks and their number in each of the four stages.
 NETWORKS = {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}
-STEMS = ("imagenet", "small")
 POOLINGS = ("average", "spatial")
 
 
-class ResNet(nn.Module):
+class ResNet(Backbone):
     """ResNet-18 or -50 without its classifier; returns the maps of its stages.
 
     The networks have 11,176,512 and 23,508,032 parameters at width 64. Raises ValueError on other
@@ -110,8 +105,8 @@ class ResNet(nn.Module):
         zero_init: bool = True,
     ):
         super().__init__()
-        _check_option("encoder", name, NETWORKS)
-        _check_option("stem", stem, STEMS)
+        check_choice("encoder", name, NETWORKS)
+        check_choice("stem", stem, STEMS)
         block, blocks = NETWORKS[name]
         kernel = 7 if stem == "imagenet" else 5
         self.conv1 = nn.Conv2d(3, width, kernel, 2, padding=kernel // 2, bias=False)
@@ -147,6 +142,11 @@ class ResNet(nn.Module):
             elif zero_init and isinstance(module, BasicBlock | Bottleneck):
                 nn.init.zeros_(module.last_norm.weight)
 
+    @property
+    def first(self) -> nn.Conv2d:
+        """The layer that reads colours."""
+        return self.conv1
+
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> list[Float[Tensor, "batch _ _ _"]]:
@@ -158,39 +158,23 @@ class ResNet(nn.Module):
             maps.append(x)
         return maps
 
-    def load(self, path: str | Path) -> None:
-        """Load torchvision's weights of this ResNet; see `read`."""
-        self.load_state_dict(self.read(path))
 
-    def read(self, path: str | Path) -> dict[str, Tensor]:
-        """Read torchvision's weights of this ResNet (.safetensors, or .pth, read without pickle).
+def _resnet(name: str) -> Callable[..., Backbone]:
+    return lambda width, stem, zero_init: ResNet(name, width, stem, zero_init)
 
-        The classifier `fc.*` is left out. Raises FileNotFoundError, or DataError that names the
-        first key that is missing, unknown, of another shape or type, or not finite.
-        """
-        path = Path(path)
-        weights = {k: v for k, v in _read_weights(path).items() if not k.startswith("fc.")}
-        expected = self.state_dict()
-        for key in expected.keys() - weights.keys():
-            # The oldest files have no such counters; nothing here depends on them.
-            if key.endswith("num_batches_tracked"):
-                weights[key] = torch.zeros_like(expected[key], device="cpu")
-        for key, tensor in expected.items():
-            if key not in weights:
-                raise DataError(f"{path}: no {key}; the file holds another network")
-            if weights[key].shape != tensor.shape:
-                raise DataError(
-                    f"{path}: {key} has shape {list(weights[key].shape)}, this backbone's has "
-                    f"{list(tensor.shape)}; name, width and stem must be those of the file"
-                )
-            if weights[key].is_floating_point() != tensor.is_floating_point():
-                raise DataError(f"{path}: {key} is {weights[key].dtype}, not {tensor.dtype}")
-            if not weights[key].isfinite().all():
-                raise DataError(f"{path}: {key} is not finite; the file is damaged")
-        unknown = sorted(weights.keys() - expected.keys())
-        if unknown:
-            raise DataError(f"{path}: {unknown[0]} is no part of this backbone; another network?")
-        return weights
+
+# Each takes the options width, stem, zero_init. A new backbone is a file, and an entry here.
+BACKBONES: dict[str, Callable[..., Backbone]] = {
+    **{name: _resnet(name) for name in NETWORKS},
+    # Its widths are those of the public weights.
+    "efficientnet_lite0": lambda width, stem, zero_init: EfficientNetLite(stem, zero_init),
+}
+
+
+def build_backbone(name: str, width: int, stem: str, zero_init: bool = True) -> Backbone:
+    """Build the backbone of a name; raise ValueError on an unknown name or option."""
+    check_choice("encoder", name, BACKBONES)
+    return BACKBONES[name](width, stem, zero_init)
 
 
 class Encoder(nn.Module):
@@ -201,9 +185,9 @@ class Encoder(nn.Module):
     preprocessing. Load public weights with `encoder.backbone.load(path)`.
 
     Args:
-        name: the backbone, "resnet18" or "resnet50".
-        width: channels of the backbone's first stage.
-        stem: the backbone's first layers; see `ResNet`.
+        name: the backbone, "resnet18", "resnet50" or "efficientnet_lite0".
+        width: channels of a ResNet's first stage; the spatial head grows with it, too.
+        stem: the backbone's first layers; see `ResNet` and `EfficientNetLite`.
         pooling: "average" as in the paper (2048 features with ResNet-50, 512 with ResNet-18), or
             "spatial" (see `SpatialHead`), which also learns from scratch.
         image_size: pixels along each side of an image.
@@ -224,12 +208,13 @@ class Encoder(nn.Module):
         zero_init: bool = True,
     ):
         super().__init__()
-        _check_option("pooling", pooling, POOLINGS)
+        check_choice("pooling", pooling, POOLINGS)
         self.image_size = image_size
+        self.backbone = build_backbone(name, width, stem, zero_init)
+        mean, std = self.backbone.mean, self.backbone.std
         # Constants, not weights: not in the state dict.
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
-        self.backbone = ResNet(name, width, stem, zero_init)
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         if pooling == "average":
             self.head = AverageHead(self.backbone.stage_channels)
         else:
@@ -259,11 +244,6 @@ def _projection(channels: int, out: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), BatchNorm(out))
 
 
-def _check_option(option: str, value: str, choices: Iterable[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{option} must be one of {', '.join(choices)}, got {value!r}")
-
-
 def _check_images(images: Tensor, size: int) -> None:
     if images.ndim != 4 or images.shape[1:] != (3, size, size):
         raise ValueError(f"images must be [B, 3, {size}, {size}], got {list(images.shape)}")
@@ -276,13 +256,3 @@ def _check_images(images: Tensor, size: int) -> None:
         if not holds((low >= -0.01) & (high <= 1.01)):  # also of NaN
             low, high = low.item(), high.item()
             raise ValueError(f"images must be in [0, 1], got values from {low:.4g} to {high:.4g}")
-
-
-def _read_weights(path: Path) -> Mapping[str, Tensor]:
-    weights = read_tensors(path, "file of backbone weights")
-    plain = isinstance(weights, Mapping) and all(
-        isinstance(name, str) and torch.is_tensor(value) for name, value in weights.items()
-    )
-    if not plain:
-        raise DataError(f"{path}: holds no plain state dict (names to tensors)")
-    return weights

@@ -24,6 +24,7 @@ from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.data.photos.table import PeopleTable
 from hmr_edu.evaluation.held_out import starting_theta
 from hmr_edu.evaluation.predict import predict_batches
+from hmr_edu.evaluation.straight_legs import cut_off, knee_bends, look_straight
 from hmr_edu.fitting.smplify import Refined
 from hmr_edu.hmr import HMR, Prediction, body_of_theta
 from hmr_edu.io.errors import DataError
@@ -75,7 +76,9 @@ def evaluate_photos(
     """Score networks and baselines on annotated people: {"about": ..., name: scores}.
 
     Scores: `pck`, the share of a person's annotated keypoints within a fifth of the box's longer
-    side, mean over people; `distance`, in shares of that side. Baselines: `mean theta`, from which
+    side, mean over people; `distance`, in shares of that side; `pck_cut_off`, that of people of
+    whom no ankle is annotated; `knees`, the mean bend in degrees of the knees of legs that look
+    straight (`straight_legs.py`). Baselines: `mean theta`, from which
     the first network starts; `median baseline`, the median of these annotations, a constant; and
     for each network its predictions for other pictures (None with a single person). Where all 14
     LSP joints of somebody are known in 3D, `mpjpe` and `pa_mpjpe` (mm) are theirs. Raises DataError
@@ -96,6 +99,7 @@ def evaluate_photos(
             "keypoints": int(visible.sum()),
         },
         "mean theta": _score(mean.keypoints2d, annotated, visible)
+        | _knees(mean.keypoints3d, annotated, visible)
         | _score3d(mean.keypoints3d, truth3d),
         "median baseline": _score(median, annotated, visible),
     }
@@ -108,7 +112,8 @@ def evaluate_photos(
             lambda answers, rows: _score(answers, annotated[rows], visible[rows]),
         )
         in_3d = _score3d(answers.keypoints3d, truth3d)
-        record[name] = _score(keypoints2d, annotated, visible) | in_3d
+        knees = _knees(answers.keypoints3d, annotated, visible)
+        record[name] = _score(keypoints2d, annotated, visible) | knees | in_3d
     return record
 
 
@@ -138,16 +143,21 @@ def _score3d(
 def photo_table(record: Mapping[str, Mapping[str, Any]]) -> str:
     """Format a photo evaluation as text."""
     about = record["about"]
-    in_3d = [name for name in ("mpjpe", "pa_mpjpe") if name in record["mean theta"]]
-    titles = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE"}
+    titles = {
+        "knees": ("straight legs' knees", "deg"),
+        "mpjpe": ("MPJPE", "mm"),
+        "pa_mpjpe": ("PA-MPJPE", "mm"),
+    }
+    known = [name for name in titles if name in record["mean theta"]]
     lines = [
-        ["", f"PCK@{NEAR}", "distance", *(titles[name] for name in in_3d)],
-        ["", "%", "% of box", *("mm" for _ in in_3d)],
+        ["", f"PCK@{NEAR}", "cut off", "distance", *(titles[name][0] for name in known)],
+        ["", "%", "%", "% of box", *(titles[name][1] for name in known)],
     ]
     for name, row in record.items():
         if name != "about":
-            shares = [number_cell(row[key], factor=100) for key in ("pck", "distance")]
-            lines.append([name, *shares, *(number_cell(row.get(key)) for key in in_3d)])
+            columns = ("pck", "pck_cut_off", "distance")
+            shares = [number_cell(row.get(key), factor=100) for key in columns]
+            lines.append([name, *shares, *(number_cell(row.get(key)) for key in known)])
     head = "{people} people in {pictures} pictures, {keypoints} keypoints".format(**about)
     return f"{head}\n{text_table(lines)}"
 
@@ -156,7 +166,21 @@ def _score(pred: Tensor, target: Tensor, visible: Tensor) -> dict[str, float]:
     pred = pred.expand_as(target)
     distance = ((pred - target).norm(dim=-1) * visible).sum(1) / visible.sum(1)
     pck = metrics.pck2d(pred, target, NEAR * BOX, visible)
-    return {"pck": float(pck.mean()), "distance": float(distance.mean()) / BOX}
+    partly = cut_off(visible)
+    of_those = {"pck_cut_off": float(pck[partly].mean())} if partly.any() else {}
+    return {"pck": float(pck.mean()), "distance": float(distance.mean()) / BOX} | of_those
+
+
+def _knees(
+    pred: Float[Tensor, "_ 19 3"],
+    annotated: Float[Tensor, "people 19 2"],
+    visible: Float[Tensor, "people 19"],
+) -> dict[str, float]:
+    """Return the mean bend of the knees of legs that look straight; nothing where none do."""
+    straight = look_straight(annotated, visible, BOX)
+    if not straight.any():
+        return {}
+    return {"knees": float(knee_bends(pred).expand(len(annotated), 2)[straight].mean())}
 
 
 def shuffled_baseline(

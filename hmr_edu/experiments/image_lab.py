@@ -36,7 +36,7 @@ def train_pictures(config: TrainConfig) -> HMR:
         config.out = Path(folder)
         trainer = Trainer(config)
         trainer.train()
-        return trainer.network().eval()
+        return trainer.trained().eval()
 
 
 def test_pictures(

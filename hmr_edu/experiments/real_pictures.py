@@ -44,14 +44,17 @@ def read_real_pictures(photos: Path | None, views: Path | None) -> RealPictures 
 def measure_on_real_pictures(model: HMR, real: RealPictures) -> dict[str, float]:
     """Measure a network on real pictures, in 2D and, on calibrated views, in 3D.
 
-    `photos_pck`, `views_pck`: share of keypoints within a fifth of the person's box.
+    `photos_pck`, `views_pck`: share of keypoints within a fifth of the person's box; `_cut_off`:
+    of people who show no ankle. `_knees`: degrees, of legs that look straight.
     `views_pa_mpjpe`: millimetres. `views_facing_flipped`: share of bodies whose hips are
     left where right is.
     """
     values = {}
     for name, people in (("photos", real.photos), ("views", real.views)):
         if people:
-            values[f"{name}_pck"] = evaluate_photos({"network": model}, people)["network"]["pck"]
+            scores = evaluate_photos({"network": model}, people)["network"]
+            known = [key for key in ("pck", "pck_cut_off", "knees") if key in scores]
+            values |= {f"{name}_{key}": scores[key] for key in known}
     if real.views:
         recording = group_by_moment(real.views, real.cameras)
         scores = evaluate_views({"network": model}, recording, real.cameras)["network"]

@@ -35,7 +35,10 @@ TITLES = {
     "mocap_facing_wrong": ("mocap facing wrong", "", 3),
     # On real pictures, where they are given.
     "photos_pck": ("photos PCK", "", 3),
+    "photos_pck_cut_off": ("PCK, people cut off", "", 3),
+    "photos_knees": ("straight legs' knees", "deg", 1),
     "views_pck": ("views PCK", "", 3),
+    "views_knees": ("views, straight legs' knees", "deg", 1),
     "views_pa_mpjpe": ("views PA", "mm", 1),
     "views_facing_flipped": ("views facing flipped", "", 3),
 }

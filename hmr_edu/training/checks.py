@@ -11,7 +11,7 @@ import torch
 from hmr_edu import losses
 from hmr_edu.body.files import SHIPPED
 from hmr_edu.data.poses.mocap import find_mocap
-from hmr_edu.encoder.resnet import ResNet
+from hmr_edu.encoder.resnet import build_backbone
 from hmr_edu.hmr import weights_path
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder, check_input, check_name
@@ -19,11 +19,9 @@ from hmr_edu.io.ranges import check_ranges
 from hmr_edu.training.checkpoint import load_checkpoint
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.run_records import CONFIG, METRICS, Config, read_optional, read_whole_log
-from hmr_edu.training.setup import MADE
+from hmr_edu.training.setup import backbone_file, parse_poses
 from hmr_edu.training.sources import parse_sources
 
-# Sources of poses that are no files.
-POSES = ("prior", *MADE)
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
 KEPT = ("seed", "mode", "poses", "model", "data", "sources", "augmentation", "augment")
@@ -64,11 +62,12 @@ def _check_files(config: TrainConfig) -> None:
     """Raise DataError or FileNotFoundError that names an option whose file cannot be used."""
     if config.backbone and config.model.encoder == "keypoints":
         raise DataError("--backbone: an encoder of keypoints has no backbone; give --start")
+    poses = [name.path for name in parse_poses(config.poses)]
     files = {
         "--model.body": [b for b in (config.model.body,) if b not in SHIPPED],
-        "--poses": [p for p in config.poses if p not in POSES and not find_mocap(p)],
+        "--poses": [path for path in poses if path and not find_mocap(path)],
         "--start": [weights_path(config.start)] if config.start else [],
-        "--backbone": [config.backbone] if config.backbone else [],
+        "--backbone": [backbone_file(config)] if config.backbone else [],
     }
     for option, paths in files.items():
         for path in paths:
@@ -79,8 +78,8 @@ def _check_files(config: TrainConfig) -> None:
     if config.backbone:
         # Shapes alone: no memory is taken, and nothing is drawn at random.
         with torch.device("meta"):
-            backbone = ResNet(config.model.encoder, config.model.width, config.model.stem)
-        backbone.read(config.backbone)
+            backbone = build_backbone(config.model.encoder, config.model.width, config.model.stem)
+        backbone.read(backbone_file(config))
 
 
 def check_begun(config: TrainConfig) -> None:

@@ -39,7 +39,7 @@ def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any
         return {}
     untrained, _ = build_networks(config, trainer.source)
     record = evaluate(
-        {"before": untrained.to(trainer.accelerator.device), "after": trainer.network()}, sets
+        {"before": untrained.to(trainer.accelerator.device), "after": trainer.trained()}, sets
     )
     write_json(config.folder / "evaluation.json", record)
     print(table(record))

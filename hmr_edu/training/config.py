@@ -23,8 +23,9 @@ class ModelConfig:
     """The network; see `hmr_edu.hmr.HMR`."""
 
     # The backbone; or "keypoints", which reads 2D keypoints instead of pictures.
-    encoder: Literal["resnet18", "resnet50", "keypoints"] = "resnet50"
+    encoder: Literal["resnet18", "resnet50", "efficientnet_lite0", "keypoints"] = "resnet50"
     # Channels of the first stage; 64 is torchvision's. Keypoints get 8 times as many features.
+    # EfficientNet-lite0 has widths of its own: only its spatial head follows this one.
     width: Width = 64
     # First layers: "imagenet" reduces the resolution to a quarter at once; "small", for small
     # pictures, keeps more of it.
@@ -118,6 +119,9 @@ class OptimizerConfig:
     clip: NotNegative = 10.0
     # The critics learn on every n-th step.
     critic_every: Count = 1
+    # Decay of the exponential moving average of the weights (EMA), such as 0.999: about the last
+    # 1 / (1 - decay) steps count. It is what is evaluated and shipped. 0 for the last weights.
+    ema: Annotated[float, Range(0, 1, open_high=True)] = 0.0
 
 
 @dataclass
@@ -140,10 +144,13 @@ class TrainConfig:
     # keypoints only, with the adversary. "2d-only": 2D keypoints only, without it. Masks and dense
     # points count as 2D labels, for the losses that read them.
     mode: Literal["paired", "unpaired", "2d-only"] = "paired"
-    # Sources of poses, mixed in equal parts: "prior" (the shipped pose prior), "bent" (the prior
-    # with legs drawn up, as in sitting and kicking), "upright" (with straight legs), "unusual"
-    # (limbs of several draws, bent farther), mocap files (npz; `hmr-edu mocap import`), or files of
-    # priors (`hmr-edu mocap fit-prior`).
+    # Sources of poses, each with its share, for example `--poses prior:0.3 standing:0.7`; without
+    # shares in equal parts. "prior" (the shipped pose prior), "bent" (the prior with legs drawn up,
+    # as in sitting and kicking), "upright" (with straight legs), "unusual" (limbs of several draws,
+    # bent farther), the stances "standing" (everyday people on their feet), "seated", "inverted"
+    # (handstands, lying, bridges, falling) and "strides" (lunges, kneeling, kicks), mocap files
+    # (npz; `hmr-edu mocap import`), or files of priors (`hmr-edu mocap fit-prior`). A source that
+    # changes the prior's draws takes another prior as NAME=FILE, as in `standing=prior.npz:0.7`.
     poses: tuple[str, ...] = ("prior",)
     # Data to train on, each with its share of a batch: "synthetic", and data sets of photographs
     # as NAME=PATH, for example `--data coco=/data/coco:0.3 synthetic:0.7`. `hmr-edu data list`
@@ -155,6 +162,7 @@ class TrainConfig:
     # "own", by the options of `augment`.
     augmentation: Literal["none", "hmr", "spin", "strong", "own"] = "hmr"
     # File of weights that the backbone starts from, as torchvision saves them; "" starts at random.
+    # "imagenet": those of efficientnet_lite0 in the optional package (`hmr_edu[imagenet]`).
     backbone: str = ""
     # Weights of a whole network to start from: shipped ones by name, or a run's file. Tensors that
     # do not fit (at another resolution, for example) start at random.

@@ -32,6 +32,7 @@ from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.adversarial import Adversary, adversarial_step, critic_weights
+from hmr_edu.training.averaging import AveragedNetwork
 from hmr_edu.training.checkpoint import NAME, check_parts, load_checkpoint, save_checkpoint
 from hmr_edu.training.checks import check_begun, check_options
 from hmr_edu.training.config import TrainConfig, as_record
@@ -96,6 +97,11 @@ class Trainer:
         critic_optimizer = torch.optim.Adam(
             discriminator.parameters(), config.optimizer.critic_learning_rate, fused=True
         )
+        # Copied before `prepare`, which wraps the network.
+        ema = config.optimizer.ema
+        self.average = AveragedNetwork(model, ema) if ema else None
+        if self.average:
+            self.average.network.to(self.accelerator.device)
         prepare = self.accelerator.prepare
         with warnings.catch_warnings():
             # PyTorch has renamed this option; accelerate uses the old name.
@@ -181,7 +187,7 @@ class Trainer:
         # The same few people during the whole run, never trained on.
         people = showcase(self.source, SHOWCASE, self.accelerator.device)
         if main and self.step == 0:
-            save_samples(c.folder, 0, self.network(), people)
+            save_samples(c.folder, 0, self.trained(), people)
         self.model.train()
         batches = self._batches()
         losses: dict[str, Tensor] = {}
@@ -195,6 +201,8 @@ class Trainer:
             unread += [(self.step, name, loss) for name, loss in step_losses.items()]
             # On steps without the critics, the log repeats their last loss.
             losses |= step_losses
+            if self.average:
+                self.average.update(self.network(), self.step)
             self.step += 1
             self.seconds = self._agreed(seconds_before + time.perf_counter() - began)
             bar.total = round(self.images / self.progress)
@@ -221,25 +229,25 @@ class Trainer:
                 waited, logged = 0.0, time.perf_counter()
             if main and (self._passed(c.sample_every) or self.progress >= 1):
                 self._recalibrate_batch_norm()
-                save_samples(c.folder, self.images, self.network(), people)
+                save_samples(c.folder, self.images, self.trained(), people)
             if saves or self.progress >= 1:
                 self._save()
         bar.close()
         if log is not None:
             log.close()
-            self.network().save(c.folder / "model.safetensors")
+            self.trained().save(c.folder / "model.safetensors")
 
     def _recalibrate_batch_norm(self) -> None:
         """Measure again the means and variances that batch norm uses at test time.
 
         Its running means lag behind weights that change fast: in the middle of a run with Muon the
-        network is far worse in test mode than in training mode.
+        network is far worse in test mode than in training mode. Averaged weights have none at all.
         """
         pictures = min(NORM_PICTURES, self.config.images)
         count = -(-pictures // self.source.batch_size)
         prepared = (self.source.prepare(HELD_OUT + 1 + k) for k in range(count))
         images = (self.source.finish(p, self.accelerator.device).images for p in prepared)
-        update_bn(images, self.network().encoder)
+        update_bn(images, self.trained().encoder)
 
     def _agreed(self, seconds: float) -> float:
         """Return the clock of the first process where the clock decides when to stop."""
@@ -269,6 +277,10 @@ class Trainer:
         """Return the network itself, without the wrapper for several processes."""
         return self.accelerator.unwrap_model(self.model)
 
+    def trained(self) -> HMR:
+        """Return the network to look at and to keep: of averaged weights, where there are any."""
+        return self.average.network if self.average else self.network()
+
     # ------------------------------------------------------------------ state
 
     def _parts(self) -> dict[str, Any]:
@@ -277,7 +289,7 @@ class Trainer:
             "critic": self.accelerator.unwrap_model(self.adversary.discriminator),
             **{f"optimizer_{i}": optimizer for i, optimizer in enumerate(self.optimizers)},
             "critic_optimizer": self.adversary.optimizer,
-        }
+        } | ({"average": self.average.network} if self.average else {})
 
     def _save(self) -> None:
         # In every process: if only the first one stopped, the others would wait for it for ever.
@@ -292,6 +304,8 @@ class Trainer:
         c = self.config
         state = load_checkpoint(c.folder) if c.resume else None
         if state is not None:
+            # A run may begin to average its weights when it is resumed.
+            state.setdefault("average", state.get("model"))
             check_parts(c.folder / NAME, state, self._parts())
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])

@@ -126,13 +126,16 @@ def hidden_matrices(network: nn.Module, ends: Iterable[nn.Module]) -> list[Tenso
     """Return the weights that Muon optimises: of all convolutions and linear layers but `ends`.
 
     `ends` are the first and last layers. The directions of the network's inputs and outputs differ
-    in meaning and scale. So these layers, and all vectors, stay with AdamW.
+    in meaning and scale. So these layers, and all vectors, stay with AdamW. So do convolutions of
+    each channel by itself, which are no matrices.
     """
     left_out = {id(module) for module in ends}
     return [
         module.weight
         for module in network.modules()
-        if isinstance(module, nn.Conv2d | nn.Linear) and id(module) not in left_out
+        if isinstance(module, nn.Conv2d | nn.Linear)
+        and id(module) not in left_out
+        and getattr(module, "groups", 1) == 1
     ]
 
 

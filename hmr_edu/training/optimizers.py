@@ -28,7 +28,7 @@ def build_optimizers(
         if isinstance(encoder, KeypointEncoder):
             ends.append(encoder.first)
         else:
-            ends.append(encoder.backbone.conv1)
+            ends.append(encoder.backbone.first)
             if isinstance(encoder.head, SpatialHead):
                 ends.append(encoder.head.maps)
         matrices = set(hidden_matrices(model, ends))

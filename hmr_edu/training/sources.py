@@ -46,14 +46,23 @@ def parse_sources(words: Sequence[str]) -> list[SourceName]:
     return [_parse(word) for word in words]
 
 
-def _parse(word: str) -> SourceName:
+def split_share(word: str, option: str) -> tuple[str, float]:
+    """Split WORD:SHARE into both; the share is 1 where there is none.
+
+    Raises DataError that names the option when the share is not positive.
+    """
     rest, colon, last = word.rpartition(":")
     try:
         share = float(last) if colon else 1.0
-    except ValueError:  # a colon of the path
-        rest, share = word, 1.0
-    if not colon:
-        rest = word
+    except ValueError:  # a colon of a path
+        return word, 1.0
+    if not 0 < share < float("inf"):
+        raise DataError(f"{option} {word}: a share is a positive number, not {share:g}")
+    return rest if colon else word, share
+
+
+def _parse(word: str) -> SourceName:
+    rest, share = split_share(word, "--data")
     name, equals, path = rest.partition("=")
     known = [SYNTHETIC, *DATA_SETS]
     if name not in known:
@@ -63,8 +72,6 @@ def _parse(word: str) -> SourceName:
     if bool(equals and path) == (name == SYNTHETIC):
         wanted = SYNTHETIC if name == SYNTHETIC else f"{name}=PATH"
         raise DataError(f"--data {word}: write {wanted}, with a share such as :0.5 if you like")
-    if not 0 < share < float("inf"):
-        raise DataError(f"--data {word}: a share is a positive number, not {share:g}")
     return SourceName(name, path, share)
 
 

@@ -60,6 +60,7 @@ def nothing_is_set_up(monkeypatch):
         ("--test-images", (str(2**70),)),
         ("--optimizer.learning-rate", ("inf",)),
         ("--optimizer.warmup", (str(2**70),)),
+        ("--optimizer.ema", ("1",)),
         ("--loss.pose", ("inf",)),
         ("--loss.adversary", ("nan",)),
         ("--name", ("",)),

@@ -11,10 +11,12 @@ from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.synthetic import lighting
 from hmr_edu.data.synthetic.appearance import APPEARANCES, Appearance, AppearanceConfig
-from hmr_edu.data.synthetic.backgrounds import clutter, load_photos
+from hmr_edu.data.synthetic.backgrounds import PlaceConfig, clutter, load_photos, mute
 from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.lens import LensConfig
 from hmr_edu.data.synthetic.sampling import look_up
 from hmr_edu.data.synthetic.scenes import paint_scenes
+from hmr_edu.data.synthetic.soft_light import LightConfig
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import SMPL_JOINTS
 
@@ -356,3 +358,124 @@ def test_too_large_a_picture_is_refused(body, gbuffer):
     )
     with pytest.raises(ValueError, match="1024"):
         shade(body, huge, CLEAR)
+
+
+LIT = LightConfig(
+    penumbra=12.0,
+    ambient_occlusion=0.8,
+    environment=0.6,
+    scattering=0.8,
+    sun=0.3,
+    backlight=0.3,
+    highlights=0.4,
+)
+
+
+def test_soft_light_changes_people_and_not_their_background(body, gbuffer):
+    hard, soft, again = (
+        shade(body, gbuffer, replace(CLEAR, light=light)).images
+        for light in (LightConfig(), LIT, LIT)
+    )
+    assert torch.equal(soft, again)
+    covered = torch.from_numpy(gbuffer.coverage)[:, None].expand_as(hard)
+    assert torch.equal(hard[covered == 0], soft[covered == 0])
+    assert (hard[covered == 1] != soft[covered == 1]).float().mean() > 0.9
+    assert soft.min() >= 0
+    assert soft.max() <= 1
+
+
+def test_contact_shadows_fall_on_the_background_only(body, gbuffer):
+    light = LightConfig(contact_shadow=1.0)
+    free = shade(body, gbuffer, replace(CLEAR, light=LightConfig(environment=1e-9))).images
+    dark = shade(body, gbuffer, replace(CLEAR, light=light)).images
+    full = torch.from_numpy(gbuffer.coverage) == 1
+    assert (dark <= free + 1e-5).all()
+    torch.testing.assert_close(dark.movedim(1, -1)[full], free.movedim(1, -1)[full])
+    assert (dark < free - 0.02).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"vignette": 1.0},
+        {"exposure": 1.0},
+        {"highlights": 0.5},
+        {"sharpness": 1.0},
+        {"low_resolution": 0.5},
+        {"depth_of_field": 0.5},
+    ],
+)
+def test_each_part_of_the_lens_changes_pictures_and_keeps_their_range(body, gbuffer, options):
+    config = replace(CLEAR, lens=LensConfig(**options))
+    images = shade(body, gbuffer, config).images
+    assert torch.equal(images, shade(body, gbuffer, config).images)
+    changed = (images != shade(body, gbuffer, CLEAR).images).flatten(1).any(1)
+    assert changed.any()
+    if set(options) <= {"vignette", "exposure", "sharpness"}:
+        assert changed.all()
+    elif "highlights" not in options:
+        assert not changed.all()
+    assert images.isfinite().all()
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+def test_small_sources_have_noise_and_compression_of_their_own(body, gbuffer):
+    lens = LensConfig(low_resolution=1.0, sharpness=0.5, jpeg=True)
+    config = replace(CLEAR, lens=lens, noise=1.0, compression=1.0)
+    images, occluded = shade(body, gbuffer, config)
+    assert images.isfinite().all()
+    assert not occluded.any()
+    again = shade(body, gbuffer, config).images
+    assert torch.equal(images, again)
+    assert not torch.equal(images, shade(body, gbuffer, replace(config, noise=0.0)).images)
+    assert not torch.equal(images, shade(body, gbuffer, replace(config, compression=0.0)).images)
+
+
+def test_muted_backgrounds_keep_their_brightness():
+    bank = np.random.default_rng(0).integers(0, 256, (30, 3, 16, 16), dtype=np.uint8)
+    muted = bank.copy()
+    mute(muted, 1.0, seed=0)
+    luma = np.float32((0.299, 0.587, 0.114))
+    before, after = (np.tensordot(luma, b, (0, 1)) for b in (bank, muted))
+    np.testing.assert_allclose(after, before, atol=1.0)
+    left = np.ptp(muted.astype(int), axis=1).mean((1, 2)) / np.ptp(bank.astype(int), axis=1).mean(
+        (1, 2)
+    )
+    assert left.min() < 0.15
+    assert left.max() > 0.85
+
+
+def test_pieces_of_photographs_have_the_size_that_is_asked_for(tmp_path):
+    wide = np.zeros((100, 300, 3), np.uint8)
+    wide[:, ::2] = 255  # stripes, one pixel wide
+    Image.fromarray(wide).save(tmp_path / "a.png")
+    for extent, stripes in (((0.1, 0.1), 10), ((0.2, 0.2), 20)):
+        crops = load_photos(tmp_path, 100, 3, 0, extent)
+        edges = np.abs(np.diff((crops[:, 0, 50] > 127).astype(int), axis=1)).sum(1)
+        assert (np.abs(edges - stripes) <= 1).all()
+
+
+def test_pieces_with_outlines_leave_some_of_their_rectangle(body):
+    bank = np.repeat(np.arange(40, dtype=np.uint8), 3 * 64 * 64).reshape(40, 3, 64, 64)
+    rectangles, outlined = bank.copy(), bank.copy()
+    clutter(rectangles, 1.0, seed=0)
+    clutter(outlined, 1.0, seed=0, outlined=1.0)
+    calm, shaped = ((b != bank).mean() for b in (rectangles, outlined))
+    assert 0.4 * calm < shaped < 0.95 * calm
+
+
+def test_bad_options_of_light_and_lens_are_named(body):
+    for config, said in (
+        (
+            AppearanceConfig(light=LightConfig(penumbra=50.0)),
+            "light.penumbra must be between 0 and",
+        ),
+        (
+            AppearanceConfig(lens=LensConfig(sharpness=2.0)),
+            "lens.sharpness must be between 0 and 1",
+        ),
+        (AppearanceConfig(places=PlaceConfig(photo_crop=(0.9, 0.2))), "places.photo_crop"),
+    ):
+        with pytest.raises(ValueError, match=said.replace(".", r"\.")):
+            Appearance(body, config)

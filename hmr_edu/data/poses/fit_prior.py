@@ -6,6 +6,7 @@ import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 import hmr_edu
 from hmr_edu.data.poses.mocap import Mocap, load_mocap
+from hmr_edu.data.poses.pose_angles import straight_legged
 from hmr_edu.data.poses.prior import (
     BODY,
     FORMAT,
@@ -68,14 +70,28 @@ def jitter() -> Float64[Tensor, " 71"]:
     return torch.deg2rad(torch.cat([features, torch.full((SIZE - BODY,), JITTER).double()]))
 
 
-def clip_weights(mocap: Mocap) -> Float64[Tensor, " N"]:
-    """Weight frames by 1 / sqrt(frames of the clip).
+def clip_weights(
+    mocap: Mocap, weigh: Literal["root", "clips"] = "root", straight_legs: float | int = 0
+) -> Float64[Tensor, " N"]:
+    """Weight frames by 1 / sqrt(frames of the clip), or by 1 / frames of the clip.
 
-    So a long clip counts more than a short one, but not in proportion to its length.
+    With the root a long clip counts more than a short one, but not in proportion to its length;
+    without it all clips count the same. Recorded people walk, dance and climb: `straight_legs`, if
+    not 0, is the share of the weight that frames with two straight legs get instead of theirs.
+    Raises DataError when no frame has, or every one.
     """
     frames = torch.bincount(mocap.clips, minlength=len(mocap.clip_names)).double()
-    weights = frames[mocap.clips].rsqrt()
-    return weights / weights.sum()
+    each = frames[mocap.clips]
+    weights = each.rsqrt() if weigh == "root" else each.reciprocal()
+    weights = weights / weights.sum()
+    if straight_legs:
+        straight = straight_legged(mocap.poses)
+        share = weights[straight].sum()
+        if not 0 < share < 1:
+            raise DataError(f"--straight-legs: {int(straight.sum())} of {len(mocap)} poses have")
+        wanted = torch.tensor(float(straight_legs)).double()
+        weights *= torch.where(straight, wanted / share, (1 - wanted) / (1 - share))
+    return weights
 
 
 def fit_mixture(
@@ -158,7 +174,12 @@ def make_prior(mixture: Mixture, features: Float[Tensor, "N 71"]) -> PosePrior:
 
 
 def fit_prior(
-    mocap: str | Path, out: str | Path, components: int = COMPONENTS, seed: int = 0
+    mocap: str | Path,
+    out: str | Path,
+    components: int = COMPONENTS,
+    seed: int = 0,
+    weigh: Literal["root", "clips"] = "root",
+    straight_legs: float | int = 0,
 ) -> Path:
     """Fit the pose prior to a mocap file; write it, and its provenance beside it (json).
 
@@ -169,6 +190,8 @@ def fit_prior(
         out: the file of the prior, .npz.
         components: how many Gaussians; their mirror images come on top.
         seed: random seed of the fit.
+        weigh: what clips count; see `clip_weights`.
+        straight_legs: share of the weight of people on two straight legs; 0 as recorded.
     """
     start, start_cpu = time.perf_counter(), time.process_time()
     out = Path(out)
@@ -177,7 +200,8 @@ def fit_prior(
     check_output(out)
     data = load_mocap(mocap)
     features = pose_to_features(data.poses.double())
-    mixture = fit_mixture(features, clip_weights(data), components, seed, progress=True)
+    weights = clip_weights(data, weigh, straight_legs)
+    mixture = fit_mixture(features, weights, components, seed, progress=True)
     low, high = joint_limits(features)
     rows, columns = np.tril_indices(SIZE)
     arrays = {
@@ -196,7 +220,12 @@ def fit_prior(
         **({"acknowledgement": ACKNOWLEDGEMENT} if "cmu" in Path(mocap).name.lower() else {}),
         "input": {"name": Path(mocap).name, "sha256": sha256(mocap), "poses": len(data)},
         "output": {"name": out.name, "sha256": sha256(out), "bytes": out.stat().st_size},
-        "options": {"components": components, "seed": seed},
+        "options": {
+            "components": components,
+            "seed": seed,
+            "weights": weigh,
+            "straight_legs": straight_legs,
+        },
         "fit": {"rounds": mixture.rounds, "log_likelihood_per_pose": mixture.log_likelihood},
         "minutes": round((time.perf_counter() - start) / 60, 2),
         "cpu_minutes": round((time.process_time() - start_cpu) / 60, 2),

@@ -6,7 +6,7 @@ Each ingredient has its own random numbers, so switching one off does not change
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, NamedTuple
 
 import torch
@@ -16,17 +16,22 @@ from torch import Tensor
 from hmr_edu.body.wardrobe import Wardrobe, load_wardrobe
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic import camera_effects, companions, lighting
-from hmr_edu.data.synthetic.backgrounds import Backgrounds, find_photos
+from hmr_edu.data.synthetic import camera_effects, companions, held, lens, lighting, soft_light
+from hmr_edu.data.synthetic.backgrounds import Backgrounds, PlaceConfig, find_photos
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.dressed.cloth import Cloth
+from hmr_edu.data.synthetic.exposure import expose
+from hmr_edu.data.synthetic.lens import LensConfig
+from hmr_edu.data.synthetic.neighbours import Neighbours, paint_neighbours
 from hmr_edu.data.synthetic.occlusion import occluders
 from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows
+from hmr_edu.data.synthetic.soft_light import LightConfig
 from hmr_edu.data.synthetic.wardrobe.clothing import LONG_HAIRED as LONG_HAIRED_OUTFITS
 from hmr_edu.data.synthetic.wardrobe.clothing import body_chart, paint_outfits
 from hmr_edu.data.synthetic.wardrobe.faces import LONG_HAIRED as LONG_HAIRED_HEADS
 from hmr_edu.data.synthetic.wardrobe.faces import head_chart, paint_heads
 from hmr_edu.data.synthetic.wardrobe.palette import palettes
+from hmr_edu.data.synthetic.wardrobe.regions import SHADES, Region
 from hmr_edu.data.synthetic.wardrobe.rest_landmarks import RestBody, RestLandmarks
 from hmr_edu.io.ranges import Probability, Range, Strength, check_ranges
 from hmr_edu.keypoints import SMPL_JOINTS
@@ -39,6 +44,11 @@ LARGEST = 1024
 INGREDIENTS = (
     *("clothes", "lamp", "place", "shadow", "bystander", "passer_by", "occluder"),
     *("colour", "blur", "noise", "compression"),
+)
+# These have seeds derived from the first one's.
+LATER = (
+    *("soft_light", "contact", "focus", "vignette", "resolution", "sharpness", "exposure"),
+    *("held", "dressed"),
 )
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
@@ -90,6 +100,14 @@ class AppearanceConfig:
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     # Share of people in real garments, with real hair and skin; the others are painted.
     dressed: Probability = 0.0
+    # Share of people with something in a hand: a bag, a ball, a stick or a sheet.
+    held: Probability = 0.0
+    # How backgrounds are cut out of photographs, and coloured.
+    places: PlaceConfig = field(default_factory=PlaceConfig)
+    # Soft shadows, ambient occlusion, the scene's colours, skin, light from behind.
+    light: LightConfig = field(default_factory=LightConfig)
+    # Depth of field, vignetting, exposure, small sources, sharpness, JPEG.
+    lens: LensConfig = field(default_factory=LensConfig)
 
 
 # "full" is for training. "clear" has nothing in front of people, and a perfect camera. "plain" has
@@ -116,6 +134,14 @@ class Shaded(NamedTuple):
 
     images: Float[Tensor, "batch 3 H W"]
     occluded: Bool[Tensor, "batch H W"]
+
+
+class Looks(NamedTuple):
+    """Random numbers of how people look: painted clothes, real garments, light."""
+
+    clothes: Draws
+    dressed: Draws
+    light: Draws
 
 
 class Appearance:
@@ -161,8 +187,15 @@ class Appearance:
             find_photos(config.photos)
 
     @torch.no_grad()
-    def __call__(self, pixels: BodyPixels, generator: torch.Generator) -> Shaded:
+    def __call__(
+        self,
+        pixels: BodyPixels,
+        generator: torch.Generator,
+        neighbours: Neighbours | None = None,
+    ) -> Shaded:
         """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
+
+        `neighbours` are other people in the pictures, in the same light.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -177,29 +210,35 @@ class Appearance:
             name: Draws(pixels.batch, seed, device)
             for name, seed in zip(INGREDIENTS, seeds, strict=True)
         }
+        for k, name in enumerate(LATER):
+            draws[name] = Draws(pixels.batch, batch_seed(seeds[0], k), device)
 
-        # Numbers of its own from the seed of the clothes, so that painted people stay the same.
-        draws["dressed"] = Draws(pixels.batch, batch_seed(seeds[0], 1), device)
-
-        light = lighting.studio_lamps if c.studio else lighting.lamps
-        albedo = self._painted(pixels, draws["clothes"])
-        if self._cloth is not None and pixels.dressed is not None:
-            albedo = self._cloth.paint(albedo, pixels, self._sheets[0], draws["dressed"])
-        radiance = lighting.light(albedo, pixels, light(draws["lamp"]))
-        people = pixels.picture(radiance.clamp_(0, 1).sqrt_())
+        lamp = (lighting.studio_lamps if c.studio else lighting.lamps)(draws["lamp"])
         alpha = pixels.plane(pixels.coverage)
         if self._backgrounds is None:
-            images = torch.full_like(people, STUDIO_GREY)
+            images = torch.full_like(alpha[:, None].expand(-1, 3, -1, -1), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
+        looks = Looks(draws["clothes"], draws["dressed"], draws["soft_light"])
+        people = self._people(pixels, looks, lamp, images)
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)
+        soft_light.contact_shadows(images, alpha, draws["contact"], c.light.contact_shadow)
         companions.behind(images, people, alpha, draws["bystander"], c.bystander)
-        images = torch.lerp(images, people, alpha[:, None])
-
-        hidden = torch.zeros_like(alpha)
+        hidden, others = torch.zeros_like(alpha), None
+        if neighbours is not None:
+            rows, number = neighbours.rows, len(LATER)
+            own = (Draws(len(rows), batch_seed(seeds[0], number + k), device) for k in range(3))
+            others = self._people(neighbours.pixels, Looks(*own), lamp[rows], images[rows])
+            paint_neighbours(images, others, neighbours)
+        images = lens.compose(images, people, alpha, draws["focus"], c.lens.depth_of_field)
+        if neighbours is not None and others is not None:
+            depth = pixels.plane(pixels.depth).masked_fill(alpha == 0, torch.inf)
+            paint_neighbours(images, others, neighbours, depth, hidden)
+        held.hold(images, hidden, pixels, draws["held"], c.held, self._texture)
         companions.in_front(images, hidden, people, alpha, draws["passer_by"], c.passer_by)
         self._occlude(images, hidden, draws["occluder"])
-        return Shaded(self._expose(images, draws), hidden > 0.5)
+        images = expose(images, draws, c, self._reel).clamp_(0, 1)
+        return Shaded(images, hidden > 0.5)
 
     def _move(self, size: int, device: torch.device) -> None:
         """Move all painted sheets to the device, once; paint scenes for a new picture size."""
@@ -214,16 +253,45 @@ class Appearance:
             return
         if bank is None or bank.image_size != size or bank.bank.device != device:
             self._backgrounds = Backgrounds(
-                size, c.scenes, c.seed, c.photos, c.photo_share, device, c.clutter
+                size, c.scenes, c.seed, c.photos, c.photo_share, device, c.clutter, c.places
             )
 
-    def _painted(self, pixels: BodyPixels, draws: Draws) -> Float[Tensor, "3 P"]:
-        """Return the linear albedo of painted people. Only pixels with a body take time."""
+    def _people(
+        self,
+        pixels: BodyPixels,
+        looks: Looks,
+        lamp: Float[Tensor, "batch 13"],
+        places: Float[Tensor, "batch 3 H W"],
+    ) -> Float[Tensor, "batch 3 H W"]:
+        """Dress and light all people on black. Only pixels with a body take time.
+
+        Args:
+            pixels: what they show.
+            looks: random numbers.
+            lamp: of each picture.
+            places: the backgrounds.
+        """
+        albedo, skin = self._painted(pixels, looks.clothes)
+        if self._cloth is not None and pixels.dressed is not None:
+            albedo, skin = self._cloth.paint(albedo, skin, pixels, self._sheets[0], looks.dressed)
+        light = self.config.light
+        if light == LightConfig():
+            radiance = lighting.light(albedo, pixels, lamp)
+        else:
+            around = soft_light.Surroundings.of(places)
+            radiance = soft_light.light(albedo, pixels, lamp, skin, around, light, looks.light)
+        return pixels.picture(radiance.clamp_(0, 1).sqrt_())
+
+    def _painted(
+        self, pixels: BodyPixels, draws: Draws
+    ) -> tuple[Float[Tensor, "3 P"], Bool[Tensor, " P"]]:
+        """Return the linear albedo of painted people, and which pixels are skin."""
         code = self._codes(pixels, draws)
         shades = palettes(draws)
         entry = code + pixels.sample * shades[0].numel()
         channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
-        return shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
+        albedo = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
+        return albedo, code < SHADES * Region.HAIR
 
     def _codes(self, pixels: BodyPixels, draws: Draws) -> Int[Tensor, " P"]:
         """Look up the material of each pixel on the person's outfit sheet or head sheet."""
@@ -250,33 +318,16 @@ class Appearance:
         if not len(rows) or not self.config.occluder_size:
             return
         opacity = occluders(row_draws, images.shape[-1], self.config.occluder_size)
-        if self._backgrounds is None:
-            texture = torch.full_like(images[: len(rows)], STUDIO_GREY / 2)
-        else:
-            texture = self._backgrounds.sample(row_draws)
-        blend_rows(images, rows, texture, opacity[:, None])
+        blend_rows(images, rows, self._texture(row_draws, images), opacity[:, None])
         cover_rows(hidden, rows, opacity)
 
-    def _expose(
-        self, images: Float[Tensor, "batch 3 H W"], draws: dict[str, Draws]
-    ) -> Float[Tensor, "batch 3 H W"]:
-        """Take the photograph: colour, then blur, then noise, then compression."""
-        c = self.config
-        if c.colour or c.grey:
-            images = camera_effects.colour(images, draws["colour"], c.colour, c.grey)
-        rows, row_draws = draws["blur"].some(c.blur)
-        if len(rows):
-            kernels = camera_effects.blur_kernels(row_draws, images.shape[-1], c.blur_size)
-            sharp = images.index_select(0, rows)
-            images.index_copy_(0, rows, camera_effects.blur(sharp, kernels))
-        if c.noise:
-            camera_effects.add_noise(images, draws["noise"], self._reel, c.noise, c.noise_size)
-        rows, row_draws = draws["compression"].some(c.compression)
-        if len(rows):
-            raw = images.index_select(0, rows)
-            compressed = camera_effects.compress(raw, row_draws.uniform(0.2, 1.0))
-            images.index_copy_(0, rows, compressed)
-        return images.clamp_(0, 1)
+    def _texture(
+        self, draws: Draws, images: Float[Tensor, "batch 3 H W"]
+    ) -> Float[Tensor, "n 3 H W"]:
+        """Return what objects look like: pieces of backgrounds, of the size of the images."""
+        if self._backgrounds is None:
+            return torch.full_like(images[: draws.batch], STUDIO_GREY / 2)
+        return self._backgrounds.sample(draws)
 
 
 def _choose(

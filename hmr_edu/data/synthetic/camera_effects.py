@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -86,6 +88,21 @@ def blur(
     return torch.nn.functional.conv2d(padded, weight, groups=n * 3).view(n, 3, height, width)
 
 
+def binomial(images: Float[Tensor, "*n H W"]) -> Float[Tensor, "*n H W"]:
+    """Filter by (1 2 1) / 4 in both directions, the smallest smoothing; the border is repeated."""
+    for axis in (-1, -2):
+        length = images.shape[axis]
+        pairs = images.narrow(axis, 1, length - 1) + images.narrow(axis, 0, length - 1)
+        out = torch.empty_like(images)
+        inner = out.narrow(axis, 1, length - 2)
+        torch.add(pairs.narrow(axis, 1, length - 2), pairs.narrow(axis, 0, length - 2), out=inner)
+        for end, pair in ((0, 0), (length - 1, length - 2)):
+            border = pairs.select(axis, pair) + 2 * images.select(axis, end)
+            out.select(axis, end).copy_(border)
+        images = out
+    return images.mul_(1 / 16)
+
+
 def noise_reel(seed: int) -> Float[Tensor, " reel"]:
     """Draw a long strip of white normal noise."""
     return torch.randn(NOISE_REEL, generator=torch.Generator().manual_seed(seed))
@@ -135,24 +152,40 @@ def compress(
     padded = torch.nn.functional.pad(
         images, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate"
     )
-    rows, columns = padded.shape[-2] // BLOCK, padded.shape[-1] // BLOCK
-    # Both directions at once: a block of 64 numbers times a 64 x 64 matrix.
-    dct = send(torch.kron(_dct(), _dct()), images.device)
-    ycc = (send(TO_YCC, images.device) @ padded.flatten(2)).view(n, 3, rows, BLOCK, columns, BLOCK)
-    blocks = ycc.transpose(3, 4).reshape(n, 3, -1, BLOCK * BLOCK)
+    ycc = (send(TO_YCC, images.device) @ padded.flatten(2)).view(padded.shape)
     order = torch.arange(BLOCK, device=images.device)
-    step = 0.02 + 0.024 * (order + order[:, None]).flatten()
+    step = 0.02 + 0.024 * (order + order[:, None])
     step = step * (0.3 + 5 * (1 - quality).square()).view(n, 1, 1, 1)
     step = step * send(torch.tensor([1.0, 1.8, 1.8]), images.device).view(3, 1, 1)
-    blocks = (blocks @ dct.T).div_(step).round_().mul_(step) @ dct
-    ycc = blocks.view(n, 3, rows, columns, BLOCK, BLOCK).transpose(3, 4).reshape(n, 3, -1)
+    ycc = quantise(ycc, step).flatten(2)
     rgb = (send(FROM_YCC, images.device) @ ycc).view(padded.shape)
     return rgb[..., :height, :width]
 
 
-def _dct() -> Float[Tensor, "8 8"]:
+def quantise(
+    planes: Float[Tensor, "n C H W"], step: Float[Tensor, "n #C k k"]
+) -> Float[Tensor, "n C H W"]:
+    """Round the DCT coefficients of each k x k block to multiples of its steps."""
+    n, channels, height, width = planes.shape
+    k = step.shape[-1]
+    rows, columns = height // k, width // k
+    # Both directions at once: a block of 64 numbers times a 64 x 64 matrix.
+    dct = send(_dct_of_blocks(k), planes.device)
+    blocks = planes.reshape(n, channels, rows, k, columns, k).transpose(3, 4)
+    blocks = blocks.reshape(n, channels, -1, k * k)
+    step = step.flatten(2)[:, :, None]
+    blocks = (blocks @ dct.T).div_(step).round_().mul_(step) @ dct
+    return blocks.view(n, channels, rows, columns, k, k).transpose(3, 4).reshape(planes.shape)
+
+
+@functools.cache
+def _dct_of_blocks(size: int) -> Float[Tensor, "area area"]:
+    return torch.kron(_dct(size), _dct(size))
+
+
+def _dct(size: int = BLOCK) -> Float[Tensor, "size size"]:
     """Return the orthonormal DCT-II matrix."""
-    k = torch.arange(BLOCK, dtype=torch.float32)
-    matrix = torch.cos(torch.pi / BLOCK * (k + 0.5) * k[:, None]) * (2 / BLOCK) ** 0.5
+    k = torch.arange(size, dtype=torch.float32)
+    matrix = torch.cos(torch.pi / size * (k + 0.5) * k[:, None]) * (2 / size) ** 0.5
     matrix[0] /= 2**0.5
     return matrix

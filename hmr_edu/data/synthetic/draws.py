@@ -60,6 +60,11 @@ class Draws:
     def some(self, probability: float) -> tuple[Int[Tensor, " rows"], Draws]:
         """Choose the samples that get an ingredient; return their rows, and draws for these."""
         rows = (torch.rand(self.batch, generator=self._generator) < probability).nonzero()[:, 0]
-        chosen = Draws.__new__(Draws)
-        chosen.batch, chosen.device, chosen._generator = len(rows), self.device, self._generator
-        return send(rows, self.device), chosen
+        return send(rows, self.device), self.of(len(rows))
+
+    def of(self, batch: int, device: torch.device | str | None = None) -> Draws:
+        """Return draws for another number of samples, from the same generator."""
+        other = Draws.__new__(Draws)
+        other.batch, other._generator = batch, self._generator
+        other.device = self.device if device is None else torch.device(device)
+        return other

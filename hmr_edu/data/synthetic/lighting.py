@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from hmr_edu.data.render.body_pixels import BodyPixels
@@ -51,29 +52,54 @@ def light(
     lamp_at = lamp.T.contiguous().index_select(1, pixels.sample)
     towards, key, sky, floor, gloss = lamp_at.split((3, 3, 3, 3, 1))
     cosine = (pixels.normal * towards).sum(0)
-    lit = cosine.clamp(min=0) * _unshadowed(pixels, lamp)
+    lit = cosine.clamp(min=0) * unshadowed(pixels, lamp)
     upward = pixels.normal[1].mul(-0.5).add_(0.5)
     ambient = torch.lerp(floor, sky, upward)
-    # Blinn's half vector with the viewer at -z; the sixth power by squaring.
-    half = (cosine - pixels.normal[2]).mul_(0.5).clamp_(min=0)
-    gleam = gloss[0] * half.square().square().square()
+    gleam = gloss[0] * highlight(cosine, pixels.normal)
     return albedo * torch.addcmul(ambient, key, lit) + gleam
 
 
-def _unshadowed(pixels: BodyPixels, lamp: Float[Tensor, "batch 13"]) -> Float[Tensor, " P"]:
-    """Return the share of the lamp that reaches each pixel, by a short march through the depths."""
+def highlight(cosine: Float[Tensor, " P"], normal: Float[Tensor, "3 P"]) -> Float[Tensor, " P"]:
+    """Return the gloss of each pixel, 0 to 1, from the cosine of its normal with the lamp."""
+    # Blinn's half vector with the viewer at -z; the eighth power by squaring.
+    half = (cosine - normal[2]).mul_(0.5).clamp_(min=0)
+    return half.square().square().square()
+
+
+class FramedDepths(NamedTuple):
+    """Depths of a batch with an added frame, flat, in which pixels find their neighbours.
+
+    `place` is the index of each body pixel; a row is `width` wide; a metre is `scale` pixels.
+    """
+
+    depths: Float[Tensor, " area"]
+    place: Int[Tensor, " P"]
+    width: int
+    scale: float
+
+
+def framed_depths(pixels: BodyPixels, reach: float, empty: float) -> FramedDepths:
+    """Lay out the depths of a batch; no neighbour within `reach` metres is outside.
+
+    Empty pixels, and the frame, have the depth `empty`.
+    """
     size, start = pixels.size, pixels.depth
     scale = size / CROP_METRES
-    margin = math.ceil(SHADOW_STEPS[-1] * scale) + 1
+    margin = math.ceil(reach * scale) + 1
     width = size + 2 * margin
     row = pixels.index // size
     # Index in pictures with an added frame: each row and each picture above shifts it by `margin`.
     frame = pixels.sample * (2 * margin * width)
     place = pixels.index + frame + row * (2 * margin) + (margin * width + margin)
-    # Empty pixels and what lies outside the picture are infinitely far and shadow nothing.
-    depths = torch.full((pixels.batch * width * width,), torch.inf, device=start.device)
-    depths.index_copy_(0, place, start)
+    depths = torch.full((pixels.batch * width * width,), empty, device=start.device)
+    return FramedDepths(depths.index_copy_(0, place, start), place, width, scale)
 
+
+def unshadowed(pixels: BodyPixels, lamp: Float[Tensor, "batch 13"]) -> Float[Tensor, " P"]:
+    """Return the share of the lamp that reaches each pixel, by a short march through the depths."""
+    start = pixels.depth
+    # Empty pixels and what lies outside the picture are infinitely far and shadow nothing.
+    depths, place, width, scale = framed_depths(pixels, SHADOW_STEPS[-1], torch.inf)
     nearest, thick = SHADOW_DEPTH
     middle, half = (nearest + thick) / 2, (thick - nearest) / 2
     blocked = torch.zeros_like(start)

@@ -16,22 +16,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hmr_edu.body import SMPL
+from hmr_edu.body import SMPL, BodyOutput
 from hmr_edu.body.wardrobe import Wardrobe, load_wardrobe
 from hmr_edu.data.batch import Batch, SurfacePoints, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
-from hmr_edu.data.render.renderer import Renderer
+from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
+from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
+from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours
+from hmr_edu.data.synthetic.picture_border import coverage, inside
 from hmr_edu.data.synthetic.surface_points import draw_surface_points
-from hmr_edu.data.synthetic.views import draw_view, draw_viewpoints
+from hmr_edu.data.synthetic.views import PinholeView, draw_turns, draw_view, draw_viewpoints
 from hmr_edu.io.precision import float32_by_default
 from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
-# The number of the seed that dresses people, among those that each batch can have.
-DRESSING = 19
+# Each of these has random numbers of its own, so that one changes nothing of the others.
+TURNS, FRAMING, NEIGHBOURS, DRESSING, NEIGHBOURS_DRESSING = range(1, 6)
 
 
 @runtime_checkable
@@ -69,6 +72,20 @@ class SyntheticConfig:
     # Points of each person's surface with known places (dense correspondences): what `--loss.dense`
     # learns from.
     dense: Annotated[int, Range(0, 10_000)] = 0
+    # Share of people turned by any angle in the picture's plane, upside down too.
+    turned: Probability = 0.0
+    # Share of crops around boxes as detectors and annotators give them: tight, loose, shifted.
+    boxes: Probability = 0.0
+    # Share of people whom the border of their picture cuts off: at the knees or the waist, below
+    # the shoulders, above the legs, at one side. Beyond the border the crop is black.
+    cut_by_border: Probability = 0.0
+    # Share of people, not cut off, who are near the border of their picture.
+    near_border: Probability = 0.0
+    # Share of crops that lie away from the optical axis of their picture.
+    off_axis: Probability = 0.0
+    # Share of pictures with one or two people of the same size beside, in front of or behind the
+    # person, who is in the middle.
+    neighbours: Probability = 0.0
     # Clothes, light, background, occlusion and camera effects.
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
 
@@ -86,6 +103,9 @@ class Scene(TensorDataclass):
     camera: Float[Tensor, "batch 3"]
     focal: Float[Tensor, " batch"]
     dense: SurfacePoints | None = None
+    window: Float[Tensor, "batch 4"] | None = None
+    ray: Float[Tensor, "batch 3"] | None = None
+    neighbours: Neighbours | None = None
 
 
 class SyntheticPeople:
@@ -121,6 +141,7 @@ class SyntheticPeople:
             wardrobe = wardrobe or load_wardrobe()
             self.dresser = Dresser(body, wardrobe, config.appearance.dressed, self.renderer)
         self.appearance = Appearance(body, config.appearance, wardrobe)
+        self._edges = mesh_edges(body.faces)
 
     @property
     def batch_size(self) -> int:
@@ -146,32 +167,66 @@ class SyntheticPeople:
         rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))
         pitch, roll = torch.full((n,), float(c.pitch)), torch.full((n,), float(c.roll))
         rotations[:, 0] = draw_viewpoints(pitch, roll, g) @ rotations[:, 0]
+        if c.turned:
+            rotations[:, 0] = draw_turns(n, c.turned, batch_seed(seed, TURNS)) @ rotations[:, 0]
         output = self.body(betas, rotations)
         view = draw_view(output.keypoints, c, g)
-        dense = dressed = None
-        if self.dresser is None or c.dense:
-            gbuffer = self.renderer(
-                output.vertices, c.image_size, translation=view.translation, focal=view.focal
-            )
+        framed = Framed.of(output, view)
+        if is_framed(c):
+            framed = frame_people(output, view, self._edges, c, batch_seed(seed, FRAMING))
+        view = framed.view
+        dense = None
         if c.dense:
             # Numbers of their own, so that the people stay the same.
             own = torch.Generator().manual_seed(batch_seed(seed, 0))
-            rest, faces = self.body.v_template, self.body.faces
-            dense = draw_surface_points(output.vertices, rest, faces, view, gbuffer, c.dense, own)
-        if self.dresser is not None:
-            own_seed = batch_seed(seed, DRESSING)
-            gbuffer, dressed = self.dresser(output, betas, view, c.image_size, own_seed)
+            rest, faces, vertices = self.body.v_template, self.body.faces, framed.drawn.vertices
+            assert vertices is not None
+            bare = self._bare(framed.drawn, view)
+            dense = draw_surface_points(vertices, rest, faces, view, bare, c.dense, own)
+        keypoints = output.keypoints
+        if is_framed(c):
+            root = output.joints[:, :1]  # what a root rotation turns about
+            keypoints = (keypoints - root) @ framed.turn.mT + root
+            rotations = torch.cat([(framed.turn @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
         return Scene(
-            pixels=BodyPixels.of(gbuffer, dressed),
+            pixels=self._draw(framed.drawn, betas, view, batch_seed(seed, DRESSING)),
             seed=seed,
             keypoints2d=view.keypoints2d,
-            keypoints3d=output.keypoints,
+            keypoints3d=keypoints,
             rotations=rotations,
             betas=betas,
-            camera=view.weak_camera(output.keypoints),
+            camera=view.weak_camera(keypoints),
             focal=view.focal,
             dense=dense,
+            window=framed.window if is_framed(c) else None,
+            ray=framed.ray if is_framed(c) else None,
+            neighbours=self._neighbours(output, betas, framed, seed),
         )
+
+    def _bare(self, body: BodyOutput, view: PinholeView) -> GBuffer:
+        """Draw the bodies without anything on them."""
+        assert body.vertices is not None
+        size = self.config.image_size
+        return self.renderer(body.vertices, size, translation=view.translation, focal=view.focal)
+
+    def _draw(
+        self, body: BodyOutput, betas: Float[Tensor, "n 10"], view: PinholeView, seed: int
+    ) -> BodyPixels:
+        """Draw the bodies; `seed` decides who is dressed, and how."""
+        if self.dresser is None:
+            return BodyPixels.of(self._bare(body, view))
+        return BodyPixels.of(*self.dresser(body, betas, view, self.config.image_size, seed))
+
+    def _neighbours(
+        self, output: BodyOutput, betas: Float[Tensor, "n 10"], framed: Framed, seed: int
+    ) -> Neighbours | None:
+        share, own = self.config.neighbours, batch_seed(seed, NEIGHBOURS)
+        beside = draw_neighbours(output, framed, share, own) if share else None
+        if beside is None:
+            return None
+        clothes = batch_seed(seed, NEIGHBOURS_DRESSING)
+        pixels = self._draw(beside.drawn, betas[beside.others], beside.view, clothes)
+        return Neighbours(pixels, beside.rows, beside.layer)
 
     @torch.no_grad()
     @float32_by_default
@@ -180,26 +235,35 @@ class SyntheticPeople:
         # Random numbers come from the CPU on any device, so pictures are the same everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
-        shaded = self.appearance(scene.pixels, generator)
-        inside = (scene.keypoints2d.abs() <= 1).all(-1)
-        everywhere = torch.ones(len(inside), dtype=torch.bool, device=inside.device)
+        shaded = self.appearance(scene.pixels, generator, scene.neighbours)
+        images, occluded = shaded.images, shaded.occluded
+        parts = scene.pixels.plane(scene.pixels.part)
+        shown = (scene.keypoints2d.abs() <= 1).all(-1)
+        if scene.window is not None:
+            in_picture = coverage(scene.window, scene.pixels.size)
+            images = images * in_picture[:, None]
+            beyond = in_picture < 0.5
+            occluded, parts = occluded | beyond, parts * ~beyond
+            shown &= inside(scene.keypoints2d, scene.window)
+        everywhere = torch.ones(len(shown), dtype=torch.bool, device=shown.device)
         dense = scene.dense
         if dense is not None:
-            seen = ~_at_pixels(shaded.occluded, dense.places)
+            seen = ~_at_pixels(occluded, dense.places)
             dense = replace(dense, confidence=dense.confidence * seen)
         return Batch(
-            images=shaded.images,
+            images=images,
             keypoints2d=scene.keypoints2d,
-            visible=(inside & ~_at_pixels(shaded.occluded, scene.keypoints2d)).float(),
+            visible=(shown & ~_at_pixels(occluded, scene.keypoints2d)).float(),
             keypoints3d=scene.keypoints3d,
             rotations=scene.rotations,
             betas=scene.betas,
             camera=scene.camera,
-            parts=scene.pixels.plane(scene.pixels.part),
+            parts=parts,
             has_3d=everywhere,
             has_theta=everywhere,
             has_parts=everywhere,
             dense=dense,
+            ray=scene.ray,
         )
 
     @float32_by_default

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hmr_edu.camera import fit_weak_perspective, perspective
+from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.rotations import axis_angle_to_matrix
 
 # Keypoints in a picture that cuts people off, as box detectors do: all above the knees, all above
@@ -60,6 +61,14 @@ def draw_viewpoints(
     about_y = axis_angle_to_matrix(torch.stack([zero, yaw, zero], 1))
     about_z = axis_angle_to_matrix(torch.stack([zero, zero, roll.deg2rad()], 1))
     return about_z @ about_x @ about_y
+
+
+def draw_turns(n: int, share: float, seed: int) -> Float[Tensor, "{n} 3 3"]:
+    """Draw rotations in the picture's plane by any angle, for a share of people; else identity."""
+    draws = Draws(n, seed)
+    angle = torch.where(draws.chance(share), draws.uniform(-math.pi, math.pi), 0.0)
+    zero = torch.zeros(n)
+    return axis_angle_to_matrix(torch.stack([zero, zero, angle], 1))
 
 
 def draw_view(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int32, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Int32, Shaped, UInt8
 from PIL import Image
 from scipy import ndimage
 from torch import Tensor
@@ -98,14 +98,16 @@ class Cloth:
     def paint(
         self,
         albedo: Float[Tensor, "3 P"],
+        skin: Bool[Tensor, " P"],
         pixels: BodyPixels,
         sheets: UInt8[Tensor, "outfits texels"],
         draws: Draws,
-    ) -> Float[Tensor, "3 P"]:
-        """Return the linear albedo, with the pixels of dressed people replaced.
+    ) -> tuple[Float[Tensor, "3 P"], Bool[Tensor, " P"]]:
+        """Return the linear albedo and what is skin, with the pixels of dressed people replaced.
 
         Args:
             albedo: of all pixels, as painted.
+            skin: which pixels are skin, as painted.
             pixels: what they show; `dressed` says whose they are.
             sheets: painted outfits, which lend their patterns.
             draws: random numbers.
@@ -133,10 +135,10 @@ class Cloth:
         brightest = torch.where(kind == HAIR, BRIGHTEST_HAIR, BRIGHTEST)
         relative = torch.minimum(relative.clamp_(min=DARKEST), brightest)
         recoloured = (colour * relative).clamp_(max=WHITEST)
-        skin = own * tone.index_select(1, sample)
-        kept = torch.where(kind == SKIN, skin, own)
+        bare = kind == SKIN
+        kept = torch.where(bare, own * tone.index_select(1, sample), own)
         recoloured = torch.where(as_made[sample, kind], kept, recoloured)
-        return albedo.index_copy(1, rows, recoloured)
+        return albedo.index_copy(1, rows, recoloured), skin.index_copy(0, rows, bare)
 
     def _texel(
         self, u: Float[Tensor, " P"], v: Float[Tensor, " P"], texture: Int[Tensor, " P"]
