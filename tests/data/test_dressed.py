@@ -291,9 +291,10 @@ def test_a_garment_keeps_its_folds_when_it_changes_colour(monkeypatch):
 
     def albedo():
         look = stream.appearance
-        return look._cloth.paint(painted, scene.pixels, look._sheets[0], Draws(8, 5))
+        return look._cloth.paint(painted, bare, scene.pixels, look._sheets[0], Draws(8, 5))
 
-    own = albedo()
+    bare = torch.zeros(len(scene.pixels.index), dtype=torch.bool)
+    own, is_skin = albedo()
     top = scene.pixels.surface[2].round() % TEXTURES == 0
     red = (torch.tensor([200.0, 40.0, 40.0]) / 255).square()
     white = (torch.tensor([240.0, 240.0, 238.0]) / 255).square()
@@ -301,9 +302,29 @@ def test_a_garment_keeps_its_folds_when_it_changes_colour(monkeypatch):
     assert near.any(0).all()
     assert near.any(1).all()
     monkeypatch.setattr(cloth, "AS_MADE", 0.0)
-    other = albedo()
+    other, _ = albedo()
     skin = scene.pixels.surface[2].round() % TEXTURES == 4
     assert torch.equal(own[:, skin], other[:, skin])
+    assert torch.equal(is_skin, skin)
     one = top & (scene.pixels.sample == 0)
     bright, dark = (other[:, one][:, near[k][scene.pixels.sample[top] == 0]] for k in (1, 0))
     assert bright.mean() > dark.mean() * 1.3
+
+
+def test_far_people_wear_smaller_copies_of_textures(monkeypatch):
+    monkeypatch.setattr(cloth, "AS_MADE", 1.0)
+    far = people(1.0, image_size=24, fill=(0.2, 0.21))
+    near = people(1.0, image_size=160, fill=(3.0, 3.1))
+    pixels = far.prepare(0).pixels
+    levels = pixels.surface[2].round() // TEXTURES
+    assert levels.min() >= 2
+    assert (near.prepare(0).pixels.surface[2].round() < TEXTURES).all()
+    # A texel of the smallest copy is as many red ones as white ones.
+    bare = torch.zeros(len(pixels.index), dtype=torch.bool)
+    black = torch.zeros(3, len(pixels.index))
+    look = far.appearance
+    albedo, _ = look._cloth.paint(black, bare, pixels, look._sheets[0], Draws(8, 5))
+    mean = (torch.tensor([220.0, 140.0, 140.0]) / 255).square()
+    top = pixels.surface[2].round() == TEXTURES * (cloth.LEVELS - 1)
+    assert top.sum() > 20
+    assert (albedo[:, top] - mean[:, None]).abs().max() < 0.01

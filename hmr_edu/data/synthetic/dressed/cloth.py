@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int32, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Int32, Int64, Shaped, UInt8
 from PIL import Image
 from scipy import ndimage
 from torch import Tensor
@@ -60,26 +60,24 @@ class Cloth:
     """
 
     def __init__(self, wardrobe: Wardrobe, landmarks: RestLandmarks, chart: Chart) -> None:
-        whole = [g.texture for g in wardrobe.garments] + [s.texture for s in wardrobe.skins]
-        textures = [_reduced(t, level) for level in range(LEVELS) for t in whole]
-        sizes = torch.tensor([t.shape[:2] for t in textures])
-        ends = sizes.prod(1).cumsum(0)
+        garments = [g.texture for g in wardrobe.garments]
+        skins = [s.texture for s in wardrobe.skins]
         self._chart_size = chart.size
-        self._table = torch.cat([(ends - sizes.prod(1))[:, None], sizes], dim=1)
-        self._texels = torch.from_numpy(np.concatenate([_flat(t) for t in textures]))
+        self._table = _layout(garments, skins)
         charted = [_charted(garment, landmarks, chart) for garment in wardrobe.garments]
-        places, kinds, means = (list(column) for column in zip(*charted, strict=True))
-        for skin in wardrobe.skins:
-            places.append(torch.zeros(skin.texture.shape[:2], dtype=torch.int32))
-            kinds.append(torch.full(skin.texture.shape[:2], SKIN, dtype=torch.uint8))
-            means.append(torch.ones(3))
+        places, kinds, means = zip(*charted, strict=True)
+        levels = [(level, k) for level in range(LEVELS) for k in range(len(garments))]
+        worn = [_reduced(garments[k], level) for level, k in levels]
+        bare = [_reduced(skin, level) for level in range(LEVELS) for skin in skins]
+        self._texels = torch.from_numpy(np.concatenate([_flat(t) for t in worn + bare]))
+        # Of the texels of garments, which come before those of skins.
         self._places, self._kinds = (
             torch.cat(
-                [_nearest(m, t.shape[:2]) for m, t in zip(maps * LEVELS, textures, strict=True)]
+                [_nearest(maps[k], t.shape[:2]) for (_, k), t in zip(levels, worn, strict=True)]
             )
             for maps in (places, kinds)
         )
-        self._means = torch.stack(means * LEVELS)
+        self._means = torch.cat([torch.stack(means), torch.ones(len(skins), 3)]).repeat(LEVELS, 1)
         # Where a kind shows a region of the painted clothes: its code, else that of the plain kind.
         codes = torch.zeros(len(KINDS), len(Region), dtype=torch.long)
         for k, kind in enumerate(KINDS):
@@ -122,9 +120,11 @@ class Cloth:
         sample = pixels.sample[rows]
         u, v, texture = pixels.surface.index_select(1, rows)
         texel = self._texel(u, v, (texture + 0.5).long())
-        kind = self._kinds[texel].long()
+        bare = texel >= len(self._places)
+        on_cloth = texel.clamp(max=len(self._places) - 1)
+        kind = torch.where(bare, SKIN, self._kinds[on_cloth].long())
         own = linear(self._texels[texel].T / 255)
-        place = self._places[texel].long()
+        place = self._places[on_cloth].long()
         region = sheets.view(-1)[outfit[sample] * self._chart_size + place] // SHADES
         code = self._codes[kind * len(Region) + region]
         channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
@@ -135,7 +135,6 @@ class Cloth:
         brightest = torch.where(kind == HAIR, BRIGHTEST_HAIR, BRIGHTEST)
         relative = torch.minimum(relative.clamp_(min=DARKEST), brightest)
         recoloured = (colour * relative).clamp_(max=WHITEST)
-        bare = kind == SKIN
         kept = torch.where(bare, own * tone.index_select(1, sample), own)
         recoloured = torch.where(as_made[sample, kind], kept, recoloured)
         return albedo.index_copy(1, rows, recoloured), skin.index_copy(0, rows, bare)
@@ -147,6 +146,24 @@ class Cloth:
         row = torch.minimum(((1 - v) * rows).long().clamp_(min=0), rows - 1)
         column = torch.minimum((u * columns).long().clamp_(min=0), columns - 1)
         return first + row * columns + column
+
+
+def _layout(garments: list[np.ndarray], skins: list[np.ndarray]) -> Int64[Tensor, "textures 3"]:
+    """Return the first texel, rows and columns of each numbered texture.
+
+    All copies of the garments' lie before those of the skins.
+    """
+    sizes = [
+        torch.tensor([[-(-n // 2**level) for n in t.shape[:2]] for t in textures])
+        for textures in (garments, skins)
+        for level in range(LEVELS)
+    ]
+    ends = torch.cat(sizes).prod(1).cumsum(0)
+    first = ends - torch.cat(sizes).prod(1)
+    table = torch.cat([first[:, None], torch.cat(sizes)], dim=1)
+    worn, bare = table.split([LEVELS * len(garments), LEVELS * len(skins)])
+    by_level = zip(worn.chunk(LEVELS), bare.chunk(LEVELS), strict=True)
+    return torch.cat([torch.cat(pair) for pair in by_level])
 
 
 def _reduced(texture: UInt8[np.ndarray, "H W channels"], level: int) -> UInt8[np.ndarray, "h w 3"]:
