@@ -84,9 +84,11 @@ def test_no_machine_paths_and_no_poses():
 
 def test_shipped_files_are_small():
     sizes = {p: p.stat().st_size for p in tracked()}
-    bodies = sum(n for p, n in sizes.items() if p.parent.name == "assets" and "body" in p.parts)
+    assets = {p: n for p, n in sizes.items() if p.parent.name == "assets" and "body" in p.parts}
+    wardrobe = sum(n for p, n in assets.items() if p.stem == "wardrobe")
     weights = sum(n for p, n in sizes.items() if p.suffix == ".safetensors")
-    assert bodies < 4e6
+    assert sum(assets.values()) - wardrobe < 4e6
+    assert wardrobe < 3e6
     assert weights < 30e6
     assert sum(sizes.values()) < 60e6
 

@@ -12,7 +12,7 @@ FOLDER = "package/public/data/"
 # Two base vertices and their distance in decimetres, for x, y and z: an offset of a garment is
 # scaled by the same distance on the person. From the `x_scale`, `y_scale`, `z_scale` of the
 # official files (makehumancommunity/makehuman-assets), which the package leaves out.
-Scale = tuple[tuple[int, int, float], tuple[int, int, float], tuple[int, int, float]]
+Scale = tuple[tuple[int, int, float], ...]
 
 
 def _head(x: float, y: float, z: float) -> Scale:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -73,7 +74,7 @@ def save_wardrobe(
     rows = [strongest(piece.weights) for piece in pieces]
     pictures = [encode_picture(piece.texture, quality) for piece in garments]
     pictures += [encode_picture(skin.texture, skin_quality) for skin in wardrobe.skins]
-    arrays = {
+    arrays: dict[str, Any] = {
         "format": np.array(layout.FORMAT),
         "names": np.array([garment.name for garment in garments]),
         "kinds": np.array([garment.kind for garment in garments]),
