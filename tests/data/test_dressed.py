@@ -326,5 +326,5 @@ def test_far_people_wear_smaller_copies_of_textures(monkeypatch):
     albedo, _ = look._cloth.paint(black, bare, pixels, look._sheets[0], Draws(8, 5))
     mean = (torch.tensor([220.0, 140.0, 140.0]) / 255).square()
     top = pixels.surface[2].round() == TEXTURES * (cloth.LEVELS - 1)
-    assert top.sum() > 20
+    assert top.sum() > 10
     assert (albedo[:, top] - mean[:, None]).abs().max() < 0.01
