@@ -17,13 +17,14 @@ from hmr_edu.data.render.renderer import vertex_normals
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.draws import Draws
-from hmr_edu.data.synthetic.dressed import cloth, outfits
+from hmr_edu.data.synthetic.dressed import cloth, dresser, outfits
 from hmr_edu.data.synthetic.dressed.rack import near_faces
 from hmr_edu.data.synthetic.people import DRESSING, SyntheticConfig, SyntheticPeople
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import SMPL_JOINTS
 
 OUT = 0.01
+TEXTURES = 5  # four garments, one skin
 FEET = ("ankle", "foot")
 LEGS = ("pelvis", "hip", "knee", "ankle")
 HEAD = ("head",)
@@ -145,11 +146,14 @@ def test_same_seed_same_people_in_any_process_and_order(dressed):
 
 
 @pytest.mark.parametrize("spread", [0.0, 2.0])
-def test_cloth_lies_on_the_part_of_the_body_it_was_cut_from(spread):
+def test_cloth_lies_on_the_part_of_the_body_it_was_cut_from(spread, monkeypatch):
     """A pixel that shows cloth is as far as the body, less the thickness of the cloth."""
+    monkeypatch.setattr(dresser, "ABOVE", dict.fromkeys(dresser.ABOVE, 0.0))
+    for cut in ("CUT_SLEEVES", "CUT_LEGS"):
+        monkeypatch.setattr(outfits, cut, 0.0)
     config = {"betas": spread, "image_size": 160}
     on, off = (people(share, **config).prepare(0).pixels for share in (1.0, 0.0))
-    texture = on.plane(on.surface[2] + 1).round().long() - 1
+    texture = on.plane(on.surface[2].round() % TEXTURES + 1).long() - 1
     cloth = (texture >= 0) & (texture < 3)
     depth, naked = on.plane(on.depth), off.plane(off.depth)
     both = cloth & (naked > 0)
@@ -171,6 +175,7 @@ def test_holes_are_not_there(dressed):
     hair = wardrobe.garments[3].texture
     pixels = people(1.0, image_size=160).prepare(0).pixels
     u, v, texture = pixels.surface
+    texture = texture % TEXTURES
     head = texture.round() == 3
     row = ((1 - v[head]) * 64).long().clamp(0, 63)
     column = (u[head] * 64).long().clamp(0, 63)
@@ -207,7 +212,7 @@ def test_the_inside_of_cloth_faces_the_viewer(dressed):
     ]
     first = dressed.prepare(0).pixels
     second = people(1.0, dataclasses.replace(whole, garments=tuple(inverted))).prepare(0).pixels
-    cloth = first.surface[2] < 3
+    cloth = first.surface[2] % TEXTURES < 3
     apart = (first.normal - second.normal)[:, cloth].abs().amax(0) > 1e-4
     assert apart.float().mean() < 0.01
 
@@ -220,6 +225,7 @@ def test_cut_sleeves_and_legs_end_where_they_should(monkeypatch):
     chosen = stream.dresser.closet.choose(np.ones(8, bool), np.ones(8, bool), batch_seed(seed, 0))
     pixels = stream.prepare(0).pixels
     u, v, texture = pixels.surface
+    texture = texture % TEXTURES
     for person, outfit in chosen.items():
         of = pixels.sample == person
         # The test's textures are maps of the rest body.
@@ -285,19 +291,40 @@ def test_a_garment_keeps_its_folds_when_it_changes_colour(monkeypatch):
 
     def albedo():
         look = stream.appearance
-        return look._cloth.paint(painted, scene.pixels, look._sheets[0], Draws(8, 5))
+        return look._cloth.paint(painted, bare, scene.pixels, look._sheets[0], Draws(8, 5))
 
-    own = albedo()
-    top = scene.pixels.surface[2].round() == 0
+    bare = torch.zeros(len(scene.pixels.index), dtype=torch.bool)
+    own, is_skin = albedo()
+    top = scene.pixels.surface[2].round() % TEXTURES == 0
     red = (torch.tensor([200.0, 40.0, 40.0]) / 255).square()
     white = (torch.tensor([240.0, 240.0, 238.0]) / 255).square()
     near = torch.stack([(own[:, top] - c[:, None]).abs().amax(0) < 0.02 for c in (red, white)])
     assert near.any(0).all()
     assert near.any(1).all()
     monkeypatch.setattr(cloth, "AS_MADE", 0.0)
-    other = albedo()
-    skin = scene.pixels.surface[2].round() == 4
+    other, _ = albedo()
+    skin = scene.pixels.surface[2].round() % TEXTURES == 4
     assert torch.equal(own[:, skin], other[:, skin])
+    assert torch.equal(is_skin, skin)
     one = top & (scene.pixels.sample == 0)
     bright, dark = (other[:, one][:, near[k][scene.pixels.sample[top] == 0]] for k in (1, 0))
     assert bright.mean() > dark.mean() * 1.3
+
+
+def test_far_people_wear_smaller_copies_of_textures(monkeypatch):
+    monkeypatch.setattr(cloth, "AS_MADE", 1.0)
+    far = people(1.0, image_size=24, fill=(0.2, 0.21))
+    near = people(1.0, image_size=160, fill=(3.0, 3.1))
+    pixels = far.prepare(0).pixels
+    levels = pixels.surface[2].round() // TEXTURES
+    assert levels[pixels.surface[2].round() % TEXTURES < 4].min() >= 2
+    assert (near.prepare(0).pixels.surface[2].round() < TEXTURES).all()
+    # A texel of the smallest copy is as many red ones as white ones.
+    bare = torch.zeros(len(pixels.index), dtype=torch.bool)
+    black = torch.zeros(3, len(pixels.index))
+    look = far.appearance
+    albedo, _ = look._cloth.paint(black, bare, pixels, look._sheets[0], Draws(8, 5))
+    mean = (torch.tensor([220.0, 140.0, 140.0]) / 255).square()
+    top = pixels.surface[2].round() == TEXTURES * (cloth.LEVELS - 1)
+    assert top.sum() > 10
+    assert (albedo[:, top] - mean[:, None]).abs().max() < 0.01

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int32, UInt8
+from jaxtyping import Bool, Float, Int, Int32, Int64, Shaped, UInt8
+from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
@@ -26,10 +27,14 @@ AS_MADE = 0.3
 # A recoloured texel is the new colour times this mixture of its own relative colour and brightness,
 # within these limits.
 OWN_COLOUR, DARKEST, BRIGHTEST = 0.25, 0.1, 3.0
+# The limit of hair: its texture has bright strands that would sparkle.
+BRIGHTEST_HAIR = 1.7
 WHITEST = 0.95
 OPAQUE = 128
+# Sizes of each texture: whole, half, a quarter, an eighth.
+LEVELS = 4
 KINDS = ("top", "bottom", "shoes", "socks", "hat", "hair", "skin")
-SKIN = KINDS.index("skin")
+HAIR, SKIN = KINDS.index("hair"), KINDS.index("skin")
 # The colour that each kind has, and which regions of painted clothes show on it as patterns.
 COLOURS: dict[str, tuple[Region, tuple[Region, ...]]] = {
     "top": (Region.TOP, (Region.TOP_PATTERN, Region.ACCENT)),
@@ -45,6 +50,9 @@ COLOURS: dict[str, tuple[Region, tuple[Region, ...]]] = {
 class Cloth:
     """Gives every pixel of dressed people its colour.
 
+    Textures are numbered: those of the garments, those of the skins, then the same again at half
+    the size, at a quarter and so on, for people so far away that a pixel holds many texels.
+
     Args:
         wardrobe: whose textures are used.
         landmarks: of the rest body.
@@ -52,22 +60,24 @@ class Cloth:
     """
 
     def __init__(self, wardrobe: Wardrobe, landmarks: RestLandmarks, chart: Chart) -> None:
-        textures = [g.texture for g in wardrobe.garments] + [s.texture for s in wardrobe.skins]
-        sizes = torch.tensor([t.shape[:2] for t in textures])
-        ends = sizes.prod(1).cumsum(0)
+        garments = [g.texture for g in wardrobe.garments]
+        skins = [s.texture for s in wardrobe.skins]
         self._chart_size = chart.size
-        self._table = torch.cat([(ends - sizes.prod(1))[:, None], sizes], dim=1)
-        self._texels = torch.from_numpy(np.concatenate([_flat(t) for t in textures]))
-        places, kinds, means = [], [], []
-        for garment in wardrobe.garments:
-            place, kind, mean = _charted(garment, landmarks, chart)
-            places.append(place)
-            kinds.append(kind)
-            means.append(mean)
-        self._places = torch.cat(places)
-        skin_texels = len(self._texels) - len(self._places)
-        self._kinds = torch.cat([*kinds, torch.full((skin_texels,), SKIN, dtype=torch.uint8)])
-        self._means = torch.cat([torch.stack(means), torch.ones(len(wardrobe.skins), 3)])
+        self._table = _layout(garments, skins)
+        charted = [_charted(garment, landmarks, chart) for garment in wardrobe.garments]
+        places, kinds, means = zip(*charted, strict=True)
+        levels = [(level, k) for level in range(LEVELS) for k in range(len(garments))]
+        worn = [_reduced(garments[k], level) for level, k in levels]
+        bare = [_reduced(skin, level) for level in range(LEVELS) for skin in skins]
+        self._texels = torch.from_numpy(np.concatenate([_flat(t) for t in worn + bare]))
+        # Of the texels of garments, which come before those of skins.
+        self._places, self._kinds = (
+            torch.cat(
+                [_nearest(maps[k], t.shape[:2]) for (_, k), t in zip(levels, worn, strict=True)]
+            )
+            for maps in (places, kinds)
+        )
+        self._means = torch.cat([torch.stack(means), torch.ones(len(skins), 3)]).repeat(LEVELS, 1)
         # Where a kind shows a region of the painted clothes: its code, else that of the plain kind.
         codes = torch.zeros(len(KINDS), len(Region), dtype=torch.long)
         for k, kind in enumerate(KINDS):
@@ -110,9 +120,11 @@ class Cloth:
         sample = pixels.sample[rows]
         u, v, texture = pixels.surface.index_select(1, rows)
         texel = self._texel(u, v, (texture + 0.5).long())
-        kind = self._kinds[texel].long()
+        bare = texel >= len(self._places)
+        on_cloth = texel.clamp(max=len(self._places) - 1)
+        kind = torch.where(bare, SKIN, self._kinds[on_cloth].long())
         own = linear(self._texels[texel].T / 255)
-        place = self._places[texel.clamp(max=len(self._places) - 1)].long()
+        place = self._places[on_cloth].long()
         region = sheets.view(-1)[outfit[sample] * self._chart_size + place] // SHADES
         code = self._codes[kind * len(Region) + region]
         channel = torch.arange(3, device=code.device)[:, None] * shades.shape[2]
@@ -120,8 +132,9 @@ class Cloth:
         colour = shades.view(-1).index_select(0, (entry + channel).view(-1)).view(3, -1)
         mean = self._means[(texture + 0.5).long()].T
         relative = own / mean * OWN_COLOUR + own.mean(0) / mean.mean(0) * (1 - OWN_COLOUR)
-        recoloured = (colour * relative.clamp_(DARKEST, BRIGHTEST)).clamp_(max=WHITEST)
-        bare = kind == SKIN
+        brightest = torch.where(kind == HAIR, BRIGHTEST_HAIR, BRIGHTEST)
+        relative = torch.minimum(relative.clamp_(min=DARKEST), brightest)
+        recoloured = (colour * relative).clamp_(max=WHITEST)
         kept = torch.where(bare, own * tone.index_select(1, sample), own)
         recoloured = torch.where(as_made[sample, kind], kept, recoloured)
         return albedo.index_copy(1, rows, recoloured), skin.index_copy(0, rows, bare)
@@ -135,13 +148,45 @@ class Cloth:
         return first + row * columns + column
 
 
+def _layout(garments: list[np.ndarray], skins: list[np.ndarray]) -> Int64[Tensor, "textures 3"]:
+    """Return the first texel, rows and columns of each numbered texture.
+
+    All copies of the garments' lie before those of the skins.
+    """
+    sizes = [
+        torch.tensor([[-(-n // 2**level) for n in t.shape[:2]] for t in textures])
+        for textures in (garments, skins)
+        for level in range(LEVELS)
+    ]
+    ends = torch.cat(sizes).prod(1).cumsum(0)
+    first = ends - torch.cat(sizes).prod(1)
+    table = torch.cat([first[:, None], torch.cat(sizes)], dim=1)
+    worn, bare = table.split([LEVELS * len(garments), LEVELS * len(skins)])
+    by_level = zip(worn.chunk(LEVELS), bare.chunk(LEVELS), strict=True)
+    return torch.cat([torch.cat(pair) for pair in by_level])
+
+
+def _reduced(texture: UInt8[np.ndarray, "H W channels"], level: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Return the colours of a texture, halved so many times."""
+    return np.asarray(Image.fromarray(texture[..., :3]).reduce(2**level))
+
+
+def _nearest(values: Shaped[Tensor, "H W"], size: tuple[int, int]) -> Shaped[Tensor, " texels"]:
+    """Sample a picture at another size, without mixing its values; flat."""
+    row, column = (
+        (torch.arange(n) * 2 + 1) * whole // (2 * n)
+        for n, whole in zip(size, values.shape, strict=True)
+    )
+    return values[row[:, None], column].flatten()
+
+
 def _flat(texture: UInt8[np.ndarray, "H W channels"]) -> UInt8[np.ndarray, "texels 3"]:
     return texture[..., :3].reshape(-1, 3)
 
 
 def _charted(
     garment: Garment, landmarks: RestLandmarks, chart: Chart
-) -> tuple[Int32[Tensor, " texels"], UInt8[Tensor, " texels"], Float[Tensor, "3"]]:
+) -> tuple[Int32[Tensor, "H W"], UInt8[Tensor, "H W"], Float[Tensor, "3"]]:
     """Return for each texel its place on the chart and its kind, and the mean linear colour."""
     height, width = garment.texture.shape[:2]
     size = max(height, width)
@@ -168,4 +213,6 @@ def _charted(
         inside &= garment.texture[..., 3].ravel() >= OPAQUE
     colours = linear(torch.from_numpy(_flat(garment.texture)[inside]) / 255)
     mean = colours.mean(0) if len(colours) else torch.ones(3)
-    return chart.texel(x, y, back).int(), kind, mean.clamp_min(1e-3)
+    place = chart.texel(x, y, back).int()
+    shape = (height, width)
+    return place.view(shape), kind.view(shape), mean.clamp_min(1e-3)

@@ -16,10 +16,17 @@ from hmr_edu.data.render import rasterizer
 from hmr_edu.data.render.renderer import NEAR, GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.dressed import kernels
+from hmr_edu.data.synthetic.dressed.cloth import LEVELS
 from hmr_edu.data.synthetic.dressed.outfits import Closet, Outfit, calm_thighs
 from hmr_edu.data.synthetic.dressed.rack import Rack
 from hmr_edu.data.synthetic.views import PinholeView
 
+# How much nearer than skin each kind counts where two of them are as far from the camera, in
+# metres: what is worn above wins, and cloth wins where skin would just pierce it.
+ABOVE = {
+    **{"socks": 0.002, "shoes": 0.004, "bottom": 0.006, "whole": 0.006, "top": 0.012},
+    **{"hair": 0.016, "hat": 0.018},
+}
 # Covered skin moves this far inwards, in metres.
 PUSH = 0.006
 # Skin shows this far under the hem of cut sleeves and legs, in metres.
@@ -74,6 +81,7 @@ class Dresser:
         self.places = renderer.places
         self._posedirs = body.posedirs.permute(2, 0, 1).flatten(1).contiguous()
         self._J_template, self._J_shapedirs = body.J_template, body.J_shapedirs
+        self.textures = len(wardrobe.garments) + len(wardrobe.skins)
         textures = [g.texture for g in wardrobe.garments]
         self._table, self._alpha = _opacities(textures)
 
@@ -87,8 +95,8 @@ class Dresser:
     ) -> tuple[GBuffer, Bool[Tensor, " n"]]:
         """Draw a batch; return also who is dressed.
 
-        `GBuffer.surface` of the dressed is (u, v, number of the texture). `seed` alone decides who
-        is dressed, and how.
+        `GBuffer.surface` of the dressed is (u, v, number of the texture), as `Cloth` counts. Their
+        depth is up to `ABOVE` nearer than cloth is. `seed` alone decides who is dressed, and how.
         """
         rotations = output.rotations.numpy()
         dressed = np.random.default_rng(seed).random(len(rotations)) < self.share
@@ -184,15 +192,24 @@ class Dresser:
             *(c.hits, c.winner, depth, normal, surface, part, coverage),
         )
         kernels.turn_normals(c.corners, c.faces, c.hits, c.winner, normal)
+        self._choose_levels(person, size, surface[2])
+
+    def _choose_levels(
+        self, person: _Person, size: int, texture: Float32[np.ndarray, "size size"]
+    ) -> None:
+        """Replace numbers of textures, in place, by those of smaller copies for far people."""
+        distance = float(person.vertices[:, 2].mean()) + person.translation[2]
+        pixel = 2 / size * distance / person.focal
+        pitches, skins = self.rack.pitches, self.textures - len(self.rack.pieces)
+        pitches = np.concatenate([pitches[:-1], np.repeat(pitches[-1:], skins)])
+        levels = np.log2(pixel / pitches).round().clip(0, LEVELS - 1)
+        moved = np.arange(self.textures) + self.textures * levels
+        texture[:] = moved[(texture + 0.5).astype(np.int32)]
 
     def _put_on_skin(self, person: _Person, outfit: Outfit, c: _Canvas, camera: tuple) -> int:
         """Pose the skin; return how many faces of it were written."""
         rack, first = self.rack, len(self.rack.template)
-        beyond = outfit.room(rack.rest) < UNDER_HEM
-        covered = np.zeros(len(rack.rest), bool)
-        for k in outfit.pieces:
-            is_cut = rack.pieces[k].kind in ("top", "bottom", "whole")
-            covered |= rack.covers[k] & ~beyond if is_cut else rack.covers[k]
+        covered = self._covered(outfit)
         rasterizer.accumulate_normals(person.vertices, rack.body_faces, c.body_normals)
         vertices, normals = c.vertices[first:], c.normals[first:]
         kernels.pose_skin(
@@ -206,6 +223,14 @@ class Dresser:
         n = kernels.shown_skin(rack.skin_faces, rack.skin_source, covered, corners, c.faces)
         c.faces[:n] += np.uint32(first)
         return n
+
+    def _covered(self, outfit: Outfit) -> Bool[np.ndarray, " V"]:
+        """Say which vertices of the body an outfit hides."""
+        covered = np.zeros(len(self.rack.rest), bool)
+        for k in outfit.pieces:
+            inside = outfit.room(self.rack.pieces[k].kind, self.rack.rest) > UNDER_HEM
+            covered |= self.rack.covers[k] & inside
+        return covered
 
     def _put_on(
         self,
@@ -231,8 +256,9 @@ class Dresser:
         focal, shift, perspective, near, size = camera
         corners, keys = c.corners[span], c.keys[span]
         rasterizer.project(c.vertices[span], focal, shift, perspective, near, size, corners, keys)
-        ends = piece.kind in ("top", "bottom", "whole")
-        c.room[span] = outfit.room(rack.template[span]) if ends else 1.0
+        # The key of the z-buffer is -1 / z.
+        keys /= 1 + ABOVE[piece.kind] * keys
+        c.room[span] = outfit.room(piece.kind, rack.template[span])
         return kernels.whole_faces(
             rack.faces[piece.faces], np.uint32(span.start), c.room, piece.holes, faces, cut
         )

@@ -26,6 +26,8 @@ CUT_SLEEVES, CUT_LEGS = 0.45, 0.35
 THIGHS = 35.0
 # Trousers that reach lower than this, in metres, have no room for socks.
 LOW = -1.05
+# Hair reaches this far under a hat, in metres.
+UNDER_BRIM = 0.015
 # Hair of one sex only, by name; elegant clothes are not cut.
 LONG_HAIR = ("bob", "braid", "long", "ponytail")
 ELEGANT = "elegant"
@@ -34,25 +36,32 @@ ELEGANT = "elegant"
 class Outfit(NamedTuple):
     """What one person wears.
 
-    Clothes end where |x| exceeds `sleeve` and where y falls below `leg`, both in metres on the
-    T-pose.
+    Clothes end where |x| exceeds `sleeve` and where y falls below `leg`, hair where y exceeds
+    `brim`, all in metres on the T-pose.
     """
 
     pieces: tuple[int, ...]
     skin: int
     sleeve: float = math.inf
     leg: float = -math.inf
+    brim: float = math.inf
 
-    def room(self, rest: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, " V"]:
-        """Return how far points of the T-pose are from where clothes end; negative is beyond."""
-        return np.minimum(self.sleeve - np.abs(rest[:, 0]), rest[:, 1] - self.leg)
+    def room(self, kind: str, rest: Float32[np.ndarray, "V 3"]) -> Float32[np.ndarray, " V"]:
+        """Return how far points of the T-pose are from where a piece ends; negative is beyond."""
+        if kind == "hair":
+            return self.brim - rest[:, 1]
+        if kind in ("top", "bottom", "whole"):
+            return np.minimum(self.sleeve - np.abs(rest[:, 0]), rest[:, 1] - self.leg)
+        return np.full(len(rest), np.inf, np.float32)
 
 
 def calm_thighs(rotations: Float[np.ndarray, "n 24 3 3"]) -> Bool[np.ndarray, " n"]:
     """Say who can wear a skirt: both thighs hang down within `THIGHS` degrees of the pelvis."""
-    hips = [SMPL_JOINTS.index(f"{side}_hip") for side in ("left", "right")]
     # The cosine of the angle between the down of the pelvis and the down of the thigh.
-    return (rotations[:, hips, 1, 1] > math.cos(math.radians(THIGHS))).all(1)
+    left, right = (
+        rotations[:, SMPL_JOINTS.index(f"{side}_hip"), 1, 1] for side in ("left", "right")
+    )
+    return np.minimum(left, right) > math.cos(math.radians(THIGHS))
 
 
 class Closet:
@@ -68,10 +77,14 @@ class Closet:
             for kind in ("top", "bottom", "whole", "shoes", "socks", "hat", "hair")
         }
         self._calm = [k for k in self._kinds["bottom"] if not rack.pieces[k].skirt]
-        needed = {"tops": self._kinds["top"], "bottoms that are no skirts": self._calm}
-        needed |= {"shoes": self._kinds["shoes"], "skins": list(skins)}
-        for name, found in needed.items():
-            if not found:
+        needed = {
+            "tops": len(self._kinds["top"]),
+            "bottoms that are no skirts": len(self._calm),
+            "shoes": len(self._kinds["shoes"]),
+            "skins": len(skins),
+        }
+        for name, count in needed.items():
+            if not count:
                 raise DataError(f"a wardrobe without {name} cannot dress people")
 
     def choose(
@@ -94,7 +107,7 @@ class Closet:
 
     def _outfit(self, rng: np.random.Generator, skirts: bool) -> Outfit:
         """Draw an outfit; always the same number of random numbers, so that people are apart."""
-        u = rng.random(16).tolist()
+        u = rng.random(18).tolist()
         skin = int(u[0] * len(self.skins))
         sex = self.skins[skin].sex
 
@@ -123,11 +136,14 @@ class Closet:
         if lowest > LOW:
             names = self.rack.pieces
             pieces += [k for k in self._kinds["socks"] if names[k].name.split("/")[0] == family]
-        if self._kinds["hat"] and u[14] < HAT:
-            pieces.append(pick(self._kinds["hat"], u[15]))
-        elif self._kinds["hair"] and u[14] < HAT + HAIR:
+        brim = math.inf
+        if self._kinds["hair"] and u[14] < HAIR:
             pieces.append(pick(self._kinds["hair"], u[15]))
-        return Outfit(tuple(pieces), skin, sleeve, leg)
+        if self._kinds["hat"] and u[16] < HAT:
+            hat = pick(self._kinds["hat"], u[17])
+            pieces.append(hat)
+            brim = self._lowest([hat]) + UNDER_BRIM
+        return Outfit(tuple(pieces), skin, sleeve, leg, brim)
 
     def _sex(self, piece: int) -> str:
         """Return the sex that a piece was made for; empty where it is anybody's."""

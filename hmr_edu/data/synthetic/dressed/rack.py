@@ -45,7 +45,8 @@ class Rack:
     garment vertex; `joints` and `weights` its strongest skinning weights. `faces` count from the
     first vertex of their piece, `seamless` likewise, but without the seams of textures. `surface`
     is (u, v, number of the piece); the skin has the number after the last piece. `covers` are the
-    vertices of this body that each piece hides.
+    vertices of this body that each piece hides. `pitches` are the sizes of a texel of each piece,
+    and of the skin, in metres.
     """
 
     pieces: tuple[Piece, ...]
@@ -61,6 +62,7 @@ class Rack:
     faces: UInt32[np.ndarray, "F 3"]
     seamless: UInt32[np.ndarray, "F 3"]
     covers: Bool[np.ndarray, "pieces body_V"]
+    pitches: Float32[np.ndarray, " textures"]
     rest: Float32[np.ndarray, "body_V 3"]
     skin_source: Int32[np.ndarray, " skin_V"]
     skin_surface: Float32[np.ndarray, "skin_V 3"]
@@ -85,6 +87,9 @@ class Rack:
         strongest = np.argsort(-weights, axis=1, kind="stable")[:, :STRONGEST]
         shares = np.take_along_axis(weights, strongest, axis=1)
         weld = [_representatives(g.weld) for g in garments]
+        painted = [(g.template, g.faces, g.uv, g.texture) for g in garments]
+        # All skins have textures of one size.
+        painted.append((rest[chart.source], chart.faces, chart.uv, wardrobe.skins[0].texture))
         hips = float(body.J_template[SMPL_JOINTS.index("left_hip"), 1])
         return cls(
             pieces=tuple(_pieces(garments, hips)),
@@ -102,6 +107,7 @@ class Rack:
                 [w[g.faces] for w, g in zip(weld, garments, strict=True)]
             ).astype(np.uint32),
             covers=_covers(garments, rest),
+            pitches=np.array([_pitch(*mesh) for mesh in painted], np.float32),
             rest=rest,
             skin_source=chart.source,
             skin_surface=np.concatenate([chart.uv, skin], 1),
@@ -177,6 +183,20 @@ def _pieces(garments: tuple[Garment, ...], hips: float) -> list[Piece]:
 
 def _surface(uv: Float32[np.ndarray, "V 2"], number: int) -> Float32[np.ndarray, "V 3"]:
     return np.concatenate([uv, np.full((len(uv), 1), number, np.float32)], 1)
+
+
+def _pitch(
+    vertices: Float32[np.ndarray, "V 3"],
+    faces: Int32[np.ndarray, "F 3"],
+    uv: Float32[np.ndarray, "V 2"],
+    texture: UInt8[np.ndarray, "H W channels"],
+) -> float:
+    """Return the size of a texel on a mesh in the T-pose, in metres."""
+    a, b, c = vertices[faces].transpose(1, 0, 2)
+    surface = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()
+    (e, f), (g, h) = ((uv[faces[:, k]] - uv[faces[:, 0]]).T for k in (1, 2))
+    texels = np.abs(e * h - f * g).sum() * texture.shape[0] * texture.shape[1]
+    return float(np.sqrt(surface / max(texels, 1e-9)))
 
 
 def _representatives(weld: Int32[np.ndarray, " V"]) -> Int32[np.ndarray, " V"]:
