@@ -27,7 +27,7 @@ from .poses.mocap import Mocap, find_mocap, load_mocap
 from .poses.prior import PosePrior, load_pose_prior
 from .poses.real_poses import RealPoses, load_real_poses
 from .source import BatchSource, Mixture, batch_seed
-from .synthetic.appearance import APPEARANCES, AppearanceConfig
+from .synthetic.options import APPEARANCES, AppearanceConfig
 from .synthetic.people import PoseSource, SyntheticConfig, SyntheticPeople
 from .synthetic.scenes import paint_scenes
 

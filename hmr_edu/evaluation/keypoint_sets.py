@@ -16,7 +16,7 @@ from hmr_edu.body import SMPL
 from hmr_edu.data.batch import KeypointBatch
 from hmr_edu.data.detections.people import Detected, as_batch, put_in_box
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.evaluation.test_sets import SEEDS, TestSet, test_set
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from hmr_edu.body import load_body
 from hmr_edu.data.photos.write_sets import write_set
 from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.experiments.claims.photographs import FOLDER
 from hmr_edu.experiments.image_lab import picture_config

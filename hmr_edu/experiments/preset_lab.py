@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from hmr_edu.data.poses.mocap import find_mocap
 from hmr_edu.data.poses.real_poses import prior_poses
-from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.evaluation.held_out import predict
 from hmr_edu.evaluation.scores import score

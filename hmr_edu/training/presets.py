@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.training.config import LossConfig, ModelConfig, OptimizerConfig, TrainConfig
 

@@ -22,8 +22,8 @@ from scipy import ndimage
 
 from hmr_edu.body import load_body
 from hmr_edu.body.wardrobe import load_wardrobe
-from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.training.setup import pose_source
 from hmr_edu.viz.pictures import contact_sheet, save_picture

@@ -10,7 +10,7 @@ from PIL import Image
 
 from hmr_edu.body import load_body
 from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.data.synthetic.appearance import AppearanceConfig
+from hmr_edu.data.synthetic.options import AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.data.synthetic.scenes import paint_scenes
 

@@ -10,10 +10,11 @@ from hmr_edu.body import load_body
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.synthetic import lighting
-from hmr_edu.data.synthetic.appearance import APPEARANCES, Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.appearance import Appearance
 from hmr_edu.data.synthetic.backgrounds import PlaceConfig, clutter, load_photos, mute
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.lens import LensConfig
+from hmr_edu.data.synthetic.options import APPEARANCES, AppearanceConfig
 from hmr_edu.data.synthetic.sampling import look_up
 from hmr_edu.data.synthetic.scenes import paint_scenes
 from hmr_edu.data.synthetic.soft_light import LightConfig

@@ -15,10 +15,10 @@ from hmr_edu.body.wardrobe import Garment, Skin, SkinChart, Wardrobe
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import vertex_normals
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.dressed import cloth, dresser, outfits
 from hmr_edu.data.synthetic.dressed.rack import near_faces
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import DRESSING, SyntheticConfig, SyntheticPeople
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import SMPL_JOINTS

@@ -14,8 +14,8 @@ from hmr_edu.crop import crop_image
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.synthetic import people as people_module
-from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.framing import GOES_ON, frame_people, mesh_edges
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.data.synthetic.picture_border import (
     NO_BORDER,

@@ -10,8 +10,8 @@ from hmr_edu.body import load_body
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.synthetic import held
-from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 
 SIZE = 64

@@ -9,7 +9,6 @@ from hmr_edu.body import load_body
 from hmr_edu.camera import perspective
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.body_pixels import BodyPixels
-from hmr_edu.data.synthetic.appearance import APPEARANCES
 from hmr_edu.data.synthetic.draws import Draws, SameDraws
 from hmr_edu.data.synthetic.framing import Framed
 from hmr_edu.data.synthetic.neighbours import (
@@ -19,6 +18,7 @@ from hmr_edu.data.synthetic.neighbours import (
     paint_neighbours,
     step_behind,
 )
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.data.synthetic.views import PinholeView
 

@@ -10,7 +10,7 @@ from helpers.commands import failing
 from hmr_edu.body import load_body
 from hmr_edu.camera import fit_weak_perspective, weak_perspective
 from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 
 PLAIN = dataclasses.replace(APPEARANCES["plain"], clutter=0.0)

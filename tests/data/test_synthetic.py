@@ -10,7 +10,7 @@ from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.data.synthetic.views import NEAREST
 from hmr_edu.rotations import matrix_to_axis_angle

@@ -14,7 +14,7 @@ from hmr_edu.data.poses.mocap import Mocap
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.poses.standing import Standing
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic.appearance import AppearanceConfig
+from hmr_edu.data.synthetic.options import AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.evaluation import test_sets as testsets
 from hmr_edu.io.errors import DataError

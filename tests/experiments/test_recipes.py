@@ -12,7 +12,7 @@ from PIL import Image
 
 from hmr_edu.cli import main
 from hmr_edu.data.photos.calibration import read_cameras
-from hmr_edu.data.synthetic.appearance import APPEARANCES
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.experiments import runner
 from hmr_edu.experiments.claims import catalogue
 from hmr_edu.experiments.claims.catalogue import EXPERIMENTS

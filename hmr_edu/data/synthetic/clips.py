@@ -18,7 +18,8 @@ from torch import Tensor
 from hmr_edu.body import SMPL
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import Renderer
-from hmr_edu.data.synthetic.appearance import APPEARANCES, Appearance
+from hmr_edu.data.synthetic.appearance import Appearance
+from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.rotations import axis_angle_to_matrix
 

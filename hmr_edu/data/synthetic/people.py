@@ -22,10 +22,11 @@ from hmr_edu.data.batch import Batch, SurfacePoints, TensorDataclass
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
-from hmr_edu.data.synthetic.appearance import LARGEST, Appearance, AppearanceConfig
+from hmr_edu.data.synthetic.appearance import Appearance
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
 from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
 from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours, step_behind
+from hmr_edu.data.synthetic.options import LARGEST, AppearanceConfig
 from hmr_edu.data.synthetic.picture_border import coverage, inside
 from hmr_edu.data.synthetic.surface_points import draw_surface_points
 from hmr_edu.data.synthetic.views import PinholeView, draw_turns, draw_view, draw_viewpoints
