@@ -10,9 +10,15 @@ from __future__ import annotations
 import copy
 from typing import Generic, TypeVar
 
+import torch
 from torch import nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
 
+from hmr_edu.data.source import HELD_OUT, BatchSource
+from hmr_edu.hmr import HMR
+
+# Pictures on which batch norm is recalibrated before samples and tests; never more than a run's.
+NORM_PICTURES = 2048
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -35,3 +41,22 @@ class AveragedNetwork(Generic[Network]):
         decay = min(self.decay, (1 + step) / (10 + step))
         mine, new = list(self.network.parameters()), list(network.parameters())
         get_ema_multi_avg_fn(decay)(mine, new, step)
+
+
+def recalibrate_batch_norm(
+    network: HMR, source: BatchSource, images: int, device: torch.device
+) -> None:
+    """Measure again the means and variances that batch norm uses at test time.
+
+    Its running means lag behind weights that change fast: in the middle of a run with Muon the
+    network is far worse in test mode than in training mode. Averaged weights have none at all.
+
+    Args:
+        network: whose encoder is measured.
+        source: of pictures; held-out ones are taken.
+        images: pictures of the whole run; no more are taken.
+        device: of the network.
+    """
+    count = -(-min(NORM_PICTURES, images) // source.batch_size)
+    prepared = (source.prepare(HELD_OUT + 1 + k) for k in range(count))
+    update_bn((source.finish(p, device).images for p in prepared), network.encoder)

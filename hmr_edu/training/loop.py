@@ -20,19 +20,18 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from torch import Tensor
-from torch.optim.swa_utils import update_bn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from hmr_edu.data.batch import Batch, TensorDataclass
-from hmr_edu.data.source import HELD_OUT, BatchSource, PreparedBatches, batch_seed, showcase
+from hmr_edu.data.source import BatchSource, PreparedBatches, batch_seed, showcase
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
 from hmr_edu.rotations import axis_angle_to_matrix
 from hmr_edu.training.adversarial import Adversary, adversarial_step, critic_weights
-from hmr_edu.training.averaging import AveragedNetwork
+from hmr_edu.training.averaging import AveragedNetwork, recalibrate_batch_norm
 from hmr_edu.training.checkpoint import NAME, check_parts, load_checkpoint, save_checkpoint
 from hmr_edu.training.checks import check_begun, check_options
 from hmr_edu.training.config import TrainConfig, as_record
@@ -52,8 +51,6 @@ from hmr_edu.training.sources import build_source
 
 # People whose predictions are saved during a run.
 SHOWCASE = 8
-# Pictures on which batch norm is recalibrated before samples and tests; never more than a run's.
-NORM_PICTURES = 2048
 
 
 class Trainer:
@@ -228,7 +225,8 @@ class Trainer:
                 )
                 waited, logged = 0.0, time.perf_counter()
             if main and (self._passed(c.sample_every) or self.progress >= 1):
-                self._recalibrate_batch_norm()
+                device = self.accelerator.device
+                recalibrate_batch_norm(self.trained(), self.source, c.images, device)
                 save_samples(c.folder, self.images, self.trained(), people)
             if saves or self.progress >= 1:
                 self._save()
@@ -236,18 +234,6 @@ class Trainer:
         if log is not None:
             log.close()
             self.trained().save(c.folder / "model.safetensors")
-
-    def _recalibrate_batch_norm(self) -> None:
-        """Measure again the means and variances that batch norm uses at test time.
-
-        Its running means lag behind weights that change fast: in the middle of a run with Muon the
-        network is far worse in test mode than in training mode. Averaged weights have none at all.
-        """
-        pictures = min(NORM_PICTURES, self.config.images)
-        count = -(-pictures // self.source.batch_size)
-        prepared = (self.source.prepare(HELD_OUT + 1 + k) for k in range(count))
-        images = (self.source.finish(p, self.accelerator.device).images for p in prepared)
-        update_bn(images, self.trained().encoder)
 
     def _agreed(self, seconds: float) -> float:
         """Return the clock of the first process where the clock decides when to stop."""

@@ -61,7 +61,7 @@ def tiny(monkeypatch):
         chosen = {variant: EXPERIMENTS[name].variants[variant] for variant in variants}
         smaller = dataclasses.replace(EXPERIMENTS[name], variants=chosen)
         monkeypatch.setitem(catalogue.EXPERIMENTS, name, smaller)
-    monkeypatch.setattr(loop, "NORM_PICTURES", 64)
+    monkeypatch.setattr(averaging, "NORM_PICTURES", 64)
     monkeypatch.setattr(runner, "run_variant", functools.partial(run_variant, people=40))
 
 
