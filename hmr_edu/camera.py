@@ -66,25 +66,6 @@ def perspective(
 
 
 @float32_inside
-def towards_ray(ray: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Return the smallest rotation that takes a ray of length 1 to the optical axis (0, 0, 1).
-
-    It takes directions from the frame of a picture's camera into that of a camera that looks at a
-    crop along the crop's ray: what a network that sees only the crop can know. The ray must not
-    point backwards. Source: CLIFF (Li et al. 2022), section 3.
-    """
-    x, y, z = ray.unbind(-1)
-    # Rodrigues' formula about (y, -x, 0), whose length is the sine; z is the cosine.
-    share = 1 / (1 + z)
-    rows = (
-        (1 - share * x * x, -share * x * y, -x),
-        (-share * x * y, 1 - share * y * y, -y),
-        (x, y, z),
-    )
-    return torch.stack([torch.stack(row, -1) for row in rows], -2)
-
-
-@float32_inside
 def translation_from_weak(
     camera: Float[Tensor, "*batch 3"], focal: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 3"]:
@@ -324,16 +305,6 @@ class CropBox:
         picture = camera.new_tensor((width, height))
         metres = self._offset(picture) * picture / (self.size * camera[..., :1])
         return torch.cat((translation[..., :2] + metres, translation[..., 2:]), dim=-1)
-
-    def ray(self, width: int, height: int, focal: int | float) -> Float[Tensor, "3"]:
-        """Return the direction of the crop's centre, of length 1; the axis is (0, 0, 1).
-
-        `width` and `height` are the picture's, and `focal` is its focal length, all in pixels; its
-        axis passes through its centre. `towards_ray` takes what a network says of the crop back
-        into the frame of the picture's camera, when it is transposed.
-        """
-        x, y = self.x - (width - 1) / 2, self.y - (height - 1) / 2
-        return torch.nn.functional.normalize(torch.tensor([x, y, float(focal)]), dim=0)
 
     def _offset(self, picture: Float[Tensor, " 2"]) -> Float[Tensor, " 2"]:
         """Return the box's centre in [-1, 1] over the width and the height of the picture."""

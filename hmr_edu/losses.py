@@ -8,7 +8,7 @@ least: sums of many float16 numbers overflow.
 A function measures one regression step; `step_weights` and `per_step` join the steps. `TERMS`, at
 the end of this file, is the registry: training, its options, tests and docs read it. A new loss
 term is a function and an entry there. The terms of masks and dense correspondences are in
-`hmr_edu.weak_mesh`.
+`hmr_edu.weak_mesh`, that of confidences in `hmr_edu.visibility`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import cross_entropy
 
 from hmr_edu import weak_mesh
 from hmr_edu.crop import cell_centres, under_centres
@@ -29,6 +29,7 @@ from hmr_edu.keypoints import HIPS, PERSON, align_root
 from hmr_edu.labelled import LossTerm
 from hmr_edu.labelled import known as _known
 from hmr_edu.labelled import weighted_mean as _weighted_mean
+from hmr_edu.visibility import visibility_of
 
 
 @at_least_float32
@@ -185,23 +186,6 @@ def parts_loss(
     return _weighted_mean(entropy, known)
 
 
-@at_least_float32
-def visibility_loss(
-    logits: Float[Tensor, "batch points"],
-    visible: Float[Tensor, "batch points"],
-    labelled: Bool[Tensor, " batch"],
-) -> Float[Tensor, ""]:
-    """Return the binary cross-entropy of keypoints being visible, in nats for each.
-
-    `visible` is 1 where a keypoint is visible. `labelled` is False where a 0 only means that nobody
-    has annotated the keypoint.
-    """
-    known = labelled[:, None].expand_as(logits)
-    target = _known(visible, known).to(logits)
-    entropy = binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return _weighted_mean(entropy, known)
-
-
 def step_weights(steps: str | Sequence[float | int], iterations: int) -> list[float]:
     """Return the weight of each regression step in the loss.
 
@@ -325,8 +309,7 @@ TERMS: dict[str, LossTerm] = {
         needs="parts",
     ),
     "visibility": LossTerm(
-        # Where pixels are labelled, what is hidden or cut off is known, too.
-        lambda f, batch, c: visibility_loss(f.visibility, batch.visible, batch.has_parts),
+        visibility_of,
         0.0,
         "Whether each keypoint is visible, in nats; needs `--model.confidence`.",
         per_step=False,

@@ -117,8 +117,8 @@ class Batch(TensorDataclass):
 
     `ray` is the direction of the crop's centre in the frame of the picture's camera, of length 1:
     (0, 0, 1) in the middle of the picture, NaN where it is unknown; None where no sample has any.
-    Off the axis the labels' camera frame is that of a camera which looks along the ray: the
-    picture's frame turned by `hmr_edu.camera.towards_ray`.
+    Off the axis the labels' camera frame is that of a camera which looks along the ray:
+    `hmr_edu.camera.axis_to_ray` takes it to the picture's frame.
     """
 
     images: Float[Tensor, "batch 3 H W"]

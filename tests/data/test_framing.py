@@ -5,11 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
 from torch.utils.data import DataLoader, Dataset
 
 from hmr_edu.body import BodyOutput, load_body
-from hmr_edu.camera import CropBox, fit_weak_perspective, perspective, towards_ray, weak_perspective
+from hmr_edu.camera import CropBox, fit_weak_perspective, perspective, weak_perspective
 from hmr_edu.crop import crop_image
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.poses.prior import load_pose_prior
@@ -207,24 +206,6 @@ def test_a_sheared_body_is_what_the_picture_shows_off_its_axis():
 def test_without_off_axis_the_camera_looks_at_the_crop():
     _, crops = framed(cut_by_border=1.0, boxes=1.0)
     assert crops.ray[:, 2].min() > np.cos(np.radians(1.0))
-
-
-def test_towards_ray_is_the_smallest_rotation():
-    rays = torch.nn.functional.normalize(
-        torch.tensor([[0.0, 0.0, 1.0], [0.5, 0.0, 1.0], [-0.3, 0.4, 1.0], [0.1, -2.0, 0.5]]), dim=1
-    )
-    R = towards_ray(rays)
-    torch.testing.assert_close((R @ rays[..., None])[..., 0], torch.tensor([[0, 0, 1.0]] * 4))
-    angle = Rotation.from_matrix(R.numpy()).magnitude()
-    assert np.allclose(angle, np.arccos(rays[:, 2].numpy()), atol=1e-3)
-    assert torch.equal(R[0], torch.eye(3))
-
-
-def test_the_ray_of_a_box():
-    # The centre of 641 x 481 pixels is (320, 240).
-    ray = CropBox(320 + 300, 240 - 400, 100).ray(641, 481, 1200)
-    torch.testing.assert_close(ray, torch.tensor([3.0, -4.0, 12.0]) / 13)
-    assert CropBox(320, 240, 7).ray(641, 481, 1200).tolist() == [0, 0, 1]
 
 
 def test_the_frame_of_the_ray_is_what_a_crop_shows():

@@ -22,7 +22,6 @@ from hmr_edu.experiments.preset_lab import preset_test_data
 from hmr_edu.experiments.real_pictures import measure_on_real_pictures, read_real_pictures
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.keypoints import LSP
-from hmr_edu.training import loop
 from hmr_edu.training.presets import cpu_long_preset, cpu_preset
 
 

@@ -24,6 +24,7 @@ from hmr_edu import (
     metrics,
     rotations,
     theta,
+    visibility,
     weak_mesh,
 )
 from hmr_edu.body import SMPL, smpl
@@ -48,6 +49,7 @@ MODULES = (
     labelled,
     masks,
     weak_mesh,
+    visibility,
     smpl,
     hmr,
     prior,
@@ -88,6 +90,7 @@ NO_NUMBERS = {
     "dense_of",
     "part_silhouettes_of",
     "silhouette_of",
+    "visibility_of",
     "CropBox.around_box",
     "HMR.save",
     "Prediction.map",
@@ -187,6 +190,7 @@ CASES = {
     "nearest_rotation": (rotations.nearest_rotation, (turns(5) + 0.1 * randn(5, 3, 3),), SAME),
     "geodesic_angle": (rotations.geodesic_angle, (turns(5), turns(5, seed=1)), SAME),
     # camera
+    "axis_to_ray": (camera.axis_to_ray, (FLAT[:, 0],), SAME),
     "weak_perspective": (camera.weak_perspective, (POINTS, CAMERA), SAME),
     "perspective": (
         camera.perspective,
@@ -272,6 +276,11 @@ CASES = {
     "dense_loss": (
         lambda *a: weak_mesh.dense_loss(a[0], CORNERS, *a[1:]),
         (FLAT, FLAT_TARGET.softmax(-1)[..., [0, 1, 1]], FLAT_TARGET, WEIGHTS),
+        FLOAT32,
+    ),
+    "visibility_loss": (
+        lambda p: visibility.visibility_loss(p, (WEIGHTS > 0).to(p), KNOWN),
+        (randn(3, 19),),
         FLOAT32,
     ),
     "per_step": (lambda *a: losses.per_step(list(a), [0.3, 0.7]), tuple(randn(2)), FLOAT32),

@@ -10,11 +10,12 @@ from torch import nn
 
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
-from hmr_edu.losses import TERMS, visibility_loss
+from hmr_edu.losses import TERMS
 from hmr_edu.training.checks import check_options
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.optimizers import build_optimizers
 from hmr_edu.training.start import transfer
+from hmr_edu.visibility import visibility_loss
 
 OPTIONS = {"image_size": 32, "width": 8, "stem": "small", "pooling": "spatial", "hidden": 16}
 

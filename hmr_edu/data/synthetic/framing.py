@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from hmr_edu.body import BodyOutput
-from hmr_edu.camera import perspective, towards_ray
+from hmr_edu.camera import axis_to_ray, perspective
 from hmr_edu.crop import PADDING
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.picture_border import (
@@ -285,7 +285,7 @@ def _frame(
     return Framed(
         drawn,
         PinholeView(translation, 1 / half, keypoints2d),
-        towards_ray(ray),
+        axis_to_ray(centre).mT,
         (window - centre.repeat(1, 2)) / half[:, None],
         ray,
         position,
