@@ -12,7 +12,9 @@ from PIL import Image
 
 from hmr_edu.cli import main
 from hmr_edu.data.photos.calibration import read_cameras
+from hmr_edu.data.synthetic.lens import LensConfig
 from hmr_edu.data.synthetic.options import APPEARANCES
+from hmr_edu.data.synthetic.soft_light import LightConfig
 from hmr_edu.experiments import runner
 from hmr_edu.experiments.claims import catalogue
 from hmr_edu.experiments.claims.catalogue import EXPERIMENTS
@@ -22,7 +24,8 @@ from hmr_edu.experiments.preset_lab import preset_test_data
 from hmr_edu.experiments.real_pictures import measure_on_real_pictures, read_real_pictures
 from hmr_edu.hmr import load_pretrained
 from hmr_edu.keypoints import LSP
-from hmr_edu.training.presets import cpu_long_preset, cpu_preset
+from hmr_edu.training import averaging
+from hmr_edu.training.presets import cpu_long_preset, cpu_preset, people_preset
 
 
 def config_of(name, variant):
@@ -40,6 +43,27 @@ def test_the_complete_recipes_are_the_presets_with_fewer_pictures():
     assert (pictures.model, pictures.loss) == (preset.model, preset.loss)
     assert pictures.poses == ("prior", "prior", "bent")
     assert (pictures.data.cut, pictures.data.image_size) == (0.15, 96)
+    people, preset = config_of("people-pictures", "complete"), people_preset()
+    assert (people.model, people.data, people.loss) == (preset.model, preset.data, preset.loss)
+    assert (people.poses, people.images, people.optimizer.ema) == (preset.poses, 24_000, 0.0)
+
+
+def test_each_variant_of_people_lacks_one_ingredient():
+    options = {
+        "painted people": lambda c: c.data.appearance.dressed,
+        "no neighbours": lambda c: c.data.neighbours,
+        "boxes around whole people": lambda c: c.data.boxes + c.data.cut_by_border,
+        "hard light, perfect lens": lambda c: (
+            c.data.appearance.light != LightConfig() or c.data.appearance.lens != LensConfig()
+        ),
+        "poses as recorded": lambda c: any(name.startswith("standing") for name in c.poses),
+    }
+    variants = EXPERIMENTS["people-pictures"].variants
+    assert set(variants) == {"complete", *options}
+    for variant in variants:
+        config = config_of("people-pictures", variant)
+        there = {name for name, option in options.items() if option(config)}
+        assert there == set(options) - {variant}
 
 
 def test_recipes_are_tested_on_the_pictures_of_the_command_evaluate():
