@@ -25,7 +25,7 @@ from hmr_edu.training.config import LossConfig, ModelConfig, TrainConfig
 from hmr_edu.training.divergence import NonFiniteLossError
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.objective import supervised_losses
-from hmr_edu.training.presets import cpu_preset, gpu_preset, paper_preset
+from hmr_edu.training.presets import cpu_preset, gpu_preset, paper_preset, people_preset
 from hmr_edu.training.setup import pose_source
 
 # Small in every way: a step takes hundredths of a second.
@@ -248,7 +248,7 @@ def test_gpu_preset_learns_from_nothing_as_the_cpu_preset_does():
     assert (gpu.model.encoder, gpu.data.image_size) == ("resnet50", 224)
     assert (gpu.model.pooling, gpu.optimizer.method) == ("spatial", "muon")
     # Bodies are exact here: their shape may count for more than SPIN's fits allow.
-    assert gpu.loss == dataclasses.replace(cpu.loss, betas=0.5)
+    assert gpu.loss == people_preset().loss == dataclasses.replace(cpu.loss, betas=1.0)
 
 
 def test_paper_preset_is_the_papers_network():
