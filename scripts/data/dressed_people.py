@@ -1,6 +1,6 @@
 """Measure dressed people: skin that shows through cloth, milliseconds a picture, contact sheets.
 
-    python scripts/data/dressed_people.py --people 500 --sheets /tmp/sheets
+    python scripts/data/dressed_people.py --people 500 --sheets sheets
 
 prints the share of clothing pixels in whose place covered skin shows (goal: 0.5 % at most), within
 cloth and with that at hems, and what clothes add to the time of a picture (goal: 3 ms
