@@ -149,7 +149,8 @@ def test_a_network_of_pictures_gives_it_no_encoder(tmp_path):
 
 
 def test_an_unknown_encoder_names_those_there_are():
-    with pytest.raises(ValueError, match="resnet18, resnet50, efficientnet_lite0, keypoints, got 'vit'"):
+    there = "resnet18, resnet50, efficientnet_lite0, keypoints, got 'vit'"
+    with pytest.raises(ValueError, match=there):
         HMR("vit")
 
 
