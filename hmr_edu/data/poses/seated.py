@@ -14,9 +14,10 @@ from torch import Tensor
 from hmr_edu.data.poses.gestures import BOTH, ONE, Both, One, at, gesture
 from hmr_edu.data.poses.legs import point, point_toes, towards
 from hmr_edu.data.poses.limbs import ARMS, LEGS, MIRROR, SIDES, UP, Figure, about
-from hmr_edu.data.poses.stance import WRISTS, Draw, Stance, look_around, uniform
+from hmr_edu.data.poses.stance import Draw, Stance, uniform
 
-CALM = 0.8  # spines bend so many times as far as the prior's
+# Spines bend so many times as far as the prior's; the pelvis's roll, a standard deviation, degrees.
+LEAN = (0.8, 3)
 
 
 def on_thigh(figure: Figure, side: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -74,18 +75,9 @@ class Seated(Stance):
             "on the ground": (0.15, self.ground),
         }
 
-    def torso(self, n: int, generator: torch.Generator, low: float | int, high: float | int):
-        """Draw upper bodies whose pelvis leans forwards by `low` to `high` degrees."""
-        figure = self.upper_body(n, generator, CALM)
-        roll = 3 * torch.randn(n, generator=generator)
-        figure.rotations[:, 0] = about("z", roll) @ about("x", uniform(n, generator, low, high))
-        figure.calm(WRISTS, 0.5)
-        look_around(figure, generator)
-        return figure
-
     def chair(self, n: int, generator: torch.Generator) -> Figure:
         """Thighs level, shins down, soles level."""
-        figure = self.torso(n, generator, -25, 16)
+        figure = self.torso(n, generator, LEAN, -25, 16)
         wide = uniform(n, generator, -2, 28)
         tilt = uniform(n, generator, -25, 25)
         for side in SIDES:
@@ -103,7 +95,7 @@ class Seated(Stance):
 
     def stretched(self, n: int, generator: torch.Generator) -> Figure:
         """Thighs level, shins ahead: on a sofa, a bench, a swing."""
-        figure = self.torso(n, generator, -40, 10)
+        figure = self.torso(n, generator, LEAN, -40, 10)
         wide = uniform(n, generator, -2, 25)
         knee = uniform(n, generator, 8, 60)
         for side in SIDES:
@@ -118,7 +110,7 @@ class Seated(Stance):
 
     def crossed(self, n: int, generator: torch.Generator) -> Figure:
         """One thigh over the other, or an ankle on the other knee."""
-        figure = self.torso(n, generator, -25, 8)
+        figure = self.torso(n, generator, LEAN, -25, 8)
         over = torch.rand(n, generator=generator) < 0.5  # the left leg
         ankle = torch.rand(n, generator=generator) < 0.4  # an ankle on the other knee
         for k, side in enumerate(SIDES):
@@ -144,7 +136,7 @@ class Seated(Stance):
 
     def tailor(self, n: int, generator: torch.Generator) -> Figure:
         """On the ground, knees out, shins crossed in front."""
-        figure = self.torso(n, generator, -12, 14)
+        figure = self.torso(n, generator, LEAN, -12, 14)
         first = torch.rand(n, generator=generator) < 0.5
         for k, side in enumerate(SIDES):
             ahead = first if k == 0 else ~first
@@ -162,7 +154,7 @@ class Seated(Stance):
 
     def ground(self, n: int, generator: torch.Generator) -> Figure:
         """On the ground, legs stretched or knees drawn up, often leaning back on the hands."""
-        figure = self.torso(n, generator, -35, 5)
+        figure = self.torso(n, generator, LEAN, -35, 5)
         drawn_up = torch.rand(n, generator=generator) < 0.5
         for side in SIDES:
             out = uniform(n, generator, 0, 20)

@@ -125,6 +125,31 @@ class Stance:
         pose[:, SPINE] *= calm
         return Figure(pose.flatten(1))
 
+    def torso(
+        self,
+        n: int,
+        generator: torch.Generator,
+        lean: tuple[float, int],
+        low: float | int,
+        high: float | int,
+    ) -> Figure:
+        """Draw upper bodies whose pelvis leans forwards by `low` to `high` degrees.
+
+        Args:
+            n: how many.
+            generator: of the draws.
+            lean: `calm` of `upper_body`; the standard deviation of the pelvis's roll, degrees.
+            low: the smallest lean.
+            high: the largest lean.
+        """
+        calm, roll_deviation = lean
+        figure = self.upper_body(n, generator, calm)
+        roll = roll_deviation * torch.randn(n, generator=generator)
+        figure.rotations[:, 0] = about("z", roll) @ about("x", uniform(n, generator, low, high))
+        figure.calm(WRISTS, 0.5)
+        look_around(figure, generator)
+        return figure
+
 
 def uniform(
     n: int, generator: torch.Generator, low: float | int, high: float | int

@@ -11,9 +11,10 @@ from hmr_edu.data.poses.gestures import BOTH, ONE, Both, One, at, gesture, overh
 from hmr_edu.data.poses.legs import downwards, point, point_toes, step, towards
 from hmr_edu.data.poses.limbs import FRONT, LEGS, MIRROR, SIDES, UP, Figure, about, stretch
 from hmr_edu.data.poses.seated import on_thigh
-from hmr_edu.data.poses.stance import WRISTS, Draw, Stance, look_around, uniform
+from hmr_edu.data.poses.stance import Draw, Stance, uniform
 
-CALM = 0.7  # spines bend so many times as far as the prior's
+# Spines bend so many times as far as the prior's; the pelvis's roll, a standard deviation, degrees.
+LEAN = (0.7, 5)
 HEEL = 0.09  # metres that the ankle of a foot on its toes is higher than that of a level foot
 ANKLE = 16  # degrees that a sole stays level while its leg leans outwards
 # Shares of the prior's arms, of single arms and of both together.
@@ -48,20 +49,9 @@ class Strides(Stance):
             "kick": (0.13, self.kick),
         }
 
-    def torso(
-        self, n: int, generator: torch.Generator, low: float | int, high: float | int
-    ) -> Figure:
-        """Draw upper bodies whose pelvis leans forwards by `low` to `high` degrees."""
-        figure = self.upper_body(n, generator, CALM)
-        roll = 5 * torch.randn(n, generator=generator)
-        figure.rotations[:, 0] = about("z", roll) @ about("x", uniform(n, generator, low, high))
-        figure.calm(WRISTS, 0.5)
-        look_around(figure, generator)
-        return figure
-
     def lunge(self, n: int, generator: torch.Generator) -> Figure:
         """One leg bent in front, the other stretched behind, on its toes."""
-        figure = self.torso(n, generator, -2, 35)
+        figure = self.torso(n, generator, LEAN, -2, 35)
         front = coin(n, generator)
         thigh = uniform(n, generator, -62, -5)
         for k, side in enumerate(SIDES):
@@ -89,7 +79,7 @@ class Strides(Stance):
 
     def run(self, n: int, generator: torch.Generator) -> Figure:
         """Run or leap: one thigh far ahead, the other far behind."""
-        figure = self.torso(n, generator, -4, 28)
+        figure = self.torso(n, generator, LEAN, -4, 28)
         front = coin(n, generator)
         wide = uniform(n, generator, 0.3, 1.0)
         for k, side in enumerate(SIDES):
@@ -112,7 +102,7 @@ class Strides(Stance):
 
     def one_knee(self, n: int, generator: torch.Generator) -> Figure:
         """One knee on the ground, the other thigh level."""
-        figure = self.torso(n, generator, -6, 22)
+        figure = self.torso(n, generator, LEAN, -6, 22)
         down = coin(n, generator)
         for k, side in enumerate(SIDES):
             knee = down if k == 0 else ~down
@@ -138,7 +128,7 @@ class Strides(Stance):
 
     def both_knees(self, n: int, generator: torch.Generator) -> Figure:
         """On both knees, upright or sitting towards the heels."""
-        figure = self.torso(n, generator, -8, 20)
+        figure = self.torso(n, generator, LEAN, -8, 20)
         sits = coin(n, generator)
         thigh = torch.where(sits, uniform(n, generator, -60, -22), uniform(n, generator, -100, -78))
         wide = uniform(n, generator, 0, 18)
@@ -158,7 +148,7 @@ class Strides(Stance):
     def squat(self, n: int, generator: torch.Generator) -> Figure:
         """Both knees bent, feet flat, torso over the feet: deep, or as before a jump."""
         deep = uniform(n, generator, 0, 1)
-        figure = self.torso(n, generator, 8, 34)
+        figure = self.torso(n, generator, LEAN, 8, 34)
         wide = uniform(n, generator, 2, 38)
         for side in SIDES:
             thigh = towards(side, -68 + 70 * deep + 3 * torch.randn(n, generator=generator), wide)
@@ -171,7 +161,7 @@ class Strides(Stance):
 
     def straddle(self, n: int, generator: torch.Generator) -> Figure:
         """Legs wide to the sides: a star, a jump, or one knee bent over its foot."""
-        figure = self.torso(n, generator, -6, 20)
+        figure = self.torso(n, generator, LEAN, -6, 20)
         bent_side = coin(n, generator)
         bends = torch.rand(n, generator=generator) < 0.5
         wide = uniform(n, generator, 16, 44)
@@ -192,7 +182,7 @@ class Strides(Stance):
 
     def kick(self, n: int, generator: torch.Generator) -> Figure:
         """On one leg, the other high in front or to the side, stretched or about to be."""
-        figure = self.torso(n, generator, -28, 6)
+        figure = self.torso(n, generator, LEAN, -28, 6)
         kicks = coin(n, generator)
         for k, side in enumerate(SIDES):
             lifted = kicks if k == 0 else ~kicks
