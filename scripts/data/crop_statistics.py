@@ -12,11 +12,10 @@ or outside the crop.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,20 +70,14 @@ def main() -> None:
     columns = {}
     for words in args.data:
         name, path = named_path(words)
-        columns[name] = statistics(photographed(annotated(name, path)))
+        people = open_data_set(name, path).usable(LEAST).on_disk()
+        columns[name] = statistics(photographed(people))
     for name in args.presets:
         columns[f"`{name}`"] = statistics(synthetic(name, args.people, args.seed))
     print(markdown_table(["", *columns], zip(ROWS, *columns.values(), strict=True)))
 
 
-def annotated(name: str, path: Path) -> list[AnnotatedPerson]:
-    """Return the people of a data set who have enough keypoints, and a picture on the disk."""
-    table = open_data_set(name, path)
-    enough = np.flatnonzero((table.visible > 0).sum(1) >= LEAST)
-    return [table[row] for row in enough.tolist() if table.path(row).is_file()]
-
-
-def photographed(people: list[AnnotatedPerson]) -> Crops:
+def photographed(people: Sequence[AnnotatedPerson]) -> Crops:
     """Return the crops of annotated people."""
     windows = []
     for person in people:
@@ -100,9 +93,7 @@ def synthetic(preset: str, people: int, seed: int) -> Crops:
     """Return the crops of a preset's people; what they wear changes nothing here."""
     config = PRESETS[preset]()
     batch = min(64, people)
-    data = replace(
-        config.data, image_size=SIZE, batch_size=batch, appearance=APPEARANCES["plain"]
-    )
+    data = replace(config.data, image_size=SIZE, batch_size=batch, appearance=APPEARANCES["plain"])
     stream = SyntheticPeople(load_body("lite"), pose_source(*config.poses), data, seed)
     scenes = [stream.prepare(index) for index in range(-(-people // batch))]
     endless = torch.tensor([NO_BORDER]).expand(batch, 4)

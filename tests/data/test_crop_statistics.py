@@ -9,6 +9,8 @@ from helpers.scripts import load_script
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from hmr_edu.data.photos.data_sets import open_data_set
+
 
 @pytest.fixture(scope="module")
 def script():
@@ -44,9 +46,11 @@ def test_people_of_photographs_and_of_presets_in_one_table(script, tmp_path, mon
     keypoints = {name: [10.0 + 5 * k, 20.0] for k, name in enumerate(names)}
     person = {"box": [0, 0, 50, 50], "keypoints": keypoints}
     few = {"box": [0, 0, 50, 50], "keypoints": {"nose": [20, 20]}}
-    people = {"corner.png": [person, few]}
+    people = {"gone.png": [person], "corner.png": [person, few]}
     (tmp_path / "train.json").write_text(json.dumps(people))
-    found = script.photographed(script.annotated("json", tmp_path / "train.json"))
+    table = open_data_set("json", tmp_path / "train.json")
+    assert len(table) == 3
+    found = script.photographed(table.usable(script.LEAST).on_disk())
     assert len(found.window) == 1
     assert found.window[0, :2].tolist() == pytest.approx([-1 + 1 / 6] * 2)
     beyond = 1 - (1 - 1 / 12) ** 2

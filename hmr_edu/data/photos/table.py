@@ -161,6 +161,11 @@ class PeopleTable(Sequence):
         counted = Counter(self.left_out) + Counter({reason: lost})
         return replace(self.select(np.flatnonzero(keep)), left_out=dict(counted))
 
+    def on_disk(self) -> PeopleTable:
+        """Return the people whose picture is on the disk, of a data set that is there in part."""
+        rows = [row for row in range(len(self)) if self.path(row).is_file()]
+        return self.select(np.array(rows, dtype=int))
+
     @classmethod
     def of(cls, people: Iterable[AnnotatedPerson]) -> PeopleTable:
         """Make a table of people who were read one by one."""
