@@ -7,6 +7,7 @@ import torch
 from hmr_edu.body import load_body
 from hmr_edu.data.poses import prior_report
 from hmr_edu.data.poses.prior import load_pose_prior
+from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.viz.sheets.pose_sheet import pose_sheet, save_pose_sheet
 
 
@@ -19,11 +20,22 @@ def test_the_nearest_of_a_set_that_holds_the_pose_is_the_pose(body):
     poses = load_pose_prior().sample(20, torch.Generator().manual_seed(0))
     turned = poses.clone()
     turned[:, :3] = torch.tensor([0.3, 1.0, 0.2])  # the root does not count
-    bank, target = prior_report._keypoints(body, poses), prior_report._keypoints(body, turned[:5])
+    bank, target = prior_report.lsp_joints(body, poses), prior_report.lsp_joints(body, turned[:5])
     for value in prior_report._nearest(target, bank).values():
         assert value < 0.01
     without = prior_report._nearest(target, bank[5:])
     assert 10 < without["pa"] < without["mpjpe"]
+
+
+def test_joints_that_leave_their_limits():
+    prior = load_pose_prior()
+    pose = torch.zeros(50, 72)
+    knee = SMPL_JOINTS.index("left_knee")
+    pose[:10, 3 * knee] = prior.high[3 * (knee - 1)] + torch.tensor(20.0).deg2rad()
+    pose[0, 3 * SMPL_JOINTS.index("right_hip")] = -3.0
+    found = prior_report.joints_outside(prior, pose, least=0.05)
+    assert list(found) == ["left_knee"]
+    assert found["left_knee"] == pytest.approx((0.2, 20.0), abs=1e-3)
 
 
 def test_auc_counts_the_pairs_in_order():

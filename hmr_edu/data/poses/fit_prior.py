@@ -100,6 +100,7 @@ def fit_mixture(
     components: int = COMPONENTS,
     seed: int = 0,
     progress: bool = False,
+    shrinkage: float | int = SHRINKAGE,
 ) -> Mixture:
     """Fit `components` Gaussians and their mirror images by expectation-maximisation.
 
@@ -113,6 +114,7 @@ def fit_mixture(
         components: how many Gaussians; their mirror images come on top.
         seed: random seed of the start.
         progress: show a progress bar.
+        shrinkage: as so many poses the mean covariance counts.
     """
     x = features.double()
     N = len(x)
@@ -137,7 +139,7 @@ def fit_mixture(
         )
         pooled = scatter.sum(0) / N
         pooled = (pooled + pooled[index][:, index] * sign[:, None] * sign) / 2
-        covariance = (scatter + SHRINKAGE * pooled) / (count + SHRINKAGE)[:, None, None] + floor
+        covariance = (scatter + shrinkage * pooled) / (count + shrinkage)[:, None, None] + floor
         cholesky = torch.linalg.cholesky(covariance)
         share = (count + 1) / (count + 1).sum()
         # E step: the share of each component in each pose.

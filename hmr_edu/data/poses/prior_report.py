@@ -22,6 +22,7 @@ from hmr_edu.data.poses.prior import (
     pose_to_features,
 )
 from hmr_edu.io.tables import markdown_table, number_cell
+from hmr_edu.keypoints import SMPL_JOINTS
 from hmr_edu.metrics import mpjpe, pa_mpjpe
 
 FOLDS = 5  # every fifth clip is held out
@@ -37,7 +38,7 @@ def report(
     prior: str | Path | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Measure a prior and return {"log_prob": ..., "auc": ..., "limits": ..., "nearest": ...}.
+    """Measure a prior and return "log_prob", "auc", "limits", "joints" and "nearest".
 
     Likelihoods are in nats for each pose, distances in mm. A second prior is fitted to four fifths
     of the clips of `cmu`, to measure the likelihood of the rest.
@@ -57,19 +58,20 @@ def report(
     held_prior = make_prior(fit_mixture(features, clip_weights(fitted_clips), seed=seed), features)
 
     poses = {
-        "CMU, fitted to": _jittered(recorded.poses[::5], g),
+        "CMU, fitted to": jittered(recorded.poses[::5], g),
         "draws, as fitted (spread 1, no mixing)": shipped.sample(2000, g, 1.0, 0.0, 0.0),
         "draws, by default": shipped.sample(2000, g),
         "each angle alone, normal as in CMU": _independent(recorded.poses, 2000, g),
         "each angle alone, uniform in the limits": _uniform(shipped, 2000, g),
     }
-    held_poses = _jittered(recorded.select(~fitted).poses[::3], g)
+    held_poses = jittered(recorded.select(~fitted).poses[::3], g)
     log_prob = {name: _spread(shipped.log_prob(pose)) for name, pose in poses.items()}
     log_prob["CMU, clips held out (prior refitted)"] = _spread(held_prior.log_prob(held_poses))
     result: dict[str, Any] = {"log_prob": log_prob}
     outside = {"draws": _outside(shipped, shipped.sample(DRAWS, g))}
+    by_joint = {}
     if other is not None:
-        others_log_prob = shipped.log_prob(_jittered(other.poses[::5], g))
+        others_log_prob = shipped.log_prob(jittered(other.poses[::5], g))
         log_prob["HDM05, other people"] = _spread(others_log_prob)
         result["auc"] = {
             name: _auc(others_log_prob, shipped.log_prob(pose))
@@ -77,8 +79,9 @@ def report(
             if "alone" in name
         }
         outside["HDM05"] = _outside(shipped, other.poses)
+        by_joint = joints_outside(shipped, other.poses)
         result["nearest"] = nearest_table(shipped, recorded, other, g)
-    result["limits"] = outside
+    result["limits"], result["joints"] = outside, by_joint
     return result
 
 
@@ -96,7 +99,7 @@ def nearest_table(
         generator: random numbers.
     """
     body = load_body("lite")
-    target = _keypoints(body, other.poses[:: max(1, len(other) // OTHERS)])
+    target = lsp_joints(body, other.poses[:: max(1, len(other) // OTHERS)])
     draws: dict[str, Callable[[], Tensor]] = {
         "the CMU poses themselves": lambda: recorded.poses,
         "CMU and mirror images": lambda: torch.cat([recorded.poses, recorded.mirror().poses]),
@@ -105,7 +108,7 @@ def nearest_table(
         for mix in (0.0, 0.25, 0.5):
             name = f"{DRAWS:,} draws, spread {spread}, mix {mix}"
             draws[name] = lambda s=spread, m=mix: prior.sample(DRAWS, generator, s, m, 0.0)
-    return {name: _nearest(target, _keypoints(body, draw())) for name, draw in draws.items()}
+    return {name: _nearest(target, lsp_joints(body, draw())) for name, draw in draws.items()}
 
 
 def as_markdown(result: dict[str, Any]) -> str:
@@ -117,6 +120,11 @@ def as_markdown(result: dict[str, Any]) -> str:
         lines.append(f"- AUC, HDM05 people against `{name}`: {value:.4f}")
     for name, value in result["limits"].items():
         lines.append(f"- poses of {name} with some joint outside the limits: {100 * value:.1f} %")
+    for name, (share, degrees) in result["joints"].items():
+        lines.append(
+            f"- poses of HDM05 with the {name} outside: {100 * share:.1f} %, by {degrees:.0f} "
+            "degrees in the median"
+        )
     if "nearest" in result:
         columns = {"MPJPE": "mpjpe", "PA-MPJPE": "pa", "PA, 95 %": "pa95"}
         lines += ["", _markdown("nearest of", columns, result["nearest"].items())]
@@ -131,7 +139,7 @@ def _markdown(
     return markdown_table([first, *columns], cells)
 
 
-def _jittered(pose: Tensor, generator: torch.Generator) -> Tensor:
+def jittered(pose: Tensor, generator: torch.Generator) -> Tensor:
     """Add the jitter: recorded hinges have no width, so no density describes them without it."""
     features = pose_to_features(pose)
     noise = torch.randn(features.shape, generator=generator) * jitter().float()
@@ -171,7 +179,25 @@ def _outside(prior: PosePrior, pose: Tensor) -> float:
     return float(((body < prior.low) | (body > prior.high)).any(1).float().mean())
 
 
-def _keypoints(body: SMPL, pose: Float[Tensor, "N 72"]) -> Float[Tensor, "N 14 3"]:
+def joints_outside(
+    prior: PosePrior, pose: Float[Tensor, "N 72"], least: float = 0.01
+) -> dict[str, tuple[float, float]]:
+    """Return which joints leave their limits: the share of poses, and the median of the degrees.
+
+    Joints that do so in a smaller share of the poses than `least` are left out.
+    """
+    body = pose[:, 3:]
+    beyond = torch.maximum(prior.low - body, body - prior.high).clamp_min(0)
+    farthest = beyond.unflatten(1, (-1, 3)).amax(2).rad2deg()
+    found = {}
+    for name, degrees in zip(SMPL_JOINTS[1:], farthest.unbind(1), strict=True):
+        out = degrees[degrees > 0]
+        if len(out) >= least * len(pose) and len(out):
+            found[name] = (len(out) / len(pose), float(out.median()))
+    return found
+
+
+def lsp_joints(body: SMPL, pose: Float[Tensor, "N 72"]) -> Float[Tensor, "N 14 3"]:
     """Return the LSP joints of an average body with an upright root, middle of the hips at 0."""
     pose = torch.cat([torch.zeros(len(pose), 3), pose[:, 3:]], 1)
     parts = [
@@ -181,15 +207,23 @@ def _keypoints(body: SMPL, pose: Float[Tensor, "N 72"]) -> Float[Tensor, "N 14 3
     return keypoints - keypoints[:, 2:4].mean(1, keepdim=True)
 
 
-def _nearest(target: Float[Tensor, "N 14 3"], bank: Float[Tensor, "M 14 3"]) -> dict[str, float]:
-    """Return mean distances from each target to the nearest of the bank, in mm."""
+def nearest_distances(
+    target: Float[Tensor, "N 14 3"], bank: Float[Tensor, "M 14 3"]
+) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
+    """Return MPJPE and PA-MPJPE of each target to the nearest of the bank, in metres."""
     smallest, smallest_pa = [], []
     for pose in target:
         distance = (bank - pose).square().sum(-1).sqrt().mean(-1)
         best = bank[distance.topk(min(CANDIDATES, len(bank)), largest=False).indices]
         repeated = pose.expand(len(best), -1, -1)
-        smallest.append(float(mpjpe(best, repeated).min()))
-        smallest_pa.append(float(pa_mpjpe(best, repeated).min()))
+        smallest.append(mpjpe(best, repeated).min())
+        smallest_pa.append(pa_mpjpe(best, repeated).min())
+    return torch.stack(smallest), torch.stack(smallest_pa)
+
+
+def _nearest(target: Float[Tensor, "N 14 3"], bank: Float[Tensor, "M 14 3"]) -> dict[str, float]:
+    """Return mean distances from each target to the nearest of the bank, in mm."""
+    smallest, smallest_pa = (d.double().numpy() for d in nearest_distances(target, bank))
     return {
         "mpjpe": 1e3 * float(np.mean(smallest)),
         "pa": 1e3 * float(np.mean(smallest_pa)),
