@@ -1,20 +1,19 @@
 """The calibration of a public recording, read as our cameras; no recording is needed here."""
 
-import importlib.util
 import json
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
+from helpers.scripts import SCRIPTS, load_script
 
 from hmr_edu.data.photos.annotations import read_annotations
 from hmr_edu.data.photos.calibration import group_by_moment, read_cameras
 from hmr_edu.evaluation.triangulation import View
 from hmr_edu.keypoints import LSP
 
-FOLDER = Path(__file__).parents[2] / "scripts" / "real_views"
+FOLDER = SCRIPTS / "real_views"
 # Four metres before the origin, one metre high, looking along the world's y: its axes are the
 # world's x, z (up) and -y (backwards).
 QCA = """<?xml version='1.0'?><calibration><cameras><camera serial="{name}">
@@ -26,10 +25,7 @@ QCA = """<?xml version='1.0'?><calibration><cameras><camera serial="{name}">
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("prepare", FOLDER / "prepare.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("real_views/prepare.py")
 
 
 def test_a_camera_by_hand(script, tmp_path):

@@ -1,13 +1,11 @@
 """People in whole pictures: found where they were pasted, and nobody where there is nobody."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from helpers.scripts import load_script
 from PIL import Image
 
 from hmr_edu.camera import CropBox
@@ -28,17 +26,7 @@ from hmr_edu.fitting.refining import Refined
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 
-FOLDER = Path(__file__).parents[2] / "scripts" / "find_people"
 SIDE = 320
-
-
-def script(name: str):
-    """Load a script of the repository, which is no module of the package."""
-    spec = importlib.util.spec_from_file_location(f"find_people_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # a class of the script looks itself up here
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +36,7 @@ def model() -> HMR:
 
 @pytest.fixture(scope="module")
 def pasted():
-    return script("pasted").paste_people(3, SIDE, seed=1)
+    return load_script("find_people/pasted.py").paste_people(3, SIDE, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,12 @@
-"""A training run that takes seconds."""
+"""A training run that takes seconds; runs that are broken off."""
 
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from hmr_edu.training.config import TrainConfig
+from hmr_edu.training.loop import Trainer
 from hmr_edu.training.presets import cpu_preset
 
 SMALL = {"scenes": 4, "outfits": 4, "heads": 4}
@@ -28,3 +31,18 @@ def small(out: Path, **changes: object) -> TrainConfig:
         data=dataclasses.replace(preset.data, image_size=32, batch_size=4, appearance=appearance),
     )
     return dataclasses.replace(config, **changes)
+
+
+def interrupt_after(config: TrainConfig, steps: int) -> None:
+    """Train and stop by force in the middle of a step, as a crash would."""
+    trainer = Trainer(config)
+    step = trainer.train_step
+
+    def stumble(batch):
+        if trainer.step == steps:
+            raise InterruptedError
+        return step(batch)
+
+    trainer.train_step = stumble
+    with pytest.raises(InterruptedError):
+        trainer.train()

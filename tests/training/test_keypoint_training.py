@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.small_run import interrupt_after
 
 from hmr_edu.data.batch import KeypointBatch, MeshBatch
 from hmr_edu.data.source import Mixture
@@ -59,18 +60,7 @@ def test_a_run_resumes_to_the_bit_and_can_be_shipped(tmp_path, monkeypatch):
     record = run(config)
     assert set(record) == {"test-prior", "test-prior, 3 % noise", "test-prior, 30 % missing"}
     begun = dataclasses.replace(small(tmp_path / "parts"), images=128)
-    trainer, steps = Trainer(begun), []
-    original = trainer.train_step
-
-    def interrupted(batch):
-        if len(steps) == 5:
-            raise KeyboardInterrupt
-        steps.append(1)
-        return original(batch)
-
-    trainer.train_step = interrupted
-    with pytest.raises(KeyboardInterrupt):
-        trainer.train()
+    interrupt_after(begun, 5)
     run(dataclasses.replace(begun, resume=True))
     one, other = (load_pretrained(c.folder / "model.safetensors") for c in (config, begun))
     for name, tensor in one.state_dict().items():

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from helpers.small_run import small
+from helpers.small_run import interrupt_after, small
 
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.hmr import load_pretrained
@@ -39,21 +39,6 @@ def assert_same_bits(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> 
     assert a.keys() == b.keys()
     for name in a:
         assert torch.equal(a[name], b[name]), name
-
-
-def interrupt_after(config: TrainConfig, steps: int) -> None:
-    """Train and stop by force in the middle of a step, as a crash would."""
-    trainer = Trainer(config)
-    step = trainer.train_step
-
-    def stumble(batch):
-        if trainer.step == steps:
-            raise InterruptedError
-        return step(batch)
-
-    trainer.train_step = stumble
-    with pytest.raises(InterruptedError):
-        trainer.train()
 
 
 @pytest.fixture(scope="module")
