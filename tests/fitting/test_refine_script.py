@@ -39,6 +39,7 @@ def test_a_photograph_upright_turned_and_cut_off(script, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "half.png")
     height = torch.linspace(70, 10, 19).tolist()
     keypoints = torch.tensor([[20.0, y] for y in height])
+    keypoints[[0, 5], 1] = 79.0  # the ankles
     person = AnnotatedPerson(
         tmp_path / "half.png", CropBox(39.5, 39.5, 80), keypoints, torch.ones(19)
     )
