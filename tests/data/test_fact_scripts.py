@@ -14,7 +14,7 @@ def test_a_skin_that_moves_below_a_garment_by_hand():
     still = np.zeros((len(skin), 3, 10))
     lifted = still.copy()
     lifted[:, 2, 0] = 0.005
-    piece = SimpleNamespace(template=skin + [0, 0, 0.01], directions=still)
+    piece = SimpleNamespace(template=skin + np.array([0, 0, 0.01]), directions=still)
     assert script.gap_change(piece, skin, lifted) == pytest.approx(0.01 / 10)
     assert script.gap_change(piece, skin, still) == 0
     moving = SimpleNamespace(template=piece.template, directions=lifted)
