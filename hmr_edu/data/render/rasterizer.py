@@ -102,6 +102,30 @@ def project(vertices, scale, shift, perspective, near, size, corners, keys):
             corners[v, 1] = np.int32(np.floor(y + 0.5))
 
 
+@njit(inline="always", error_model="numpy")
+@no_type_check
+def set_up_face(corners, faces, f, cull):
+    """Return a face with its corners in one order round: area, vertices, then x and y of each.
+
+    The area is twice the face's, in square steps of 1/4096 pixel; where it is 0, nothing is drawn.
+    Functions of other files that inline this one are not compiled again when it changes: delete
+    their `__pycache__`.
+    """
+    i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+    ax, bx, cx = np.int64(corners[i, 0]), np.int64(corners[j, 0]), np.int64(corners[k, 0])
+    ay, by, cy = np.int64(corners[i, 1]), np.int64(corners[j, 1]), np.int64(corners[k, 1])
+    area = np.int64(0)
+    if ax != OUTSIDE and bx != OUTSIDE and cx != OUTSIDE:
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    # The normal of a face that looks at the camera has negative z, and so has this area.
+    if cull and area > 0:
+        area = np.int64(0)
+    if area < 0:
+        j, k, area = k, j, -area
+        bx, by, cx, cy = cx, cy, bx, by
+    return area, i, j, k, ax, ay, bx, by, cx, cy
+
+
 @compiled
 @no_type_check
 def rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
@@ -120,18 +144,9 @@ def rasterize(corners, keys, faces, places, cull, hits, nearest, winner):
     """
     size = hits.shape[0]
     for f in range(faces.shape[0]):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, bx, cx = np.int64(corners[i, 0]), np.int64(corners[j, 0]), np.int64(corners[k, 0])
-        if ax == OUTSIDE or bx == OUTSIDE or cx == OUTSIDE:
+        area, i, j, k, ax, ay, bx, by, cx, cy = set_up_face(corners, faces, f, cull)
+        if area == 0:
             continue
-        ay, by, cy = np.int64(corners[i, 1]), np.int64(corners[j, 1]), np.int64(corners[k, 1])
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        # The normal of a face that looks at the camera has negative z, and so has this area.
-        if area == 0 or (cull and area > 0):
-            continue
-        if area < 0:
-            j, k, area = k, j, -area
-            bx, by, cx, cy = cx, cy, bx, by
         x_min, x_max = min(ax, bx, cx), max(ax, bx, cx)
         y_min, y_max = min(ay, by, cy), max(ay, by, cy)
         ready = False

@@ -9,7 +9,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from hmr_edu.data.render.rasterizer import ONE, OUTSIDE, SUBPIXEL_BITS, compiled
+from hmr_edu.data.render.rasterizer import ONE, SUBPIXEL_BITS, compiled, set_up_face
 
 # Opacity from which a texel is there.
 OPAQUE = 128
@@ -158,17 +158,9 @@ def rasterize_cut(
     """
     size = hits.shape[0]
     for f in range(first, faces.shape[0]):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, bx, cx = np.int64(corners[i, 0]), np.int64(corners[j, 0]), np.int64(corners[k, 0])
-        if ax == OUTSIDE or bx == OUTSIDE or cx == OUTSIDE:
-            continue
-        ay, by, cy = np.int64(corners[i, 1]), np.int64(corners[j, 1]), np.int64(corners[k, 1])
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        area, i, j, k, ax, ay, bx, by, cx, cy = set_up_face(corners, faces, f, False)
         if area == 0:
             continue
-        if area < 0:
-            j, k, area = k, j, -area
-            bx, by, cx, cy = cx, cy, bx, by
         x_min, x_max = min(ax, bx, cx), max(ax, bx, cx)
         y_min, y_max = min(ay, by, cy), max(ay, by, cy)
         inverse = 1.0 / area
