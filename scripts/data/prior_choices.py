@@ -31,12 +31,14 @@ from hmr_edu.io.tables import markdown_table
 # Components, as many mirror images, and the shrinkage.
 CHOICES = ((32, 100), (64, 50), (64, 100), (64, 200), (64, 500), (128, 100), (128, 300))
 MIXES = (0.0, 0.25, 0.5)
+# What clips count, and people on two straight legs: as in the shipped prior.
+WEIGH, STRAIGHT_LEGS = "clips", 0.3
 
 
 def main() -> None:
     """Read the options, print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--poses", default="cmu_poses.npz", help="in $HMR_EDU_MOCAP, or a path")
+    parser.add_argument("--poses", default="cmu_poses_knees.npz", help="in $HMR_EDU_MOCAP, or a path")
     parser.add_argument("--subject", default="cmu_05", help="how the clips held out begin")
     parser.add_argument("--draws", type=int, default=40_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -59,7 +61,7 @@ def main() -> None:
 def fit(mocap: Mocap, components: int, shrinkage: float, seed: int) -> PosePrior:
     """Fit a prior."""
     features = pose_to_features(mocap.poses.double())
-    weights = clip_weights(mocap)
+    weights = clip_weights(mocap, WEIGH, STRAIGHT_LEGS)
     return make_prior(
         fit_mixture(features, weights, components, seed, shrinkage=shrinkage), features
     )
