@@ -29,7 +29,7 @@ from hmr_edu.data.poses.prior_report import (
 from hmr_edu.io.tables import markdown_table
 
 # Components, as many mirror images, and the shrinkage.
-CHOICES = ((32, 100), (64, 50), (64, 100), (64, 200), (64, 500), (128, 100), (128, 300))
+CHOICES = ((32, 100), (64, 50), (64, 100), (64, 200), (64, 500))
 MIXES = (0.0, 0.25, 0.5)
 # What clips count, and people on two straight legs: as in the shipped prior.
 WEIGH, STRAIGHT_LEGS = "clips", 0.3
