@@ -5,7 +5,8 @@
 prints two tables. The first has the log density of every fifth clip under priors fitted to the
 others, by the number of components and the strength of the shrinkage. The second has the distance
 of one subject's poses to the nearest draw of a prior fitted without this subject, by how often an
-arm comes from another draw. The mocap file is the one that the shipped prior was fitted to. The
+arm comes from another draw. The mocap file is the one that the shipped prior was fitted to, with the same
+weights; it lies in $HMR_EDU_MOCAP. The
 fits take several minutes.
 """
 
@@ -38,7 +39,7 @@ WEIGH, STRAIGHT_LEGS = "clips", 0.3
 def main() -> None:
     """Read the options, print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--poses", default="cmu_poses_knees.npz", help="in $HMR_EDU_MOCAP, or a path")
+    parser.add_argument("--poses", default="cmu_poses_knees.npz", help="found by its name")
     parser.add_argument("--subject", default="cmu_05", help="how the clips held out begin")
     parser.add_argument("--draws", type=int, default=40_000)
     parser.add_argument("--seed", type=int, default=0)
