@@ -5,9 +5,8 @@
 prints two tables. The first has the log density of every fifth clip under priors fitted to the
 others, by the number of components and the strength of the shrinkage. The second has the distance
 of one subject's poses to the nearest draw of a prior fitted without this subject, by how often an
-arm comes from another draw. The mocap file is the one that the shipped prior was fitted to, with the same
-weights; it lies in $HMR_EDU_MOCAP. The
-fits take several minutes.
+arm comes from another draw. The mocap file is the one that the shipped prior was fitted to, with
+the same weights; it lies in $HMR_EDU_MOCAP. The fits take several minutes.
 """
 
 from __future__ import annotations
