@@ -141,7 +141,8 @@ class SyntheticPeople:
         self.dresser: Dresser | None = None
         if config.appearance.dressed:
             wardrobe = wardrobe or load_wardrobe()
-            self.dresser = Dresser(body, wardrobe, config.appearance.dressed, self.renderer)
+            look = config.appearance
+            self.dresser = Dresser(body, wardrobe, look.dressed, self.renderer, look.dress)
         self.appearance = Appearance(body, config.appearance, wardrobe)
         self._edges = mesh_edges(body.faces)
 

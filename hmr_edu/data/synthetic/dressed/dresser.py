@@ -17,8 +17,10 @@ from hmr_edu.data.render.renderer import NEAR, GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.dressed import kernels
 from hmr_edu.data.synthetic.dressed.cloth import LEVELS
-from hmr_edu.data.synthetic.dressed.outfits import Closet, Outfit, calm_thighs
+from hmr_edu.data.synthetic.dressed.dress_options import DressConfig
+from hmr_edu.data.synthetic.dressed.outfits import THIGHS, Closet, Outfit, calm_thighs
 from hmr_edu.data.synthetic.dressed.rack import Rack
+from hmr_edu.data.synthetic.dressed.skirts import DRAPED_THIGHS, Drape, drape
 from hmr_edu.data.synthetic.views import PinholeView
 
 # How much nearer than skin each kind counts where two of them are as far from the camera, in
@@ -72,11 +74,24 @@ class Dresser:
         wardrobe: what there is to wear.
         share: how many people are dressed; the others are painted.
         renderer: draws the painted ones.
+        options: what they wear beyond the shipped garments as they are.
     """
 
-    def __init__(self, body: SMPL, wardrobe: Wardrobe, share: float, renderer: Renderer) -> None:
+    def __init__(
+        self,
+        body: SMPL,
+        wardrobe: Wardrobe,
+        share: float,
+        renderer: Renderer,
+        options: DressConfig = DressConfig(),
+    ) -> None:
         self.share, self.renderer = share, renderer
         self.rack = Rack.of(body, wardrobe)
+        self.drape: Drape | None = None
+        self._thighs = THIGHS
+        if options.skirts:
+            self.rack, self._thighs = drape(self.rack), DRAPED_THIGHS
+            self.drape = Drape(body, self.rack)
         self.closet = Closet(self.rack, wardrobe.skins)
         self.places = renderer.places
         self._posedirs = body.posedirs.permute(2, 0, 1).flatten(1).contiguous()
@@ -100,7 +115,7 @@ class Dresser:
         """
         rotations = output.rotations.numpy()
         dressed = np.random.default_rng(seed).random(len(rotations)) < self.share
-        outfits = self.closet.choose(dressed, calm_thighs(rotations), batch_seed(seed, 0))
+        outfits = self.closet.choose(dressed, calm_thighs(rotations, self._thighs), batch_seed(seed, 0))
         gbuffer = self._painted(output, view, size, ~dressed)
         if outfits:
             canvas = self._canvas(size)
@@ -251,6 +266,8 @@ class Dresser:
             *(person.transforms, c.vertices[span]),
         )
         normals = c.normals[span]
+        if self.drape is not None and piece.skirt:
+            self.drape.hang(k, person.vertices, c.vertices[span], normals)
         rasterizer.accumulate_normals(c.vertices[span], rack.seamless[piece.faces], normals)
         kernels.copy_seams(rack.weld[span], normals)
         focal, shift, perspective, near, size = camera
