@@ -24,6 +24,7 @@ from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import Appearance
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
+from hmr_edu.data.synthetic.floors import ground_under
 from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
 from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours, step_behind
 from hmr_edu.data.synthetic.options import LARGEST, AppearanceConfig
@@ -108,6 +109,7 @@ class Scene(TensorDataclass):
     ray: Float[Tensor, "batch 3"] | None = None
     neighbours: Neighbours | None = None
     whole: Int64[Tensor, " people"] | None = None
+    ground: Float[Tensor, "batch 3 3"] | None = None
 
 
 class SyntheticPeople:
@@ -169,9 +171,10 @@ class SyntheticPeople:
         betas = c.betas * torch.randn(n, 10, generator=g)
         rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))
         pitch, roll = torch.full((n,), float(c.pitch)), torch.full((n,), float(c.roll))
-        rotations[:, 0] = draw_viewpoints(pitch, roll, g) @ rotations[:, 0]
+        world = draw_viewpoints(pitch, roll, g)
         if c.turned:
-            rotations[:, 0] = draw_turns(n, c.turned, batch_seed(seed, TURNS)) @ rotations[:, 0]
+            world = draw_turns(n, c.turned, batch_seed(seed, TURNS)) @ world
+        rotations[:, 0] = world @ rotations[:, 0]
         output = self.body(betas, rotations)
         view = draw_view(output.keypoints, c, g)
         framed = Framed.of(output, view)
@@ -206,6 +209,7 @@ class SyntheticPeople:
             ray=framed.ray if is_framed(c) else None,
             neighbours=self._neighbours(output, betas, framed, pixels, seed),
             whole=_whole(pixels) if is_framed(c) else None,
+            ground=_ground(world, output, framed) if c.appearance.places.floor else None,
         )
 
     def _bare(self, body: BodyOutput, view: PinholeView) -> GBuffer:
@@ -245,7 +249,9 @@ class SyntheticPeople:
         # Random numbers come from the CPU on any device, so pictures are the same everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
-        shaded = self.appearance(scene.pixels, generator, scene.neighbours, scene.whole)
+        shaded = self.appearance(
+            scene.pixels, generator, scene.neighbours, scene.whole, scene.ground
+        )
         images, occluded = shaded.images, shaded.occluded
         parts = scene.pixels.plane(scene.pixels.part)
         shown = (scene.keypoints2d.abs() <= 1).all(-1)
@@ -294,6 +300,16 @@ def mean_pose(poses: PoseSource, n: int, generator: torch.Generator) -> Float[Te
     R = nearest_rotation(axis_angle_to_matrix(poses.sample(n, generator).view(n, 24, 3)).mean(0))
     R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     return matrix_to_axis_angle(R).flatten()
+
+
+def _ground(
+    world: Float[Tensor, "batch 3 3"], output: BodyOutput, framed: Framed
+) -> Float[Tensor, "batch 3 3"]:
+    """Return maps from each crop to the ground that the person touches."""
+    assert output.vertices is not None
+    vertices = output.vertices + framed.position[:, None]
+    centre = framed.ray[:, :2] / framed.ray[:, 2:]
+    return ground_under(world[:, :, 1], vertices, centre, framed.view.focal)
 
 
 def _whole(pixels: BodyPixels) -> Int64[Tensor, " people"]:
