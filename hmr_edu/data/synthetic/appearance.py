@@ -19,6 +19,7 @@ from hmr_edu.data.synthetic import camera_effects, companions, held, lens, light
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, find_photos
 from hmr_edu.data.synthetic.draws import Draws, SameDraws
 from hmr_edu.data.synthetic.dressed.cloth import Cloth
+from hmr_edu.data.synthetic.dressed.extras.wear import with_extras
 from hmr_edu.data.synthetic.exposure import expose
 from hmr_edu.data.synthetic.neighbours import Neighbours, paint_neighbours
 from hmr_edu.data.synthetic.occlusion import occluders
@@ -102,7 +103,8 @@ class Appearance:
         )
         self._cloth: Cloth | None = None
         if config.dressed:
-            self._cloth = Cloth(wardrobe or load_wardrobe(), landmarks, self._charts[0])
+            wardrobe = with_extras(wardrobe or load_wardrobe(), config.dress)
+            self._cloth = Cloth(wardrobe, landmarks, self._charts[0])
         self._middle_z = torch.tensor([0.0, *landmarks.middle_z])
         self._reel = camera_effects.noise_reel(config.seed)
         # Scenes are painted for the first batch: it has the size of pictures and the device.

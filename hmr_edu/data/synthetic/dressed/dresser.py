@@ -18,6 +18,7 @@ from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.dressed import kernels
 from hmr_edu.data.synthetic.dressed.cloth import LEVELS
 from hmr_edu.data.synthetic.dressed.dress_options import DressConfig
+from hmr_edu.data.synthetic.dressed.extras.wear import Extras, with_extras
 from hmr_edu.data.synthetic.dressed.outfits import THIGHS, Closet, Outfit, calm_thighs
 from hmr_edu.data.synthetic.dressed.rack import Rack
 from hmr_edu.data.synthetic.dressed.skirts import DRAPED_THIGHS, Drape, drape
@@ -28,6 +29,7 @@ from hmr_edu.data.synthetic.views import PinholeView
 ABOVE = {
     **{"socks": 0.002, "shoes": 0.004, "bottom": 0.006, "whole": 0.006, "top": 0.012},
     **{"hair": 0.016, "hat": 0.018},
+    **{"beard": 0.006, "glasses": 0.008, "coat": 0.018, "bag": 0.024},
 }
 # Covered skin moves this far inwards, in metres.
 PUSH = 0.006
@@ -86,12 +88,15 @@ class Dresser:
         options: DressConfig = DressConfig(),
     ) -> None:
         self.share, self.renderer = share, renderer
+        wardrobe = with_extras(wardrobe, options)
         self.rack = Rack.of(body, wardrobe)
-        self.drape: Drape | None = None
         self._thighs = THIGHS
         if options.skirts:
             self.rack, self._thighs = drape(self.rack), DRAPED_THIGHS
-            self.drape = Drape(body, self.rack)
+        self.drape = Drape(body, self.rack, options.skirts)
+        self.extras: Extras | None = None
+        if options.extras:
+            self.extras = Extras(self.rack, wardrobe.skins, options)
         self.closet = Closet(self.rack, wardrobe.skins)
         self.places = renderer.places
         self._posedirs = body.posedirs.permute(2, 0, 1).flatten(1).contiguous()
@@ -116,6 +121,8 @@ class Dresser:
         rotations = output.rotations.numpy()
         dressed = np.random.default_rng(seed).random(len(rotations)) < self.share
         outfits = self.closet.choose(dressed, calm_thighs(rotations, self._thighs), batch_seed(seed, 0))
+        if self.extras is not None:
+            outfits = self.extras.add(outfits, rotations, batch_seed(seed, 1))
         gbuffer = self._painted(output, view, size, ~dressed)
         if outfits:
             canvas = self._canvas(size)
@@ -266,7 +273,7 @@ class Dresser:
             *(person.transforms, c.vertices[span]),
         )
         normals = c.normals[span]
-        if self.drape is not None and piece.skirt:
+        if k in self.drape.pieces:
             self.drape.hang(k, person.vertices, c.vertices[span], normals)
         rasterizer.accumulate_normals(c.vertices[span], rack.seamless[piece.faces], normals)
         kernels.copy_seams(rack.weld[span], normals)

@@ -195,10 +195,14 @@ class Drape:
     Args:
         body: the body they are worn on.
         rack: with draped weights.
+        skirts: whether skirts are hung; coats are always.
     """
 
-    def __init__(self, body: SMPL, rack: Rack) -> None:
+    def __init__(self, body: SMPL, rack: Rack, skirts: bool) -> None:
         self._rack, self._rings = rack, LegRings.of(body)
+        self.pieces = {
+            k for k, p in enumerate(rack.pieces) if p.kind == "coat" or (skirts and p.skirt)
+        }
         legs = np.isin(rack.joints, LEGS)
         self._movable = np.clip(2 * (rack.weights * legs).sum(1), 0, 1).astype(np.float32)
 
