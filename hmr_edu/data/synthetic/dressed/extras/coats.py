@@ -18,7 +18,7 @@ from hmr_edu.keypoints import SMPL_JOINTS
 
 # Where the tube begins and ends, in metres; its flare (metres a metre).
 WAIST = -0.17
-LENGTHS = {"thigh": (-0.56, 0.06), "knee": (-0.74, 0.14)}
+LENGTHS = {"thigh": (-0.56, 0.05), "knee": (-0.74, 0.12)}
 STEP, AROUND, AIR = 0.045, 32, 0.018
 # The legs carry it from here to here downwards.
 HIPS = (-0.24, -0.42)

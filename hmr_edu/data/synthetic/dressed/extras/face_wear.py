@@ -27,6 +27,8 @@ FRAMES = {
     "sun_black": ((15, 15, 16), (22, 22, 25)),
     "sun_brown": ((60, 40, 25), (50, 34, 24)),
 }
+# The colour of a beard beside hair that keeps its own: dark brown.
+BROWN = (70, 52, 42)
 # Lengths of beards, metres.
 BEARDS = {"short": 0.006, "full": 0.016, "long": 0.035}
 
@@ -110,8 +112,8 @@ def beards() -> tuple[Garment, ...]:
     used = used.reshape(-1, 3)
     texture = np.empty((64, 64, 4), np.uint8)
     rng = np.random.default_rng(0)
-    strands = rng.uniform(70, 130, (64, 64, 1))
-    texture[..., :3] = strands
+    strands = rng.uniform(0.6, 1.2, (64, 64, 1))
+    texture[..., :3] = strands * BROWN
     # Sparse at the edge (v = 0), dense inside.
     v = 1 - (np.arange(64)[:, None] + 0.5) / 64
     texture[..., 3] = np.where(rng.uniform(0.05, 0.7, (64, 64)) < v, 255, 0)

@@ -17,7 +17,7 @@ from hmr_edu.data.synthetic.dressed.outfits import Outfit, calm_thighs
 from hmr_edu.data.synthetic.dressed.rack import Rack
 
 # The largest angle of a thigh under coats of each length, in degrees.
-COAT_THIGHS = {"thigh": 80.0, "knee": 50.0}
+COAT_THIGHS = {"thigh": 60.0, "knee": 45.0}
 # Random numbers for each person.
 NUMBERS = 8
 _bags, _glasses, _beards = (lru_cache(maxsize=1)(make) for make in (bags, glasses, beards))
