@@ -251,6 +251,8 @@ class Dresser:
         covered = np.zeros(len(self.rack.rest), bool)
         for k in outfit.pieces:
             inside = outfit.room(self.rack.pieces[k].kind, self.rack.rest) > UNDER_HEM
+            if k in self.drape.pieces:
+                inside = inside & self.drape.under(k)
             covered |= self.rack.covers[k] & inside
         return covered
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Bool, Float32, Int32, UInt8
 
 from hmr_edu.body import SMPL
 from hmr_edu.data.render import rasterizer
@@ -33,6 +33,10 @@ RINGS, BETWEEN = (6, 4), 3
 BODY_OF_THIGH = 0.12
 # Cloth stays this far from the spheres, and no push is longer, in metres.
 CLEARANCE, FARTHEST = 0.010, 0.15
+# Skirts are taut between the legs from here to here downwards, on the T-pose, metres.
+TAUT = (-0.3, -0.42)
+# Skin shows this far under hem and waistband of what hangs, in metres: they slide on the body.
+HEM = 0.04
 # How often cloth is pushed out; between two pushes neighbours share their ways.
 ROUNDS = 4
 
@@ -92,6 +96,10 @@ def draped_weights(
     share = (weights * legs).sum(1)
     half = np.abs(template[:, 0]).max() / 2
     left = np.clip((template[:, 0] + half) / (2 * half), 0, 1)
+    # Around the hips it follows the skin, so that none comes out.
+    own = (weights * np.isin(joints, LEGS[0])).sum(1) / np.maximum(share, 1e-9)
+    down = np.clip((TAUT[0] - template[:, 1]) / (TAUT[0] - TAUT[1]), 0, 1)
+    left = own + down * (left - own)
     # The two strongest of the other joints.
     others = np.where(legs, 0, weights)
     order = np.argsort(-others, axis=1, kind="stable")[:, :2]
@@ -205,6 +213,11 @@ class Drape:
         }
         legs = np.isin(rack.joints, LEGS)
         self._movable = np.clip(2 * (rack.weights * legs).sum(1), 0, 1).astype(np.float32)
+
+    def under(self, k: int) -> Bool[np.ndarray, " body_V"]:
+        """Say which vertices of the body are far enough under piece number `k` to be hidden."""
+        y, rest = self._rack.template[self._rack.pieces[k].vertices, 1], self._rack.rest[:, 1]
+        return (rest > y.min() + HEM) & (rest < y.max() - HEM)
 
     def hang(
         self,
