@@ -41,7 +41,9 @@ def test_the_map_inverts_the_pinhole(pitch, height):
         uv = (point[:2] / point[2] - centre[0]) * focal[0]
         a, b, w = ground @ torch.cat([uv, torch.ones(1)])
         assert w > 0
-        torch.testing.assert_close(torch.stack([a / w, b / w]), torch.tensor([x, z]).float(), atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            torch.stack([a / w, b / w]), torch.tensor([x, z]).float(), atol=2e-4, rtol=1e-4
+        )
 
 
 def test_the_horizon_of_a_level_camera_is_in_the_middle():
@@ -134,4 +136,7 @@ def test_the_ground_is_under_the_feet(framing):
         # Rays through the body meet the ground behind what touches it, or not at all.
         away = places[1] / places[2]
         assert (away[places[2] > 1e-3] > -1.3).all()
-    assert torch.allclose(perspective(torch.zeros(1, 1, 3), torch.tensor([[0, 0, 1.0]]), torch.ones(1)), torch.zeros(1))
+    assert torch.allclose(
+        perspective(torch.zeros(1, 1, 3), torch.tensor([[0, 0, 1.0]]), torch.ones(1)),
+        torch.zeros(1),
+    )

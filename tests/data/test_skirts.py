@@ -88,8 +88,9 @@ def test_skirts_are_outside_the_legs(draped, degrees):
 
 
 def test_without_the_push_they_are_not(draped):
-    worst = [depths(mesh, cloth[rest[:, 1] < -0.48]) for rest, cloth, mesh in hung(draped, 60, False)]
-    assert max((inside > 0.004).mean() for inside in worst) > 0.1
+    poses = hung(draped, 90, False)
+    worst = [depths(mesh, cloth[rest[:, 1] < -0.48]) for rest, cloth, mesh in poses]
+    assert max((inside > 0.004).mean() for inside in worst) > 0.04
 
 
 def test_cloth_leaves_a_sphere_along_its_normal():
@@ -126,7 +127,9 @@ def test_spheres_fill_the_thighs(draped):
 
 
 def test_weights_pass_from_leg_to_leg():
-    template = np.array([[-0.2, -0.5, 0], [0, -0.5, 0], [0.2, -0.5, 0], [0.05, -0.5, 0]], np.float32)
+    template = np.array(
+        [[-0.2, -0.5, 0], [0, -0.5, 0], [0.2, -0.5, 0], [0.05, -0.5, 0]], np.float32
+    )
     joints = np.tile(np.array([[1, 4, 0, 3]], np.uint8), (4, 1))
     weights = np.tile(np.array([[0.5, 0.25, 0.25, 0]], np.float32), (4, 1))
     joints, weights = skirts.draped_weights(template, joints, weights)

@@ -89,7 +89,7 @@ def lay(
     rows, draws = draws.some(share)
     if not len(rows):
         return
-    size, n, ground = images.shape[-1], len(rows), ground[rows]
+    size, ground = images.shape[-1], ground[rows]
     place = (torch.arange(size, device=images.device) + 0.5) * (2 / size) - 1
     turn = draws.uniform(-WALL_TURN, WALL_TURN)
     cos, sin = turn.cos()[:, None], turn.sin()[:, None]
@@ -117,7 +117,9 @@ def lay(
     v = place.index_select(0, index // size % size)
     u = place.index_select(0, index % size)
     table = torch.cat([right, away, w, offset], 1).T
-    table = torch.cat([table, torch.stack([tile, radius, contrast, gain, depth, dark, board, tint])])
+    table = torch.cat(
+        [table, torch.stack([tile, radius, contrast, gain, depth, dark, board, tint])]
+    )
     at = table.contiguous().index_select(1, sample).unbind(0)
     below = (at[6] * u + at[7] * v + at[8]).clamp_min_(1e-4)
     x = (at[0] * u + at[1] * v + at[2]).div_(below)

@@ -26,3 +26,6 @@ class DressConfig:
     def extras(self) -> bool:
         """Whether anything is worn that the wardrobe does not hold."""
         return any((self.glasses, self.beards, self.bags, self.coats))
+
+
+AS_SHIPPED = DressConfig()

@@ -17,7 +17,7 @@ from hmr_edu.data.render.renderer import NEAR, GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.dressed import kernels
 from hmr_edu.data.synthetic.dressed.cloth import LEVELS
-from hmr_edu.data.synthetic.dressed.dress_options import DressConfig
+from hmr_edu.data.synthetic.dressed.dress_options import AS_SHIPPED, DressConfig
 from hmr_edu.data.synthetic.dressed.extras.wear import Extras, with_extras
 from hmr_edu.data.synthetic.dressed.outfits import THIGHS, Closet, Outfit, calm_thighs
 from hmr_edu.data.synthetic.dressed.rack import Rack
@@ -85,7 +85,7 @@ class Dresser:
         wardrobe: Wardrobe,
         share: float,
         renderer: Renderer,
-        options: DressConfig = DressConfig(),
+        options: DressConfig = AS_SHIPPED,
     ) -> None:
         self.share, self.renderer = share, renderer
         wardrobe = with_extras(wardrobe, options)
@@ -120,7 +120,9 @@ class Dresser:
         """
         rotations = output.rotations.numpy()
         dressed = np.random.default_rng(seed).random(len(rotations)) < self.share
-        outfits = self.closet.choose(dressed, calm_thighs(rotations, self._thighs), batch_seed(seed, 0))
+        outfits = self.closet.choose(
+            dressed, calm_thighs(rotations, self._thighs), batch_seed(seed, 0)
+        )
         if self.extras is not None:
             outfits = self.extras.add(outfits, rotations, batch_seed(seed, 1))
         gbuffer = self._painted(output, view, size, ~dressed)

@@ -8,6 +8,7 @@ whole width. Where a leg still comes out, the cloth moves along its own normal u
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -54,7 +55,7 @@ class LegRings(NamedTuple):
         owner = body.weights.argmax(1).numpy()
         ring, first = np.full(len(rest), -1, np.int32), 0
         for leg in LEGS:
-            for (upper, lower), number in zip(zip(leg, leg[1:], strict=False), RINGS, strict=True):
+            for (upper, lower), number in zip(pairwise(leg), RINGS, strict=True):
                 along = joints[lower] - joints[upper]
                 place = (rest - joints[upper]) @ along / (along @ along)
                 start = BODY_OF_THIGH if upper == leg[0] else 0.0

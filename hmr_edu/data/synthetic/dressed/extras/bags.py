@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Float
 
 from hmr_edu.body.wardrobe import Garment
 from hmr_edu.data.synthetic.dressed.extras.shapes import (
@@ -27,18 +30,21 @@ PACK, PACK_HALF, BESIDE = (0.0, 0.03), (0.145, 0.2, 0.075), 0.105
 SHOULDER, HIP, BAG_HALF = (0.1, 0.19), (-0.19, -0.3), (0.045, 0.11, 0.14)
 
 
+class Worn(NamedTuple):
+    """A bag with its strap: mesh, skinning weights, directions for the betas."""
+
+    mesh: Mesh
+    weights: Float[np.ndarray, "V 24"]
+    directions: Float[np.ndarray, "V 3 10"]
+
+
 def bags() -> tuple[Garment, ...]:
     """Return all bags in all colours."""
     made = []
-    pack, left = _backpack(), _across(1)
-    right = _across(-1)
+    shapes = {"backpack": _backpack(), "bag_right": _across(1), "bag_left": _across(-1)}
     for k, colour in enumerate(COLOURS):
         texture = plain(colour)
-        for name, (mesh, weights, directions) in {
-            "backpack": pack,
-            "bag_right": left,
-            "bag_left": right,
-        }.items():
+        for name, (mesh, weights, directions) in shapes.items():
             made.append(garment(f"{name}/{k}", "bag", mesh, texture, weights, directions))
     return tuple(made)
 
@@ -59,22 +65,25 @@ def _torso() -> np.ndarray:
     return body.data.v_template[body.of(TORSO)]
 
 
-def _worn(strap: Mesh, thing: Mesh, joints: dict[str, float], hold: tuple[float, float, float]):
+def _worn(
+    strap: Mesh, thing: Mesh, joints: dict[str, float], hold: tuple[float, float, float]
+) -> Worn:
     """Return a bag with its weights and directions; the thing moves with one point of the body."""
     body = figure()
     directions = body.directions(np.array([hold]))
     n = len(thing.vertices)
-    return (
+    return Worn(
         joined(strap, thing),
         np.concatenate([body.weights(strap.vertices), rigid(joints, n)]),
         np.concatenate([body.directions(strap.vertices), directions.repeat(n, 0)]),
     )
 
 
-def _backpack():
+def _backpack() -> Worn:
+    """Return a bag on the back, its straps over both shoulders."""
     torso = _torso()
-    back = torso[(np.abs(torso[:, 0]) < 0.08) & (np.abs(torso[:, 1] - PACK[1]) < 0.1)][:, 2].min()
-    z = back - PACK_HALF[2] - OUT
+    near = (np.abs(torso[:, 0]) < 0.08) & (np.abs(torso[:, 1] - PACK[1]) < 0.1)
+    back = float(torso[near, 2].min())
     straps = []
     for side in (-BESIDE, BESIDE):
         near = torso[(np.abs(torso[:, 0] - side) < 0.02) & (torso[:, 1] > -0.12)][:, [2, 1]]
@@ -83,13 +92,11 @@ def _backpack():
         path = np.stack([np.full(len(place), side), place[:, 1], place[:, 0]], 1)
         out = np.stack([np.zeros(len(ways)), ways[:, 1], ways[:, 0]], 1)
         straps.append(ribbon(path, out, WIDTH))
-    thing = box((*PACK, z), PACK_HALF)
-    return _worn(
-        joined(*straps), thing, {"spine2": 0.4, "spine3": 0.6}, (PACK[0], PACK[1], float(back))
-    )
+    thing = box((*PACK, back - PACK_HALF[2] - OUT), PACK_HALF)
+    return _worn(joined(*straps), thing, {"spine2": 0.4, "spine3": 0.6}, (*PACK, back))
 
 
-def _across(side: int):
+def _across(side: int) -> Worn:
     """Return a bag at the right hip, its strap over the left shoulder; -1 is the other way."""
     torso = _torso()
     start, end = (np.array(p) * (side, 1) for p in (SHOULDER, HIP))
@@ -102,6 +109,6 @@ def _across(side: int):
     xy = start + place[:, :1] * along
     out = np.concatenate([ways[:, :1] * along, ways[:, 1:]], 1)
     strap = ribbon(np.concatenate([xy, place[:, 1:]], 1), out, WIDTH * 0.7, closed=True)
-    hip = np.array([strap.vertices[np.argmin(strap.vertices[:, 1])]])[0]
-    centre = (float(hip[0] - side * (BAG_HALF[0] + 0.01)), float(hip[1] - 0.06), float(hip[2]))
-    return _worn(strap, box(centre, BAG_HALF), {"pelvis": 1.0}, tuple(hip.tolist()))
+    x, y, z = strap.vertices[np.argmin(strap.vertices[:, 1])].tolist()
+    centre = (x - side * (BAG_HALF[0] + 0.01), y - 0.06, z)
+    return _worn(strap, box(centre, BAG_HALF), {"pelvis": 1.0}, (x, y, z))

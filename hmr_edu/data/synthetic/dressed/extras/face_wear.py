@@ -63,7 +63,7 @@ def glasses() -> tuple[Garment, ...]:
             if lens is not None:
                 fan = np.stack([k, m, np.full(20, 20)], 1)
                 meshes.append(_flat(np.concatenate([inner, centre[None]]), fan, 0.75))
-            hinge = centre + (side * LENS[0], LENS[1] * 0.5, -0.006)
+            hinge = np.add(centre, (side * LENS[0], LENS[1] * 0.5, -0.006))
             tip = ear * (side, 1, 1) + (side * 0.004, 0.012, 0.0)
             path = np.linspace(hinge, tip, 5)
             path[1:-1, 0] = np.maximum(np.abs(path[1:-1, 0]), 0.072) * side
@@ -92,7 +92,7 @@ def _flat(vertices: np.ndarray, faces: np.ndarray, u: float) -> Mesh:
 def beards() -> tuple[Garment, ...]:
     """Return beards of all lengths: the skin of jaw and upper lip, moved outwards."""
     body, points = figure().data, _points()
-    nose, ear = points["nose"], points["left_ear"]
+    nose, ear = (points[name].tolist() for name in ("nose", "left_ear"))
     rest, faces = body.v_template, body.faces
     x, y, z = np.abs(rest[:, 0]), rest[:, 1] - nose[1], rest[:, 2]
     normals = vertex_normals(rest[None], faces)[0]
@@ -104,7 +104,7 @@ def beards() -> tuple[Garment, ...]:
     line = np.where(x < 0.032, -0.036, -0.036 + (x - 0.032) * 1.1)
     jaw = ramp(line - y, 0.0, 0.012) * ramp(z, ear[2] - 0.004, ear[2] + 0.02)
     jaw = jaw * ramp(y, -0.098, -0.08)
-    lip = ramp(-0.011 - y, 0, 0.004) * ramp(y, -0.026, -0.021) * ramp(0.034 - x, 0, 0.008)
+    lip = ramp(-0.011 - y, 0.0, 0.004) * ramp(y, -0.026, -0.021) * ramp(0.034 - x, 0.0, 0.008)
     lip = lip * ramp(z, nose[2] - 0.06, nose[2] - 0.05)
     hair = np.maximum(jaw, lip) * (body.weights[:, 15] + body.weights[:, 12] > 0.5)
     used = faces[(hair[faces] > 0).any(1)]
@@ -125,7 +125,5 @@ def beards() -> tuple[Garment, ...]:
         around = np.arctan2(rest[rows, 0], rest[rows, 2] - ear[2])
         uv = np.stack([(4 * around + 20 * y[rows]) % 1.0, hair[rows].clip(0.01, 0.99)], 1)
         mesh = Mesh(vertices, used, uv)
-        made.append(
-            garment(name, "beard", mesh, texture, body.weights[rows], body.shapedirs[rows])
-        )
+        made.append(garment(name, "beard", mesh, texture, body.weights[rows], body.shapedirs[rows]))
     return tuple(made)
