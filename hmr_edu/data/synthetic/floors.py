@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from hmr_edu.body import BodyOutput
 from hmr_edu.data.synthetic.draws import Draws
+from hmr_edu.data.synthetic.framing import Framed
 
 # Vertices this close to the ground touch it, in metres.
 TOUCHING = 0.05
@@ -30,6 +32,22 @@ EVEN, BOARD, BOARD_HEIGHT = 0.45, 0.4, (0.02, 0.06)
 CORNER, CORNER_WIDTH = 0.35, 0.05
 # The shadow around the place where the body touches the ground: radius in metres, depth.
 SHADOW_RADIUS, SHADOW_DEPTH = (0.15, 0.45), (0.2, 0.6)
+
+
+def ground_of(
+    world: Float[Tensor, "batch 3 3"], output: BodyOutput, framed: Framed
+) -> Float[Tensor, "batch 3 3"]:
+    """Return the maps of `ground_under` for framed people.
+
+    Args:
+        world: rotations from the world, Y up, to the camera.
+        output: the bodies in the picture's frame, with vertices.
+        framed: where they are, and their crops.
+    """
+    assert output.vertices is not None
+    vertices = output.vertices + framed.position[:, None]
+    centre = framed.ray[:, :2] / framed.ray[:, 2:]
+    return ground_under(world[:, :, 1], vertices, centre, framed.view.focal)
 
 
 def ground_under(

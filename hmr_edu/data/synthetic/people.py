@@ -24,7 +24,7 @@ from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import Appearance
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
-from hmr_edu.data.synthetic.floors import ground_under
+from hmr_edu.data.synthetic.floors import ground_of
 from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
 from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours, step_behind
 from hmr_edu.data.synthetic.options import LARGEST, AppearanceConfig
@@ -172,9 +172,10 @@ class SyntheticPeople:
         rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))
         pitch, roll = torch.full((n,), float(c.pitch)), torch.full((n,), float(c.roll))
         world = draw_viewpoints(pitch, roll, g)
-        if c.turned:
-            world = draw_turns(n, c.turned, batch_seed(seed, TURNS)) @ world
         rotations[:, 0] = world @ rotations[:, 0]
+        if c.turned:
+            turn = draw_turns(n, c.turned, batch_seed(seed, TURNS))
+            rotations[:, 0], world = turn @ rotations[:, 0], turn @ world
         output = self.body(betas, rotations)
         view = draw_view(output.keypoints, c, g)
         framed = Framed.of(output, view)
@@ -209,7 +210,7 @@ class SyntheticPeople:
             ray=framed.ray if is_framed(c) else None,
             neighbours=self._neighbours(output, betas, framed, pixels, seed),
             whole=_whole(pixels) if is_framed(c) else None,
-            ground=_ground(world, output, framed) if c.appearance.places.floor else None,
+            ground=ground_of(world, output, framed) if c.appearance.places.floor else None,
         )
 
     def _bare(self, body: BodyOutput, view: PinholeView) -> GBuffer:
@@ -300,16 +301,6 @@ def mean_pose(poses: PoseSource, n: int, generator: torch.Generator) -> Float[Te
     R = nearest_rotation(axis_angle_to_matrix(poses.sample(n, generator).view(n, 24, 3)).mean(0))
     R[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     return matrix_to_axis_angle(R).flatten()
-
-
-def _ground(
-    world: Float[Tensor, "batch 3 3"], output: BodyOutput, framed: Framed
-) -> Float[Tensor, "batch 3 3"]:
-    """Return maps from each crop to the ground that the person touches."""
-    assert output.vertices is not None
-    vertices = output.vertices + framed.position[:, None]
-    centre = framed.ray[:, :2] / framed.ray[:, 2:]
-    return ground_under(world[:, :, 1], vertices, centre, framed.view.focal)
 
 
 def _whole(pixels: BodyPixels) -> Int64[Tensor, " people"]:
