@@ -22,6 +22,7 @@ from scipy import ndimage
 
 from hmr_edu.body import load_body
 from hmr_edu.body.wardrobe import load_wardrobe
+from hmr_edu.data.synthetic.dressed.dress_options import DressConfig
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
 from hmr_edu.data.synthetic.options import APPEARANCES
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
@@ -29,7 +30,7 @@ from hmr_edu.training.setup import pose_source
 from hmr_edu.viz.pictures import contact_sheet, save_picture
 
 COVERED = 100  # the part of skin that an outfit covers
-CLOTHES = ("top", "bottom", "whole", "shoes", "socks")
+CLOTHES = ("top", "bottom", "whole", "shoes", "socks", "coat")
 POSES = ("upright", "prior", "unusual")
 
 
@@ -43,10 +44,16 @@ class MarkingDresser(Dresser):
         return n
 
 
+def dress(args: argparse.Namespace) -> DressConfig:
+    """Return what people wear beyond the shipped garments."""
+    return DressConfig(args.skirts, args.glasses, args.beards, args.bags, args.coats)
+
+
 def people(dressed: float, args: argparse.Namespace, **changes) -> SyntheticPeople:
     """Return a stream of people in a studio or in scenes."""
     level = changes.pop("level", "full")
-    appearance = replace(APPEARANCES[level], dressed=dressed)
+    places = replace(APPEARANCES[level].places, floor=args.floor)
+    appearance = replace(APPEARANCES[level], dressed=dressed, dress=dress(args), places=places)
     poses = pose_source(*changes.pop("poses", POSES))
     config = SyntheticConfig(appearance=appearance, **changes)
     return SyntheticPeople(load_body(args.body), poses, config, args.seed, args.wardrobe)
@@ -60,7 +67,9 @@ def skin_through_cloth(args: argparse.Namespace) -> tuple[int, int, int]:
     stream = people(1.0, args, image_size=224, batch_size=50, betas=args.betas, level="plain")
     dresser = stream.dresser
     assert dresser is not None
-    stream.dresser = MarkingDresser(load_body(args.body), args.wardrobe, 1.0, stream.renderer)
+    stream.dresser = MarkingDresser(
+        load_body(args.body), args.wardrobe, 1.0, stream.renderer, dress(args)
+    )
     pieces, textures = dresser.rack.pieces, stream.dresser.textures
     kinds = torch.tensor([k < len(pieces) and pieces[k].kind in CLOTHES for k in range(textures)])
     skins = torch.tensor([k >= len(pieces) for k in range(textures)])
@@ -126,6 +135,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=6, help="batches whose time is taken")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sheets", type=Path, help="folder of contact sheets")
+    parser.add_argument("--skirts", action="store_true", help="skirts that give way to legs")
+    for name in ("glasses", "beards", "bags", "coats", "floor"):
+        parser.add_argument(f"--{name}", type=float, default=0.0, help="share of people")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.wardrobe = load_wardrobe()

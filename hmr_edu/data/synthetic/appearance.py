@@ -19,6 +19,7 @@ from hmr_edu.data.synthetic import camera_effects, companions, held, lens, light
 from hmr_edu.data.synthetic.backgrounds import Backgrounds, find_photos
 from hmr_edu.data.synthetic.draws import Draws, SameDraws
 from hmr_edu.data.synthetic.dressed.cloth import Cloth
+from hmr_edu.data.synthetic.dressed.extras.wear import with_extras
 from hmr_edu.data.synthetic.exposure import expose
 from hmr_edu.data.synthetic.neighbours import Neighbours, paint_neighbours
 from hmr_edu.data.synthetic.occlusion import occluders
@@ -47,6 +48,8 @@ LATER = (
     *("soft_light", "contact", "focus", "vignette", "resolution", "sharpness", "exposure"),
     *("held", "dressed"),
 )
+# The floor's seed is derived, too, with a number beyond those of neighbours.
+FLOOR = 100
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -100,7 +103,8 @@ class Appearance:
         )
         self._cloth: Cloth | None = None
         if config.dressed:
-            self._cloth = Cloth(wardrobe or load_wardrobe(), landmarks, self._charts[0])
+            wardrobe = with_extras(wardrobe or load_wardrobe(), config.dress)
+            self._cloth = Cloth(wardrobe, landmarks, self._charts[0])
         self._middle_z = torch.tensor([0.0, *landmarks.middle_z])
         self._reel = camera_effects.noise_reel(config.seed)
         # Scenes are painted for the first batch: it has the size of pictures and the device.
@@ -115,11 +119,13 @@ class Appearance:
         generator: torch.Generator,
         neighbours: Neighbours | None = None,
         whole: Int[Tensor, " people"] | None = None,
+        ground: Float[Tensor, "batch 3 3"] | None = None,
     ) -> Shaded:
         """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
 
         `neighbours` are other people in the pictures, in the same light. `whole` are those of the
-        batch who may be pasted behind and in front of others; without it, all are.
+        batch who may be pasted behind and in front of others; without it, all are. `ground`
+        maps each crop to the ground, for floors.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -143,6 +149,9 @@ class Appearance:
             images = alpha.new_full((pixels.batch, 3, pixels.size, pixels.size), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
+            if ground is not None:
+                own = Draws(pixels.batch, batch_seed(seeds[0], FLOOR), device)
+                self._backgrounds.lay_floors(images, ground, own, c.places.floor)
         looks = Looks(draws["clothes"], draws["dressed"], draws["soft_light"])
         people = self._people(pixels, looks, lamp, images)
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)

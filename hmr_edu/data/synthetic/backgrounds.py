@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from hmr_edu.data.photos.pictures import read_photo
+from hmr_edu.data.synthetic import floors
 from hmr_edu.data.synthetic.draws import Draws
 from hmr_edu.data.synthetic.sampling import look_up
 from hmr_edu.data.synthetic.scenes import paint_scenes
@@ -44,6 +45,8 @@ class PlaceConfig:
     # Share of the pieces of other backgrounds (`clutter`) that have outlines of their own; the
     # others are rectangles.
     outlined: Probability = 0.0
+    # Share of pictures with a floor that meets a wall, where the camera would see the ground.
+    floor: Probability = 0.0
 
 
 def find_photos(folder: str | Path) -> list[Path]:
@@ -227,3 +230,13 @@ class Backgrounds:
         pictures = look_up(self.bank, which, row[:, :, None], column[:, None]).float()
         gain = draws.uniform(0.65, 1.3, 1) * draws.uniform(0.88, 1.12, 3) / 255
         return pictures.mul_(gain.view(n, 3, 1, 1)).clamp_(0, 1)
+
+    def lay_floors(
+        self,
+        images: Float[Tensor, "batch 3 size size"],
+        ground: Float[Tensor, "batch 3 3"],
+        draws: Draws,
+        share: float,
+    ) -> None:
+        """Lay floors into a share of the images, in place; see `floors.lay`."""
+        floors.lay(images, ground, self.bank, self.pick(draws), draws, share)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from hmr_edu.data.synthetic.backgrounds import PlaceConfig
+from hmr_edu.data.synthetic.dressed.dress_options import DressConfig
 from hmr_edu.data.synthetic.lens import LensConfig
 from hmr_edu.data.synthetic.soft_light import LightConfig
 from hmr_edu.io.ranges import Probability, Range, Strength
@@ -62,6 +63,8 @@ class AppearanceConfig:
     dressed: Probability = 0.0
     # Share of people with something in a hand: a bag, a ball, a stick or a sheet.
     held: Probability = 0.0
+    # What dressed people wear beyond the shipped garments as they are.
+    dress: DressConfig = field(default_factory=DressConfig)
     # How backgrounds are cut out of photographs, and coloured.
     places: PlaceConfig = field(default_factory=PlaceConfig)
     # Soft shadows, ambient occlusion, the scene's colours, skin, light from behind.

@@ -24,6 +24,7 @@ from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import Appearance
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
+from hmr_edu.data.synthetic.floors import ground_of
 from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
 from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours, step_behind
 from hmr_edu.data.synthetic.options import LARGEST, AppearanceConfig
@@ -108,6 +109,7 @@ class Scene(TensorDataclass):
     ray: Float[Tensor, "batch 3"] | None = None
     neighbours: Neighbours | None = None
     whole: Int64[Tensor, " people"] | None = None
+    ground: Float[Tensor, "batch 3 3"] | None = None
 
 
 class SyntheticPeople:
@@ -141,7 +143,8 @@ class SyntheticPeople:
         self.dresser: Dresser | None = None
         if config.appearance.dressed:
             wardrobe = wardrobe or load_wardrobe()
-            self.dresser = Dresser(body, wardrobe, config.appearance.dressed, self.renderer)
+            look = config.appearance
+            self.dresser = Dresser(body, wardrobe, look.dressed, self.renderer, look.dress)
         self.appearance = Appearance(body, config.appearance, wardrobe)
         self._edges = mesh_edges(body.faces)
 
@@ -168,9 +171,11 @@ class SyntheticPeople:
         betas = c.betas * torch.randn(n, 10, generator=g)
         rotations = axis_angle_to_matrix(self.poses.sample(n, g).view(n, 24, 3))
         pitch, roll = torch.full((n,), float(c.pitch)), torch.full((n,), float(c.roll))
-        rotations[:, 0] = draw_viewpoints(pitch, roll, g) @ rotations[:, 0]
+        world = draw_viewpoints(pitch, roll, g)
+        rotations[:, 0] = world @ rotations[:, 0]
         if c.turned:
-            rotations[:, 0] = draw_turns(n, c.turned, batch_seed(seed, TURNS)) @ rotations[:, 0]
+            turn = draw_turns(n, c.turned, batch_seed(seed, TURNS))
+            rotations[:, 0], world = turn @ rotations[:, 0], turn @ world
         output = self.body(betas, rotations)
         view = draw_view(output.keypoints, c, g)
         framed = Framed.of(output, view)
@@ -205,6 +210,7 @@ class SyntheticPeople:
             ray=framed.ray if is_framed(c) else None,
             neighbours=self._neighbours(output, betas, framed, pixels, seed),
             whole=_whole(pixels) if is_framed(c) else None,
+            ground=ground_of(world, output, framed) if c.appearance.places.floor else None,
         )
 
     def _bare(self, body: BodyOutput, view: PinholeView) -> GBuffer:
@@ -244,7 +250,9 @@ class SyntheticPeople:
         # Random numbers come from the CPU on any device, so pictures are the same everywhere.
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
-        shaded = self.appearance(scene.pixels, generator, scene.neighbours, scene.whole)
+        shaded = self.appearance(
+            scene.pixels, generator, scene.neighbours, scene.whole, scene.ground
+        )
         images, occluded = shaded.images, shaded.occluded
         parts = scene.pixels.plane(scene.pixels.part)
         shown = (scene.keypoints2d.abs() <= 1).all(-1)

@@ -35,6 +35,8 @@ OPAQUE = 128
 LEVELS = 4
 KINDS = ("top", "bottom", "shoes", "socks", "hat", "hair", "skin")
 HAIR, SKIN = KINDS.index("hair"), KINDS.index("skin")
+# Kinds that are coloured as others are; glasses keep their colours, as skin does.
+COLOURED_AS = {"coat": "top", "bag": "hat", "beard": "hair", "glasses": "skin"}
 # The colour that each kind has, and which regions of painted clothes show on it as patterns.
 COLOURS: dict[str, tuple[Region, tuple[Region, ...]]] = {
     "top": (Region.TOP, (Region.TOP_PATTERN, Region.ACCENT)),
@@ -207,7 +209,7 @@ def _charted(
     if garment.kind == "whole":
         kind[y < landmarks.waist - 0.02] = KINDS.index("bottom")
     else:
-        kind[:] = KINDS.index(garment.kind)
+        kind[:] = KINDS.index(COLOURED_AS.get(garment.kind, garment.kind))
     inside = shown.part[0][rows, columns].ravel() > 0
     if garment.texture.shape[2] == 4:
         inside &= garment.texture[..., 3].ravel() >= OPAQUE

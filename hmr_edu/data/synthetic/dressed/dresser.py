@@ -17,8 +17,11 @@ from hmr_edu.data.render.renderer import NEAR, GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.dressed import kernels
 from hmr_edu.data.synthetic.dressed.cloth import LEVELS
-from hmr_edu.data.synthetic.dressed.outfits import Closet, Outfit, calm_thighs
+from hmr_edu.data.synthetic.dressed.dress_options import AS_SHIPPED, DressConfig
+from hmr_edu.data.synthetic.dressed.extras.wear import Extras, with_extras
+from hmr_edu.data.synthetic.dressed.outfits import THIGHS, Closet, Outfit, calm_thighs
 from hmr_edu.data.synthetic.dressed.rack import Rack
+from hmr_edu.data.synthetic.dressed.skirts import DRAPED_THIGHS, Drape, drape
 from hmr_edu.data.synthetic.views import PinholeView
 
 # How much nearer than skin each kind counts where two of them are as far from the camera, in
@@ -26,6 +29,7 @@ from hmr_edu.data.synthetic.views import PinholeView
 ABOVE = {
     **{"socks": 0.002, "shoes": 0.004, "bottom": 0.006, "whole": 0.006, "top": 0.012},
     **{"hair": 0.016, "hat": 0.018},
+    **{"beard": 0.006, "glasses": 0.008, "coat": 0.018, "bag": 0.024},
 }
 # Covered skin moves this far inwards, in metres.
 PUSH = 0.006
@@ -72,11 +76,27 @@ class Dresser:
         wardrobe: what there is to wear.
         share: how many people are dressed; the others are painted.
         renderer: draws the painted ones.
+        options: what they wear beyond the shipped garments as they are.
     """
 
-    def __init__(self, body: SMPL, wardrobe: Wardrobe, share: float, renderer: Renderer) -> None:
+    def __init__(
+        self,
+        body: SMPL,
+        wardrobe: Wardrobe,
+        share: float,
+        renderer: Renderer,
+        options: DressConfig = AS_SHIPPED,
+    ) -> None:
         self.share, self.renderer = share, renderer
+        wardrobe = with_extras(wardrobe, options)
         self.rack = Rack.of(body, wardrobe)
+        self._thighs = THIGHS
+        if options.skirts:
+            self.rack, self._thighs = drape(self.rack), DRAPED_THIGHS
+        self.drape = Drape(body, self.rack, options.skirts)
+        self.extras: Extras | None = None
+        if options.extras:
+            self.extras = Extras(self.rack, wardrobe.skins, options)
         self.closet = Closet(self.rack, wardrobe.skins)
         self.places = renderer.places
         self._posedirs = body.posedirs.permute(2, 0, 1).flatten(1).contiguous()
@@ -100,7 +120,11 @@ class Dresser:
         """
         rotations = output.rotations.numpy()
         dressed = np.random.default_rng(seed).random(len(rotations)) < self.share
-        outfits = self.closet.choose(dressed, calm_thighs(rotations), batch_seed(seed, 0))
+        outfits = self.closet.choose(
+            dressed, calm_thighs(rotations, self._thighs), batch_seed(seed, 0)
+        )
+        if self.extras is not None:
+            outfits = self.extras.add(outfits, rotations, batch_seed(seed, 1))
         gbuffer = self._painted(output, view, size, ~dressed)
         if outfits:
             canvas = self._canvas(size)
@@ -229,6 +253,8 @@ class Dresser:
         covered = np.zeros(len(self.rack.rest), bool)
         for k in outfit.pieces:
             inside = outfit.room(self.rack.pieces[k].kind, self.rack.rest) > UNDER_HEM
+            if k in self.drape.pieces:
+                inside = inside & self.drape.under(k)
             covered |= self.rack.covers[k] & inside
         return covered
 
@@ -251,6 +277,8 @@ class Dresser:
             *(person.transforms, c.vertices[span]),
         )
         normals = c.normals[span]
+        if k in self.drape.pieces:
+            self.drape.hang(k, person.vertices, c.vertices[span], normals)
         rasterizer.accumulate_normals(c.vertices[span], rack.seamless[piece.faces], normals)
         kernels.copy_seams(rack.weld[span], normals)
         focal, shift, perspective, near, size = camera

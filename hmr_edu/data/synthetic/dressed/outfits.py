@@ -55,13 +55,15 @@ class Outfit(NamedTuple):
         return np.full(len(rest), np.inf, np.float32)
 
 
-def calm_thighs(rotations: Float[np.ndarray, "n 24 3 3"]) -> Bool[np.ndarray, " n"]:
-    """Say who can wear a skirt: both thighs hang down within `THIGHS` degrees of the pelvis."""
+def calm_thighs(
+    rotations: Float[np.ndarray, "n 24 3 3"], degrees: float = THIGHS
+) -> Bool[np.ndarray, " n"]:
+    """Say who can wear a skirt: both thighs hang down within so many degrees of the pelvis."""
     # The cosine of the angle between the down of the pelvis and the down of the thigh.
     left, right = (
         rotations[:, SMPL_JOINTS.index(f"{side}_hip"), 1, 1] for side in ("left", "right")
     )
-    return np.minimum(left, right) > math.cos(math.radians(THIGHS))
+    return np.minimum(left, right) > math.cos(math.radians(degrees))
 
 
 class Closet:

@@ -1,0 +1,1 @@
+"""Simple geometry beyond the shipped garments: glasses, beards, bags, coats."""
