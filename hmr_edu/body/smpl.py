@@ -165,6 +165,21 @@ class SMPL(PreciseModule):
         """Skinning weights W; each row sums to 1."""
         return self._weights.T
 
+    def inputs(self, betas: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Return betas and rotations in one dtype; raise ValueError on other shapes."""
+        if betas.ndim != 2 or betas.shape[1] != 10:
+            raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
+        dtype = torch.promote_types(betas.dtype, self.J_template.dtype)
+        betas, pose = betas.to(dtype), pose.to(dtype)
+        if pose.shape == (len(betas), 72):
+            return betas, axis_angle_to_matrix(pose.view(-1, 24, 3))
+        if pose.shape == (len(betas), 24, 3, 3):
+            return betas, pose
+        raise ValueError(
+            f"pose must be [{len(betas)}, 72] or [{len(betas)}, 24, 3, 3] to go with "
+            f"betas {list(betas.shape)}, got {list(pose.shape)}"
+        )
+
     @float32_inside
     def forward(
         self,
@@ -183,19 +198,8 @@ class SMPL(PreciseModule):
             vertices: False computes only the vertices that the keypoints need: the same keypoints
                 with a fraction of the work.
         """
-        if betas.ndim != 2 or betas.shape[1] != 10:
-            raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
-        dtype = torch.promote_types(betas.dtype, self.J_template.dtype)
-        betas, pose = betas.to(dtype), pose.to(dtype)
-        if pose.shape == (len(betas), 72):
-            rotations = axis_angle_to_matrix(pose.view(-1, 24, 3))
-        elif pose.shape == (len(betas), 24, 3, 3):
-            rotations = pose
-        else:
-            raise ValueError(
-                f"pose must be [{len(betas)}, 72] or [{len(betas)}, 24, 3, 3] to go with "
-                f"betas {list(betas.shape)}, got {list(pose.shape)}"
-            )
+        betas, rotations = self.inputs(betas, pose)
+        dtype = betas.dtype
 
         # J(beta), eq. 10.
         J_template, J_shapedirs = self.J_template.to(dtype), self.J_shapedirs.to(dtype)
@@ -256,9 +260,13 @@ def _skin(
     return (per_vertex[:, :, :3] * v_posed[:, None]).sum(2) + per_vertex[:, :, 3]
 
 
-def load_body(name_or_path: str | Path = "lite") -> SMPL:
+def load_body(name_or_path: str | Path = "lite", fast: bool = False) -> SMPL:
     """Make the layer from a shipped body ("lite", "full") or from a body file.
+
+    `fast` makes `hmr_edu.body.fast.FastSMPL`: the same numbers within float32's rounding, sooner.
 
     Raises FileNotFoundError or DataError (see `hmr_edu.body.files.read_body`).
     """
-    return SMPL(read_body(name_or_path))
+    from hmr_edu.body.fast import FastSMPL
+
+    return (FastSMPL if fast else SMPL)(read_body(name_or_path))
