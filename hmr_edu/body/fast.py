@@ -1,9 +1,9 @@
-"""The SMPL layer for speed: the equations of `hmr_edu.body.smpl`, with a backward pass by hand.
+"""The SMPL layer for speed: the equations of `hmr_edu.body.smpl`, with backward passes by hand.
 
-Three things make it fast on a CPU. Vertices are posed in tiles whose intermediate numbers stay in
-the cache. A tile leaves out the blend shapes and joints that are zero on all its vertices: of the
-free body's pose blend shapes 97 % are zero. And the backward pass is one function instead of a
-hundred small ones.
+Three things make it fast on a CPU. Vertices are posed in tiles, whose intermediate numbers stay in
+the cache. A tile leaves out the blend shapes and joints that are zero on all of its vertices: 97 %
+of the free body's pose blend shapes are. And joints are posed by compiled loops
+(`hmr_edu.body.fast_joints`). A GPU gets PyTorch's operations alone, and one tile with all vertices.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 from torch.nn import Parameter
 
+from hmr_edu.body import fast_joints
 from hmr_edu.body.data import BodyData
-from hmr_edu.body.smpl import KINEMATIC_LEVELS, SMPL, BodyOutput
+from hmr_edu.body.smpl import SMPL, BodyOutput, pose_joints, skin
 from hmr_edu.io.precision import float32_inside
 from hmr_edu.keypoints import SMPL_PARENTS
+from hmr_edu.rotations import axis_angle_to_matrix
 
-# A tile holds at most so many vertices times bodies; their 12 numbers each fit a cache of 1 MB.
+# A tile has at most so many vertices times bodies: their 12 numbers each fit a cache of 1 MB.
 IN_CACHE = 16_384
 # Bodies that are posed at once, and the limits of a tile's width, in vertices.
 BODIES, NARROWEST, WIDEST = 64, 256, 2048
+PARENTS = torch.tensor(SMPL_PARENTS, device="cpu").numpy()
 
 
 class Tile(NamedTuple):
-    """The constants of some vertices; `rows` and `joints` are what is not zero there, or None."""
+    """Constants of some vertices; `rows` and `joints` say which are not zero there (None: all)."""
 
     span: slice
     rows: Tensor | None
@@ -51,8 +53,8 @@ def cut_tiles(
         span = slice(first, min(first + width, template.shape[1]))
         shapes, bones = blend[:, :, span].flatten(1), weights[:, span]
         rows, joints = _not_zero(shapes), _not_zero(bones)
-        tile = (template[:, span].flatten(), _take(shapes, rows), _take(bones, joints))
-        tiles.append(Tile(span, rows, joints, *(part.contiguous() for part in tile)))
+        parts = (template[:, span].flatten(), _take(shapes, rows), _take(bones, joints))
+        tiles.append(Tile(span, rows, joints, *(part.contiguous() for part in parts)))
     return tiles
 
 
@@ -72,243 +74,207 @@ def _add(total: Tensor, rows: Tensor | None, part: Tensor) -> None:
         total.index_add_(0, rows, part)
 
 
-def pose_joints(
-    rotations: Float[Tensor, "batch 24 3 3"], J: Float[Tensor, "batch 24 3"], levels: list
-) -> tuple[Float[Tensor, "24 batch 4 4"], Float[Tensor, "24 batch 3 4"]]:
-    """Return the joints' transforms relative to their parents, and the global ones (eq. 4)."""
-    parents = levels[0]
-    rest = J.transpose(0, 1)
-    local = J.new_zeros(24, len(J), 4, 4)
-    local[..., :3, :3] = rotations.transpose(0, 1)
-    local[..., :3, 3] = rest
-    local[1:, :, :3, 3] -= rest.index_select(0, parents)
-    local[..., 3, 3] = 1
-    G = J.new_empty(24, len(J), 3, 4)
-    G[0] = local[0, :, :3]
-    for joints, above in levels[1:]:
-        G_parent = G.index_select(0, above).flatten(0, 1)
-        torch.bmm(G_parent, local[joints].flatten(0, 1), out=G[joints].flatten(0, 1))
-    return local, G
+def _pieces(tiles: list[Tile], batch: int) -> Iterator[tuple[Tile, int, slice, int, int, slice]]:
+    """Yield each tile with each group of bodies.
 
-
-def pose_joints_backward(
-    local: Float[Tensor, "24 batch 4 4"],
-    G: Float[Tensor, "24 batch 3 4"],
-    dG: Float[Tensor, "24 batch 3 4"],
-    levels: list,
-) -> tuple[Float[Tensor, "24 batch 3 3"], Float[Tensor, "24 batch 3"]]:
-    """Return the gradients of rotations and of J; `dG` is changed."""
-    parents = levels[0]
-    for joints, above in reversed(levels[1:]):
-        back = torch.bmm(dG[joints].flatten(0, 1), local[joints].flatten(0, 1).mT)
-        dG.index_add_(0, above, back.view(-1, *dG.shape[1:]))
-    d_local = dG.clone()
-    torch.matmul(G.index_select(0, parents)[..., :3].mT, dG[1:], out=d_local[1:])
-    d_rest = d_local[..., 3].clone()
-    d_rest.index_add_(0, parents, d_local[1:, :, :, 3], alpha=-1)
-    return d_local[..., :3], d_rest
-
-
-def _pieces(tiles: list[Tile], batch: int) -> Iterator[tuple[Tile, int, slice, int]]:
-    """Yield each tile with each group of bodies: tile, number of the group, bodies, offset."""
+    That is: the tile, the number of the group, its bodies, how many, the tile's vertices, and the
+    place of the piece's T_P among those of all pieces.
+    """
     for tile in tiles:
-        for i, first in enumerate(range(0, batch, BODIES)):
-            bodies = slice(first, min(first + BODIES, batch))
-            width = tile.weights.shape[1]
-            yield tile, i, bodies, 3 * (batch * tile.span.start + first * width)
+        n = tile.weights.shape[1]
+        for group, first in enumerate(range(0, batch, BODIES)):
+            b = min(BODIES, batch - first)
+            start = 3 * (batch * tile.span.start + first * n)
+            place = slice(start, start + 3 * b * n)
+            yield tile, group, slice(first, first + b), b, n, place
 
 
-def skin(
+def skin_tiles(
     coefficients: Float[Tensor, "217 batch"],
-    transforms: Float[Tensor, "24 batch 3 4"],
+    transforms: Float[Tensor, "24 4 3 batch"],
     tiles: list[Tile],
-    keep: bool,
-) -> tuple[Float[Tensor, "batch 3 V"], Tensor]:
-    """Compute blend shapes and skinning (eq. 6-8) tile by tile.
+    shaped: Float[Tensor, "numbers"] | None = None,
+) -> Float[Tensor, "batch 3 V"]:
+    """Compute blend shapes and skinning (eq. 6-8), tile by tile.
 
-    Also returns T_P, the shaped bodies before skinning: all tiles' where `keep`, which the
-    backward pass needs, otherwise the last one's.
+    Args:
+        coefficients: betas, then vec(R - I) of the joints.
+        transforms: the columns of [R | t] of each joint.
+        tiles: what `cut_tiles` returned.
+        shaped: T_P, the bodies before skinning, is written here for the backward pass.
     """
     batch = coefficients.shape[1]
-    V, most = tiles[-1].span.stop, min(batch, BODIES) * tiles[0].weights.shape[1]
-    posed = coefficients.new_empty(batch, 3, V)
-    shaped = coefficients.new_empty(3 * (batch * V if keep else most))
-    room = coefficients.new_empty(12 * most)
-    # [24, (4, 3, bodies)]: the column of [R | t], its row, the body.
-    groups = [part.permute(0, 3, 2, 1).flatten(1) for part in transforms.split(BODIES, 1)]
-    for tile, i, bodies, offset in _pieces(tiles, batch):
-        n, b = tile.weights.shape[1], bodies.stop - bodies.start
-        T_P = shaped[offset if keep else 0 :][: 3 * b * n]
-        chosen = _take(coefficients[:, bodies], tile.rows)
-        torch.addmm(tile.template, chosen.t(), tile.blend, out=T_P.view(b, 3 * n))
-        R_t = room[: 12 * b * n]
-        torch.mm(_take(groups[i], tile.joints).t(), tile.weights, out=R_t.view(12 * b, n))
-        x, y, z = T_P.view(b, 3, 1, n).permute(1, 2, 0, 3)
-        R_x, R_y, R_z, t = R_t.view(4, 3, b, n)
+    most = min(batch, BODIES) * tiles[0].weights.shape[1]
+    posed = coefficients.new_empty(batch, 3, tiles[-1].span.stop)
+    room = coefficients.new_empty((12 if shaped is not None else 15) * most)
+    groups = [part.flatten(1) for part in transforms.split(BODIES, 3)]
+    for tile, group, bodies, b, n, place in _pieces(tiles, batch):
+        T_P = room[12 * b * n : 15 * b * n] if shaped is None else shaped[place]
+        chosen = _take(coefficients[:, bodies], tile.rows).t()
+        torch.addmm(tile.template, chosen, tile.blend, out=T_P.view(b, 3 * n))
+        columns = room[: 12 * b * n].view(12 * b, n)
+        torch.mm(_take(groups[group], tile.joints).t(), tile.weights, out=columns)
+        R_x, R_y, R_z, t = columns.view(4, 3, b, n)
+        x, y, z = T_P.view(b, 3, n).transpose(0, 1)
         t.addcmul_(R_x, x).addcmul_(R_y, y)
         torch.addcmul(t, R_z, z, out=posed[bodies, :, tile.span].transpose(0, 1))
-    return posed, shaped
+    return posed
 
 
-def skin_backward(
-    transforms: Float[Tensor, "24 batch 3 4"],
+@float32_inside
+def skin_tiles_backward(
+    transforms: Float[Tensor, "24 4 3 batch"],
     shaped: Float[Tensor, "numbers"],
     d_posed: Float[Tensor, "batch 3 V"],
     tiles: list[Tile],
-) -> tuple[Float[Tensor, "217 batch"], Float[Tensor, "24 batch 3 4"]]:
-    """Return the gradients of coefficients and of transforms."""
+) -> tuple[Float[Tensor, "217 batch"], Float[Tensor, "24 4 3 batch"]]:
+    """Return the gradients of coefficients and transforms, from that of `skin_tiles`' result."""
     batch = len(d_posed)
     most = min(batch, BODIES) * tiles[0].weights.shape[1]
     d_coefficients = d_posed.new_zeros(217, batch)
     room = d_posed.new_empty(24 * most)
-    groups = [part[..., :3].permute(0, 3, 2, 1).flatten(1) for part in transforms.split(BODIES, 1)]
-    d_groups = [d_posed.new_zeros(24, 4 * len(part[0]) // 3) for part in groups]
-    for tile, i, bodies, offset in _pieces(tiles, batch):
-        n, b = tile.weights.shape[1], bodies.stop - bodies.start
-        R, d_T_P, d_R_t = room[: 24 * b * n].split((9 * b * n, 3 * b * n, 12 * b * n))
-        torch.mm(_take(groups[i], tile.joints).t(), tile.weights, out=R.view(9 * b, n))
-        R, d_R_t, T_P = R.view(3, 3, b, n), d_R_t.view(4, 3, b, n), d_T_P.view(b, 3, n)
-        d_R, d_t = d_R_t[:3], d_R_t[3]
-        d_t.copy_(d_posed[bodies, :, tile.span].transpose(0, 1))
-        # d T_P = R^T d, then down to the coefficients.
-        d_v = T_P.transpose(0, 1)
-        torch.mul(R[:, 0], d_t[0], out=d_v)
-        d_v.addcmul_(R[:, 1], d_t[1]).addcmul_(R[:, 2], d_t[2])
-        _add(d_coefficients[:, bodies], tile.rows, tile.blend @ T_P.view(b, 3 * n).t())
-        # d R = d v^T, then down to the joints.
-        v = shaped[offset : offset + 3 * b * n].view(b, 3, n).transpose(0, 1)
-        torch.mul(v[:, None], d_t, out=d_R)
-        _add(d_groups[i], tile.joints, tile.weights @ d_R_t.view(12 * b, n).t())
-    parts = [part.view(24, 4, 3, -1).permute(0, 3, 2, 1) for part in d_groups]
-    return d_coefficients, torch.cat(parts, dim=1)
+    groups = [part[:, :3].flatten(1) for part in transforms.split(BODIES, 3)]
+    d_groups = [torch.zeros_like(part).flatten(1) for part in transforms.split(BODIES, 3)]
+    for tile, group, bodies, b, n, place in _pieces(tiles, batch):
+        R, d_T_P, d_columns = room[: 24 * b * n].split((9 * b * n, 3 * b * n, 12 * b * n))
+        torch.mm(_take(groups[group], tile.joints).t(), tile.weights, out=R.view(9 * b, n))
+        d_columns = d_columns.view(4, 3, b, n)
+        d = d_columns[3]
+        d.copy_(d_posed[bodies, :, tile.span].transpose(0, 1))
+        # v = R T_P + t: T_P gets R^T d, R gets d T_P^T, t gets d; all go down to what made them.
+        R_by_row = R.view(3, 3, b, n).transpose(0, 1)
+        d_v = d_T_P.view(b, 3, n).transpose(0, 1)
+        torch.mul(R_by_row[0], d[0], out=d_v)
+        d_v.addcmul_(R_by_row[1], d[1]).addcmul_(R_by_row[2], d[2])
+        _add(d_coefficients[:, bodies], tile.rows, tile.blend @ d_T_P.view(b, 3 * n).t())
+        torch.mul(shaped[place].view(b, 3, n).transpose(0, 1)[:, None], d, out=d_columns[:3])
+        _add(d_groups[group], tile.joints, tile.weights @ d_columns.view(12 * b, n).t())
+    return d_coefficients, torch.cat([part.view(24, 4, 3, -1) for part in d_groups], dim=3)
 
 
-class _Posed(torch.autograd.Function):
-    """Betas and rotations in; joints, posed vertices [batch, 3, V] and keypoints out."""
+class _Skin(torch.autograd.Function):
+    """`skin_tiles` as an operation of autograd; `constants` are the last arguments of `skin`."""
 
     @staticmethod
     def forward(
-        ctx: Any, betas: Tensor, rotations: Tensor, layer: FastSMPL, vertices: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        levels, tiles = layer.constants(betas, vertices)
-        J = torch.addmm(
-            layer.J_template.to(betas).flatten(), betas, layer.J_shapedirs.to(betas).flatten(1)
-        ).view(-1, 24, 3)
-        local, G = pose_joints(rotations, J, levels)
-        transforms = G.clone()
-        rest = J.transpose(0, 1)[..., None]
-        transforms[..., 3:] -= G[..., :3] @ rest
-        identity = torch.eye(3, dtype=betas.dtype, device=betas.device)
-        coefficients = torch.cat([betas, (rotations[:, 1:] - identity).flatten(1)], dim=1).t()
-        keep = any(ctx.needs_input_grad)
-        posed, shaped = skin(coefficients.contiguous(), transforms, tiles, keep)
-        touched = posed[:, :, layer._touched] if vertices else posed
-        keypoints = (touched @ layer._touched_regressor.to(betas)).transpose(1, 2)
-        if keep:
-            ctx.save_for_backward(betas, rotations, local, G, transforms, rest, shaped)
-            ctx.set_materialize_grads(False)
-            ctx.layer, ctx.vertices, ctx.levels, ctx.tiles = layer, vertices, levels, tiles
-        return G[..., 3].transpose(0, 1).contiguous(), posed, keypoints
+        ctx: Any, coefficients: Tensor, transforms: Tensor, tiles: list[Tile], constants: tuple
+    ) -> Tensor:
+        if not any(ctx.needs_input_grad):
+            return skin_tiles(coefficients, transforms, tiles)
+        shaped = coefficients.new_empty(coefficients.shape[1] * constants[0].numel())
+        posed = skin_tiles(coefficients, transforms, tiles, shaped)
+        ctx.save_for_backward(coefficients, transforms, shaped)
+        ctx.tiles, ctx.constants = tiles, constants
+        return posed
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        betas, rotations, *saved = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a gradient of this gradient is wanted
-            return (*_readable_gradients(ctx, betas, rotations, gradients), None, None)
-        return (*_gradients(ctx, *saved, gradients), None, None)
+    def backward(ctx: Any, d_posed: Tensor) -> tuple[Tensor | None, ...]:
+        coefficients, transforms, shaped = ctx.saved_tensors
+        if torch.is_grad_enabled():  # somebody wants the gradient of this gradient
+            posed = skin(coefficients.t(), transforms.permute(3, 0, 2, 1), *ctx.constants)
+            inputs = (coefficients, transforms)
+            return *torch.autograd.grad(posed, inputs, d_posed, create_graph=True), None, None
+        return *skin_tiles_backward(transforms, shaped, d_posed, ctx.tiles), None, None
 
 
-@float32_inside
-def _gradients(
-    ctx: Any,
-    local: Tensor,
-    G: Tensor,
-    transforms: Tensor,
-    rest: Tensor,
-    shaped: Tensor,
-    gradients: tuple[Tensor | None, ...],
-) -> tuple[Tensor, Tensor]:
-    layer, (d_joints, d_posed, d_keypoints) = ctx.layer, gradients
-    if d_keypoints is not None:
-        d_touched = d_keypoints.transpose(1, 2) @ layer._touched_regressor.to(rest).t()
-        if not ctx.vertices:
-            d_posed = d_touched
-        else:
-            shape = (len(d_touched), *layer._template.shape)
-            d_posed = d_touched.new_zeros(shape) if d_posed is None else d_posed.clone()
-            d_posed.index_add_(2, layer._touched, d_touched)
-    d_coefficients, d_G = rest.new_zeros(217, G.shape[1]), torch.zeros_like(G)
-    if d_posed is not None:
-        d_coefficients, d_G = skin_backward(transforms, shaped, d_posed, ctx.tiles)
-    # The transforms are [R | p - R J]: back to those of the joints, and to J.
-    d_t = d_G[..., 3:].clone()
-    d_rest = -(G[..., :3].mT @ d_t).squeeze(3)
-    d_G[..., :3] -= d_t @ rest.mT
-    if d_joints is not None:
-        d_G[..., 3] += d_joints.transpose(0, 1)
-    d_rotations, d_bones = pose_joints_backward(local, G, d_G, ctx.levels)
-    d_rest += d_bones
-    d_betas = d_coefficients[:10].t().addmm(
-        d_rest.transpose(0, 1).flatten(1), layer.J_shapedirs.to(rest).flatten(1).t()
-    )
-    d_rotations = d_rotations.transpose(0, 1).contiguous()
-    d_rotations[:, 1:] += d_coefficients[10:].t().view(-1, 23, 3, 3)
-    return d_betas, d_rotations
+class _Rotate(torch.autograd.Function):
+    """Rodrigues' formula on a CPU, [N, 3] to [N, 3, 3]."""
+
+    @staticmethod
+    def forward(ctx: Any, axis_angle: Tensor) -> Tensor:
+        axis_angle = axis_angle.contiguous()
+        R = axis_angle.new_empty(*axis_angle.shape, 3)
+        fast_joints.rotate(axis_angle.detach().numpy(), R.numpy())
+        ctx.save_for_backward(axis_angle)
+        return R
+
+    @staticmethod
+    def backward(ctx: Any, dR: Tensor) -> Tensor:
+        (axis_angle,) = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            R = axis_angle_to_matrix(axis_angle)
+            return torch.autograd.grad(R, axis_angle, dR, create_graph=True)[0]
+        d = torch.empty_like(axis_angle)
+        fast_joints.rotate_backward(axis_angle.numpy(), dR.contiguous().numpy(), d.numpy())
+        return d
 
 
-def _readable_gradients(
-    ctx: Any, betas: Tensor, rotations: Tensor, gradients: tuple[Tensor | None, ...]
-) -> tuple[Tensor | None, ...]:
-    output = SMPL.forward(ctx.layer, betas, rotations, ctx.vertices)
-    posed = None if output.vertices is None else output.vertices.transpose(1, 2)
-    pairs = [
-        (value, gradient)
-        for value, gradient in zip((output.joints, posed, output.keypoints), gradients, strict=True)
-        if value is not None and gradient is not None
-    ]
-    return torch.autograd.grad(
-        [value for value, _ in pairs],
-        (betas, rotations),
-        [gradient for _, gradient in pairs],
-        create_graph=True,
-        allow_unused=True,
-    )
+class _Joints(torch.autograd.Function):
+    """Rest joints and rotations in; joints, transforms and coefficients out, on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, rest: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rest, rotations = rest.contiguous(), rotations.contiguous()
+        G = rest.new_empty(len(rest), 24, 3, 4)
+        transforms, coefficients = (
+            rest.new_empty(24, 4, 3, len(rest)),
+            rest.new_empty(207, len(rest)),
+        )
+        arrays = (x.detach().numpy() for x in (G, transforms, coefficients))
+        fast_joints.pose_joints(rotations.detach().numpy(), rest.detach().numpy(), PARENTS, *arrays)
+        ctx.save_for_backward(rest, rotations, G)
+        return G[..., 3].contiguous(), transforms, coefficients
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        rest, rotations, G = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            joints, transforms, feature = pose_joints(rotations, rest)
+            results = (joints, transforms.permute(1, 3, 2, 0), feature.t())
+            return torch.autograd.grad(results, (rest, rotations), gradients, create_graph=True)
+        d_joints, d_transforms, d_coefficients = (d.contiguous().numpy() for d in gradients)
+        d_rest, d_rotations = torch.empty_like(rest), torch.empty_like(rotations)
+        fast_joints.pose_joints_backward(
+            rotations.numpy(),
+            rest.numpy(),
+            PARENTS,
+            G.numpy(),
+            d_transforms,
+            d_coefficients,
+            d_joints,
+            d_rotations.numpy(),
+            d_rest.numpy(),
+        )
+        return d_rest, d_rotations
 
 
 class FastSMPL(SMPL):
-    """The layer of `SMPL`, faster; equal to it within float32's rounding, value and gradient.
+    """The layer `SMPL`, faster: equal to it within rounding, in value and gradient.
 
-    It computes as the readable layer does where it cannot do better: compiled, in `torch.func`, on
-    the meta device, and in gradients of gradients. A GPU gets one tile with all vertices.
+    It computes as the readable layer does where speed has to come from elsewhere: compiled, in
+    `torch.func`, on the meta device, and in gradients of gradients.
     """
 
     def __init__(self, body: BodyData) -> None:
         super().__init__(body)
-        self._made: dict[tuple, tuple[list, list[Tile]]] = {}
-        self._made_from: tuple[Tensor, int] | None = None
+        self._tiles: dict[tuple, tuple[Tensor, int, list[Tile]]] = {}
 
-    def constants(self, like: Tensor, vertices: bool) -> tuple[list, list[Tile]]:
-        """Return the levels of the tree and the tiles for a batch; made once for each kind."""
-        blend = self._blend
-        if self._made_from is None or self._made_from[0] is not blend or \
-                self._made_from[1] != blend._version:
-            self._made, self._made_from = {}, (blend, blend._version)
-        on_cpu = like.device.type == "cpu"
-        width = max(NARROWEST, min(WIDEST, IN_CACHE // len(like))) if on_cpu else blend.shape[2]
-        width = 1 << (width.bit_length() - 1)
-        key = (like.dtype, like.device, vertices and width)
-        if key not in self._made:
-            parts = (
-                (self._template, blend, self._weights)
-                if vertices
-                else (self._touched_template, self._touched_blend, self._touched_weights)
-            )
-            template, blend, weights = (part.to(like) for part in parts)
-            parents = torch.tensor(SMPL_PARENTS, device=like.device)
-            levels = [(joints, parents[joints]) for joints, _ in KINEMATIC_LEVELS]
-            tiles = cut_tiles(template, blend, weights, width if vertices else blend.shape[2])
-            self._made[key] = [parents[1:], *levels], tiles
-        return self._made[key]
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made again on first use."""
+        return self.__dict__ | {"_tiles": {}}
+
+    def tiles(self, like: Tensor, vertices: bool) -> list[Tile]:
+        """Return the tiles for a batch as long as `like`; they are cut once for each width."""
+        template, blend, weights = self.skin_constants(vertices)
+        width = blend.shape[2]
+        if vertices and like.device.type == "cpu":
+            # Powers of two: few different widths, so few copies of the constants.
+            width = 1 << (IN_CACHE // min(len(like), BODIES)).bit_length() - 1
+            width = min(max(width, NARROWEST), WIDEST)
+        key = (vertices, width, like.dtype, like.device)
+        source, version, tiles = self._tiles.get(key, (None, 0, []))
+        # The buffers may have been replaced or written to since.
+        if source is not blend or version != blend._version:
+            with torch.no_grad():
+                tiles = cut_tiles(*(part.to(like) for part in (template, blend, weights)), width)
+            self._tiles[key] = (blend, blend._version, tiles)
+        return tiles
+
+    def rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
+        """Convert axis-angle vectors into rotation matrices."""
+        if _plain(axis_angle) and axis_angle.device.type == "cpu":
+            return _Rotate.apply(axis_angle.flatten(0, 1)).view(-1, 24, 3, 3)
+        return axis_angle_to_matrix(axis_angle)
 
     @float32_inside
     def forward(
@@ -317,16 +283,30 @@ class FastSMPL(SMPL):
         pose: Float[Tensor, "batch 72"] | Float[Tensor, "batch 24 3 3"],
         vertices: bool = True,
     ) -> BodyOutput:
-        """Compute the posed body; see `SMPL.forward`."""
-        if not _plain(betas, pose):
+        """Compute the posed body; as `SMPL.forward`."""
+        if not _plain(betas, pose, self._blend) or len(betas) == 0:
             return super().forward(betas, pose, vertices)
         betas, rotations = self.inputs(betas, pose)
-        joints, posed, keypoints = _Posed.apply(betas, rotations, self, vertices)
-        return BodyOutput(posed.transpose(1, 2) if vertices else None, joints, keypoints, rotations)
+        J = self.rest_joints(betas)
+        if betas.device.type == "cpu":
+            joints, transforms, pose_feature = _Joints.apply(J, rotations)
+        else:
+            joints, transforms, pose_feature = pose_joints(rotations, J)
+            transforms, pose_feature = transforms.permute(1, 3, 2, 0), pose_feature.t()
+        coefficients = torch.cat([betas.t(), pose_feature])
+        constants = self.skin_constants(vertices)
+        posed = _Skin.apply(coefficients, transforms, self.tiles(betas, vertices), constants)
+        touched = posed[:, :, self._touched] if vertices else posed
+        return BodyOutput(
+            vertices=posed.transpose(1, 2) if vertices else None,
+            joints=joints,
+            keypoints=(touched @ self._touched_regressor.to(touched)).transpose(1, 2),
+            rotations=rotations,
+        )
 
 
 def _plain(*tensors: Tensor) -> bool:
-    """Return whether these are numbers in memory, not being traced or mapped over."""
+    """Return whether these hold numbers, and nothing traces or maps over them."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False
     return all(type(x) in (Tensor, Parameter) and not x.is_meta for x in tensors)
