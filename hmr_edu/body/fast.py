@@ -27,6 +27,8 @@ from hmr_edu.rotations import axis_angle_to_matrix
 IN_CACHE = 16_384
 # Bodies that are posed at once, and the limits of a tile's width, in vertices.
 BODIES, NARROWEST, WIDEST = 64, 256, 2048
+# Tiles that leave out less than the rest of this are not worth their overhead.
+FULL = 0.8
 PARENTS = torch.tensor(SMPL_PARENTS, device="cpu").numpy()
 
 
@@ -47,10 +49,11 @@ def cut_tiles(
     weights: Float[Tensor, "24 V"],
     width: int,
 ) -> list[Tile]:
-    """Cut a body into tiles of `width` vertices, in the order of its vertices."""
-    tiles = []
-    for first in range(0, template.shape[1], width):
-        span = slice(first, min(first + width, template.shape[1]))
+    """Cut a body into tiles of about `width` vertices, in the order of its vertices."""
+    V, tiles = template.shape[1], []
+    width = -(-V // max(1, round(V / width)))  # all alike: no narrow one at the end
+    for first in range(0, V, width):
+        span = slice(first, min(first + width, V))
         shapes, bones = blend[:, :, span].flatten(1), weights[:, span]
         rows, joints = _not_zero(shapes), _not_zero(bones)
         parts = (template[:, span].flatten(), _take(shapes, rows), _take(bones, joints))
@@ -257,7 +260,7 @@ class FastSMPL(SMPL):
         """Return the tiles for a batch as long as `like`; they are cut once for each width."""
         template, blend, weights = self.skin_constants(vertices)
         width = blend.shape[2]
-        if vertices and like.device.type == "cpu":
+        if vertices and on_cpu(like):
             # Powers of two: few different widths, so few copies of the constants.
             width = 1 << (IN_CACHE // min(len(like), BODIES)).bit_length() - 1
             width = min(max(width, NARROWEST), WIDEST)
@@ -265,14 +268,17 @@ class FastSMPL(SMPL):
         source, version, tiles = self._tiles.get(key, (None, 0, []))
         # The buffers may have been replaced or written to since.
         if source is not blend or version != blend._version:
-            with torch.no_grad():
-                tiles = cut_tiles(*(part.to(like) for part in (template, blend, weights)), width)
+            parts = [part.detach().to(like) for part in (template, blend, weights)]
+            tiles = cut_tiles(*parts, width)
+            # Of few bodies little is to be kept in the cache: tiles pay by what they leave out.
+            if width == WIDEST and sum(len(tile.blend) for tile in tiles) > FULL * len(tiles) * 217:
+                tiles = cut_tiles(*parts, blend.shape[2])
             self._tiles[key] = (blend, blend._version, tiles)
         return tiles
 
     def rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
         """Convert axis-angle vectors into rotation matrices."""
-        if _plain(axis_angle) and axis_angle.device.type == "cpu":
+        if on_cpu(axis_angle) and _plain(axis_angle):
             return _Rotate.apply(axis_angle.flatten(0, 1)).view(-1, 24, 3, 3)
         return axis_angle_to_matrix(axis_angle)
 
@@ -288,7 +294,7 @@ class FastSMPL(SMPL):
             return super().forward(betas, pose, vertices)
         betas, rotations = self.inputs(betas, pose)
         J = self.rest_joints(betas)
-        if betas.device.type == "cpu":
+        if on_cpu(betas):
             joints, transforms, pose_feature = _Joints.apply(J, rotations)
         else:
             joints, transforms, pose_feature = pose_joints(rotations, J)
@@ -303,6 +309,11 @@ class FastSMPL(SMPL):
             keypoints=(touched @ self._touched_regressor.to(touched)).transpose(1, 2),
             rotations=rotations,
         )
+
+
+def on_cpu(tensor: Tensor) -> bool:
+    """Return whether a tensor is where the compiled loops can read it."""
+    return tensor.device.type == "cpu"
 
 
 def _plain(*tensors: Tensor) -> bool:
