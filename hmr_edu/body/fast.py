@@ -259,12 +259,15 @@ class FastSMPL(SMPL):
     def tiles(self, like: Tensor, vertices: bool) -> list[Tile]:
         """Return the tiles for a batch as long as `like`; they are cut once for each width."""
         template, blend, weights = self.skin_constants(vertices)
+        if not on_cpu(like):
+            parts = (part.to(like) for part in (template.flatten(), blend.flatten(1), weights))
+            return [Tile(slice(0, blend.shape[2]), None, None, *parts)]
         width = blend.shape[2]
-        if vertices and on_cpu(like):
+        if vertices:
             # Powers of two: few different widths, so few copies of the constants.
             width = 1 << (IN_CACHE // min(len(like), BODIES)).bit_length() - 1
             width = min(max(width, NARROWEST), WIDEST)
-        key = (vertices, width, like.dtype, like.device)
+        key = (vertices, width, like.dtype)
         source, version, tiles = self._tiles.get(key, (None, 0, []))
         # The buffers may have been replaced or written to since.
         if source is not blend or version != blend._version:
