@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
 
 import numpy as np
 import torch
@@ -22,9 +21,8 @@ from hmr_edu.body.peer import smplx_layer
 from hmr_edu.io.tables import number_cell, text_table
 
 SMPL_VERTICES = 6890
-# What is timed, and whether its ratio or its share of the limit is shown.
+# What is timed.
 READABLE, FAST, PEER, LIMIT = "readable", "fast", "smplx", "limit"
-Kind = Literal["lite", "full", "dense"]
 
 
 @dataclass
@@ -52,13 +50,13 @@ def bench_body(kind: str) -> BodyData:
     spread = np.linspace(0, len(others) - 1, SMPL_VERTICES - len(touched)).round().astype(int)
     kept = np.sort(np.concatenate([touched, others[spread]]))
     random = np.random.default_rng(0).normal(scale=1e-3, size=(SMPL_VERTICES, 3, 207))
-    J_regressor = body.J_regressor[:, kept] + 1e-6
+    J_regressor = body.J_regressor[:, kept].astype(np.float64) + 1e-6
     return BodyData(
         v_template=body.v_template[kept],
         faces=np.zeros((0, 3), np.int32),  # a layer does without
         shapedirs=body.shapedirs[kept],
         posedirs=random.astype(np.float32),
-        J_regressor=J_regressor / J_regressor.sum(1, keepdims=True),
+        J_regressor=(J_regressor / J_regressor.sum(1, keepdims=True)).astype(np.float32),
         weights=body.weights[kept],
         parents=body.parents,
         keypoint_regressor=body.keypoint_regressor[:, kept],
@@ -181,29 +179,29 @@ def limit(layer: SMPL, n: int, vertices: bool, backward: bool) -> Callable[[], N
     cache, and nothing is written to memory; a single body is one piece.
     """
     _, blend, weights = layer.skin_constants(vertices)
-    V, b = weights.shape[1], min(n, BODIES)
-    pieces = vertices and n > 1 and weights.device.type == "cpu"
-    width = max(NARROWEST, IN_CACHE // b) if pieces else V
+    V, group = weights.shape[1], n
+    width = V
+    if vertices and n > 1 and weights.device.type == "cpu":
+        group = min(n, BODIES)
+        width = max(NARROWEST, IN_CACHE // group)
     tiles = [
         (blend[:, :, i : i + width].flatten(1).contiguous(), weights[:, i : i + width].contiguous())
         for i in range(0, V, width)
     ]
-    left = (
-        [(weights.new_ones(min(b, n - i), 217)) for i in range(0, n, b)]
-        if pieces
-        else [weights.new_ones(n, 217)]
-    )
-    rows = len(left[0])
-    room = weights.new_empty(15 * rows * min(width, V))
+    groups = [
+        (weights.new_ones(m, 217), weights.new_ones(12 * m, 24))
+        for m in (min(group, n - i) for i in range(0, n, group))
+    ]
+    room = weights.new_empty(15 * group * min(width, V))
 
     def products() -> None:
         for shapes, bones in tiles:
             k = bones.shape[1]
-            for coefficients in left:
+            for coefficients, transforms in groups:
                 m = len(coefficients)
                 T_P, R_t = room[: 3 * m * k].view(m, -1), room[3 * m * k : 15 * m * k].view(-1, k)
                 torch.mm(coefficients, shapes, out=T_P)
-                torch.mm(coefficients.new_ones(12 * m, 24), bones, out=R_t)
+                torch.mm(transforms, bones, out=R_t)
                 if backward:
                     torch.mm(T_P, shapes.t())
                     torch.mm(R_t, bones.t())
