@@ -273,10 +273,12 @@ def skin(
 def load_body(name_or_path: str | Path = "lite", fast: bool = False) -> SMPL:
     """Make the layer from a shipped body ("lite", "full") or from a body file.
 
-    `fast` makes `hmr_edu.body.fast.FastSMPL`: the same numbers within float32's rounding, sooner.
+    `fast` makes a `hmr_edu.body.fast.FastSMPL`: the same within rounding, several times as fast.
 
     Raises FileNotFoundError or DataError (see `hmr_edu.body.files.read_body`).
     """
-    from hmr_edu.body.fast import FastSMPL
+    if fast:
+        from hmr_edu.body.fast import FastSMPL  # numba takes a while to import
 
-    return (FastSMPL if fast else SMPL)(read_body(name_or_path))
+        return FastSMPL(read_body(name_or_path))
+    return SMPL(read_body(name_or_path))
