@@ -178,8 +178,9 @@ class SMPL(PreciseModule):
         """Skinning weights W; each row sums to 1."""
         return self._weights.T
 
-    # Rodrigues' formula.
-    rotate = staticmethod(axis_angle_to_matrix)
+    def rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
+        """Convert axis-angle vectors into rotation matrices: Rodrigues' formula."""
+        return axis_angle_to_matrix(axis_angle)
 
     def inputs(self, betas: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
         """Return betas and rotations in one dtype; raise ValueError on other shapes."""

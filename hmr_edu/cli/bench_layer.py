@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from hmr_edu.body import SMPL, BodyData, read_body
-from hmr_edu.body.fast import BODIES, IN_CACHE, NARROWEST, FastSMPL
+from hmr_edu.body.fast import FastSMPL
 from hmr_edu.body.peer import smplx_layer
+from hmr_edu.body.tiles import BODIES, IN_CACHE, NARROWEST
 from hmr_edu.io.tables import number_cell, text_table
 
 SMPL_VERTICES = 6890
@@ -45,7 +46,7 @@ def bench_body(kind: str) -> BodyData:
     if kind != "dense":
         return read_body(kind)
     body = read_body("full")
-    touched = body.keypoint_regressor.any(0).nonzero()[0]
+    touched = np.flatnonzero(body.keypoint_regressor.any(0))
     others = np.setdiff1d(np.arange(len(body.v_template)), touched)
     spread = np.linspace(0, len(others) - 1, SMPL_VERTICES - len(touched)).round().astype(int)
     kept = np.sort(np.concatenate([touched, others[spread]]))

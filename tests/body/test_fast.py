@@ -17,8 +17,9 @@ from scipy.spatial.transform import Rotation
 from torch.func import functional_call, jacrev, vmap
 
 from hmr_edu.body import SMPL, fast, load_body, read_body
-from hmr_edu.body.fast import BODIES, FastSMPL, cut_tiles
+from hmr_edu.body.fast import FastSMPL
 from hmr_edu.body.peer import smplx_layer
+from hmr_edu.body.tiles import BODIES, cut_tiles
 
 # Of the largest value or gradient; a float32 has 1.2e-7.
 TOLERANCE = 2e-6
@@ -119,7 +120,24 @@ def test_gradcheck(vertices, matrices):
     assert torch.autograd.gradcheck(everything, inputs, atol=1e-6)
 
 
-def test_gradients_of_gradients():
+@pytest.mark.parametrize("wanted", ["both", "betas", "pose"])
+def test_gradients_of_gradients(wanted):
+    layer, readable = FastSMPL(toy_body(V=5)).double(), SMPL(toy_body(V=5)).double()
+    betas, pose = (x.double() for x in draw(2, 5, matrices=True))
+    pose = pose.transpose(2, 3)  # not contiguous
+    betas.requires_grad_(wanted != "pose")
+    pose.requires_grad_(wanted != "betas")
+    leaves = [x for x in (betas, pose) if x.requires_grad]
+    results = []
+    for body in (layer, readable):
+        loss = body(betas, pose).vertices.square().sum()
+        first = torch.autograd.grad(loss, leaves, create_graph=True)
+        results.append(torch.autograd.grad(sum(d.square().sum() for d in first), leaves))
+    for ours, right in zip(*results, strict=True):
+        torch.testing.assert_close(ours, right, rtol=1e-9, atol=1e-9)
+
+
+def test_gradients_of_gradients_of_angles():
     layer = FastSMPL(toy_body(V=5)).double()
     inputs = [x.double().requires_grad_() for x in draw(1, 5)]
     loss = lambda betas, pose: layer(betas, pose).keypoints.square().sum()  # noqa: E731
