@@ -8,7 +8,7 @@ of its vertices: 97 % of the free body's pose blend shapes are. And compiled loo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -129,6 +129,14 @@ def _differentiable(
     return tuple(next(rest) if x.requires_grad else None for x in inputs)
 
 
+class _Made(NamedTuple):
+    """Tiles, and the constants that they were cut from."""
+
+    source: tuple[Tensor, ...]
+    versions: list[int]
+    tiles: list[Tile]
+
+
 class FastSMPL(SMPL):
     """The layer `SMPL`, faster: equal to it within rounding, in value and gradient.
 
@@ -138,7 +146,7 @@ class FastSMPL(SMPL):
 
     def __init__(self, body: BodyData) -> None:
         super().__init__(body)
-        self._tiles: dict[tuple, tuple[Tensor, int, list[Tile]]] = {}
+        self._tiles: dict[tuple, _Made] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made again on first use."""
@@ -146,7 +154,7 @@ class FastSMPL(SMPL):
 
     def tiles(self, like: Tensor, vertices: bool) -> list[Tile]:
         """Return the tiles for a batch as long as `like`; they are cut once for each width."""
-        template, blend, weights = self.skin_constants(vertices)
+        constants = template, blend, weights = self.skin_constants(vertices)
         if not on_cpu(like):
             parts = (part.to(like) for part in (template.flatten(), blend.flatten(1), weights))
             return [Tile(slice(0, blend.shape[2]), None, None, *parts)]
@@ -156,16 +164,21 @@ class FastSMPL(SMPL):
             width = 1 << (IN_CACHE // min(len(like), BODIES)).bit_length() - 1
             width = min(max(width, NARROWEST), WIDEST)
         key = (vertices, width, like.dtype)
-        source, version, tiles = self._tiles.get(key, (None, 0, []))
-        # The buffers may have been replaced or written to since.
-        if source is not blend or version != blend._version:
-            parts = [part.detach().to(like) for part in (template, blend, weights)]
+        versions = [part._version for part in constants]
+        made = self._tiles.get(key)
+        # The constants may have been replaced or written to since.
+        if (
+            made is None
+            or made.versions != versions
+            or any(now is not then for now, then in zip(constants, made.source, strict=True))
+        ):
+            parts = [part.detach().to(like) for part in constants]
             tiles = cut_tiles(*parts, width)
             # Of few bodies little is to be kept in the cache: tiles pay by what they leave out.
             if width == WIDEST and sum(len(tile.blend) for tile in tiles) > FULL * len(tiles) * 217:
                 tiles = cut_tiles(*parts, blend.shape[2])
-            self._tiles[key] = (blend, blend._version, tiles)
-        return tiles
+            self._tiles[key] = made = _Made(constants, versions, tiles)
+        return made.tiles
 
     def rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
         """Convert axis-angle vectors into rotation matrices."""
