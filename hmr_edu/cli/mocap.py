@@ -151,10 +151,10 @@ def command(args: Sequence[str]) -> None:
         from hmr_edu.data.poses.prior_report import as_markdown
         from hmr_edu.data.poses.prior_report import report as measure
 
-        cmu = find_mocap("cmu_poses.npz")
+        cmu = find_mocap("cmu_poses_knees.npz")
         if cmu is None:
-            raise FileNotFoundError("no cmu_poses.npz: set $HMR_EDU_MOCAP to its folder")
-        print(as_markdown(measure(cmu, find_mocap("hdm05_poses.npz"), seed=seed)))
+            raise FileNotFoundError("no cmu_poses_knees.npz: set $HMR_EDU_MOCAP to its folder")
+        print(as_markdown(measure(cmu, find_mocap("hdm05_poses_knees.npz"), seed=seed)))
         if sheet is not None:
             import torch
 

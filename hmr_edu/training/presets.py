@@ -10,8 +10,8 @@ from hmr_edu.training.config import LossConfig, ModelConfig, OptimizerConfig, Tr
 
 # Poses of the preset `people`: as people are in photographs, some of them rare.
 EVERYDAY = (
-    *("prior:0.25", "standing:0.25", "bent:0.1", "seated:0.1"),
-    *("strides:0.1", "inverted:0.08", "unusual:0.12"),
+    *("prior:0.25", "standing:0.33", "bent:0.05", "seated:0.1"),
+    *("strides:0.1", "inverted:0.07", "unusual:0.1"),
 )
 
 
@@ -99,7 +99,7 @@ def people_preset() -> TrainConfig:
         neighbours=0.33,
         appearance=APPEARANCES["dressed"],
     )
-    config.loss.betas = 1.0
+    config.loss.betas = 3.0
     config.optimizer.learning_rate, config.optimizer.ema = 6e-3, 0.999
     config.checkpoint_every, config.sample_every = 20_000, 200_000
     return config

@@ -130,8 +130,8 @@ def test_seated_people_have_level_thighs():
         joints = kind("seated", name)
         assert ((thighs(joints) > 60) & (thighs(joints) < 110)).all()
         bends = knees(joints)
-        assert (bends > bend[0]).float().mean() > 0.98
-        assert (bends < bend[1]).float().mean() > 0.98
+        assert (bends > bend[0]).float().mean() > 0.97
+        assert (bends < bend[1]).float().mean() > 0.97
         assert lean(joints).quantile(0.95) < 60
     tailor = kind("seated", "tailor's seat")
     # Knees outside the hips, ankles in front of the pelvis near the middle.

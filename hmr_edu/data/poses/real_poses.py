@@ -70,7 +70,7 @@ def load_real_poses() -> RealPoses:
     The prior is broader than the poses that it was fitted to, so the two give different numbers.
     Compare only distances with the same `source`.
     """
-    path = find_mocap("cmu_poses.npz")
+    path = find_mocap("cmu_poses_knees.npz")
     if path is None:
         return prior_poses()
     poses = load_mocap(path).both_ways().poses
