@@ -18,7 +18,7 @@ from torch.nn import Parameter
 
 from hmr_edu.body import fast_joints
 from hmr_edu.body.data import BodyData
-from hmr_edu.body.smpl import SMPL, BodyOutput, pose_joints, skin
+from hmr_edu.body.smpl import SMPL, BodyOutput, _pose_joints, _skin
 from hmr_edu.body.tiles import (
     BODIES,
     IN_CACHE,
@@ -39,7 +39,7 @@ PARENTS = np.array(SMPL_PARENTS)
 
 
 class _Skin(torch.autograd.Function):
-    """`skin_tiles` as an operation of autograd; `constants` are the last arguments of `skin`."""
+    """`skin_tiles` as an operation of autograd; `constants` are the last arguments of `_skin`."""
 
     @staticmethod
     def forward(
@@ -57,7 +57,7 @@ class _Skin(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         coefficients, transforms, shaped = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody wants the gradient of this gradient
-            posed = skin(coefficients.t(), transforms.permute(3, 0, 2, 1), *ctx.constants)
+            posed = _skin(coefficients.t(), transforms.permute(3, 0, 2, 1), *ctx.constants)
             inputs = (coefficients, transforms)
             return *_differentiable((posed,), inputs, gradients), None, None
         return *skin_tiles_backward(transforms, shaped, gradients[0], ctx.tiles), None, None
@@ -101,7 +101,7 @@ class _Joints(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         rest, rotations, G = ctx.saved_tensors
         if torch.is_grad_enabled():
-            joints, transforms, feature = pose_joints(rotations, rest)
+            joints, transforms, feature = _pose_joints(rotations, rest)
             results = (joints, transforms.permute(1, 3, 2, 0), feature.t())
             return _differentiable(results, (rest, rotations), gradients)
         d_joints, d_transforms, d_feature = (_array(d) for d in gradients)
@@ -154,7 +154,7 @@ class FastSMPL(SMPL):
 
     def tiles(self, like: Tensor, vertices: bool) -> list[Tile]:
         """Return the tiles for a batch as long as `like`; they are cut once for each width."""
-        constants = template, blend, weights = self.skin_constants(vertices)
+        constants = template, blend, weights = self._skin_constants(vertices)
         if not on_cpu(like):
             parts = (part.to(like) for part in (template.flatten(), blend.flatten(1), weights))
             return [Tile(slice(0, blend.shape[2]), None, None, *parts)]
@@ -180,7 +180,7 @@ class FastSMPL(SMPL):
             self._tiles[key] = made = _Made(constants, versions, tiles)
         return made.tiles
 
-    def rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
+    def _rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
         """Convert axis-angle vectors into rotation matrices."""
         if on_cpu(axis_angle) and _plain(axis_angle):
             return _Rotate.apply(axis_angle.flatten(0, 1)).view(-1, 24, 3, 3)
@@ -196,15 +196,15 @@ class FastSMPL(SMPL):
         """Compute the posed body; as `SMPL.forward`."""
         if not _plain(betas, pose, self._blend) or len(betas) == 0:
             return super().forward(betas, pose, vertices)
-        betas, rotations = self.inputs(betas, pose)
-        J = self.rest_joints(betas)
+        betas, rotations = self._inputs(betas, pose)
+        J = self._rest_joints(betas)
         if on_cpu(betas):
             joints, transforms, pose_feature = _Joints.apply(J, rotations)
         else:
-            joints, transforms, pose_feature = pose_joints(rotations, J)
+            joints, transforms, pose_feature = _pose_joints(rotations, J)
             transforms, pose_feature = transforms.permute(1, 3, 2, 0), pose_feature.t()
         coefficients = torch.cat([betas.t(), pose_feature])
-        constants = self.skin_constants(vertices)
+        constants = self._skin_constants(vertices)
         posed = _Skin.apply(coefficients, transforms, self.tiles(betas, vertices), constants)
         if vertices:  # indexing [batch, 3, V] in its last dimension takes ten times as long
             touched = posed.flatten(0, 1).index_select(1, self._touched).view(len(posed), 3, -1)

@@ -85,7 +85,7 @@ def forward_kinematics(
     return G_all[:, :, :3, :3], G_all[:, :, :3, 3]
 
 
-def pose_joints(
+def _pose_joints(
     rotations: Float[Tensor, "batch 24 3 3"], J: Float[Tensor, "batch 24 3"]
 ) -> tuple[Float[Tensor, "batch 24 3"], Float[Tensor, "batch 24 3 4"], Float[Tensor, "batch 207"]]:
     """Return the posed joints, their transforms, and the input of the pose blend shapes."""
@@ -178,18 +178,18 @@ class SMPL(PreciseModule):
         """Skinning weights W; each row sums to 1."""
         return self._weights.T
 
-    def rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
+    def _rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
         """Convert axis-angle vectors into rotation matrices: Rodrigues' formula."""
         return axis_angle_to_matrix(axis_angle)
 
-    def inputs(self, betas: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+    def _inputs(self, betas: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
         """Return betas and rotations in one dtype; raise ValueError on other shapes."""
         if betas.ndim != 2 or betas.shape[1] != 10:
             raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
         dtype = torch.promote_types(betas.dtype, self.J_template.dtype)
         betas, pose = betas.to(dtype), pose.to(dtype)
         if pose.shape == (len(betas), 72):
-            return betas, self.rotate(pose.view(-1, 24, 3))
+            return betas, self._rotate(pose.view(-1, 24, 3))
         if pose.shape == (len(betas), 24, 3, 3):
             return betas, pose
         raise ValueError(
@@ -197,12 +197,12 @@ class SMPL(PreciseModule):
             f"betas {list(betas.shape)}, got {list(pose.shape)}"
         )
 
-    def rest_joints(self, betas: Float[Tensor, "batch 10"]) -> Float[Tensor, "batch 24 3"]:
+    def _rest_joints(self, betas: Float[Tensor, "batch 10"]) -> Float[Tensor, "batch 24 3"]:
         """Return J(beta), the joints in the rest pose (eq. 10)."""
         J_template, J_shapedirs = self.J_template.to(betas), self.J_shapedirs.to(betas)
         return torch.addmm(J_template.flatten(), betas, J_shapedirs.flatten(1)).view(-1, 24, 3)
 
-    def skin_constants(self, vertices: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def _skin_constants(self, vertices: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Return template, blend shapes and weights of all vertices, or of the keypoints'."""
         if vertices:
             return self._template, self._blend, self._weights
@@ -226,16 +226,16 @@ class SMPL(PreciseModule):
             vertices: False computes only the vertices that the keypoints need: the same keypoints
                 with a fraction of the work.
         """
-        betas, rotations = self.inputs(betas, pose)
-        J = self.rest_joints(betas)
-        joints, transforms, pose_feature = pose_joints(rotations, J)
+        betas, rotations = self._inputs(betas, pose)
+        J = self._rest_joints(betas)
+        joints, transforms, pose_feature = _pose_joints(rotations, J)
         coefficients = torch.cat([betas, pose_feature], dim=1)
         if vertices:
-            posed = skin(coefficients, transforms, *self.skin_constants(True))
+            posed = _skin(coefficients, transforms, *self._skin_constants(True))
             touched = posed[:, :, self._touched]
         else:
             posed = None
-            touched = skin(coefficients, transforms, *self.skin_constants(False))
+            touched = _skin(coefficients, transforms, *self._skin_constants(False))
         return BodyOutput(
             vertices=None if posed is None else posed.transpose(1, 2),
             joints=joints,
@@ -244,7 +244,7 @@ class SMPL(PreciseModule):
         )
 
 
-def skin(
+def _skin(
     coefficients: Float[Tensor, "batch 217"],
     transforms: Float[Tensor, "batch 24 3 4"],
     template: Float[Tensor, "3 V"],

@@ -184,7 +184,7 @@ def limit(layer: SMPL, n: int, vertices: bool, backward: bool) -> Callable[[], N
     again, for the gradient of its left side. On a CPU they are done in pieces that stay in the
     cache, and nothing is written to memory; a single body is one piece.
     """
-    _, blend, weights = layer.skin_constants(vertices)
+    _, blend, weights = layer._skin_constants(vertices)
     V, group = weights.shape[1], n
     width = V
     if vertices and n > 1 and weights.device.type == "cpu":
