@@ -85,6 +85,19 @@ def forward_kinematics(
     return G_all[:, :, :3, :3], G_all[:, :, :3, 3]
 
 
+def _pose_joints(
+    rotations: Float[Tensor, "batch 24 3 3"], J: Float[Tensor, "batch 24 3"]
+) -> tuple[Float[Tensor, "batch 24 3"], Float[Tensor, "batch 24 3 4"], Float[Tensor, "batch 207"]]:
+    """Return the posed joints, their transforms, and the input of the pose blend shapes."""
+    R, joints = forward_kinematics(rotations, J)
+    # G'_k, eq. 3: rotate about the rest joint. A row [R | t] is 12 numbers, not 16.
+    t = joints - (R @ J[..., None]).squeeze(-1)
+    transforms = torch.cat([R, t[..., None]], dim=3)
+    # vec(R - I) without the root (eq. 9).
+    identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
+    return joints, transforms, (rotations[:, 1:] - identity).flatten(1)
+
+
 class SMPL(PreciseModule):
     """The body model as a layer. Any number of vertices; SMPL's 24 joints and 10 betas.
 
@@ -165,6 +178,36 @@ class SMPL(PreciseModule):
         """Skinning weights W; each row sums to 1."""
         return self._weights.T
 
+    def _rotate(self, axis_angle: Float[Tensor, "batch 24 3"]) -> Float[Tensor, "batch 24 3 3"]:
+        """Convert axis-angle vectors into rotation matrices: Rodrigues' formula."""
+        return axis_angle_to_matrix(axis_angle)
+
+    def _inputs(self, betas: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Return betas and rotations in one dtype; raise ValueError on other shapes."""
+        if betas.ndim != 2 or betas.shape[1] != 10:
+            raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
+        dtype = torch.promote_types(betas.dtype, self.J_template.dtype)
+        betas, pose = betas.to(dtype), pose.to(dtype)
+        if pose.shape == (len(betas), 72):
+            return betas, self._rotate(pose.view(-1, 24, 3))
+        if pose.shape == (len(betas), 24, 3, 3):
+            return betas, pose
+        raise ValueError(
+            f"pose must be [{len(betas)}, 72] or [{len(betas)}, 24, 3, 3] to go with "
+            f"betas {list(betas.shape)}, got {list(pose.shape)}"
+        )
+
+    def _rest_joints(self, betas: Float[Tensor, "batch 10"]) -> Float[Tensor, "batch 24 3"]:
+        """Return J(beta), the joints in the rest pose (eq. 10)."""
+        J_template, J_shapedirs = self.J_template.to(betas), self.J_shapedirs.to(betas)
+        return torch.addmm(J_template.flatten(), betas, J_shapedirs.flatten(1)).view(-1, 24, 3)
+
+    def _skin_constants(self, vertices: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Return template, blend shapes and weights of all vertices, or of the keypoints'."""
+        if vertices:
+            return self._template, self._blend, self._weights
+        return self._touched_template, self._touched_blend, self._touched_weights
+
     @float32_inside
     def forward(
         self,
@@ -183,48 +226,20 @@ class SMPL(PreciseModule):
             vertices: False computes only the vertices that the keypoints need: the same keypoints
                 with a fraction of the work.
         """
-        if betas.ndim != 2 or betas.shape[1] != 10:
-            raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
-        dtype = torch.promote_types(betas.dtype, self.J_template.dtype)
-        betas, pose = betas.to(dtype), pose.to(dtype)
-        if pose.shape == (len(betas), 72):
-            rotations = axis_angle_to_matrix(pose.view(-1, 24, 3))
-        elif pose.shape == (len(betas), 24, 3, 3):
-            rotations = pose
-        else:
-            raise ValueError(
-                f"pose must be [{len(betas)}, 72] or [{len(betas)}, 24, 3, 3] to go with "
-                f"betas {list(betas.shape)}, got {list(pose.shape)}"
-            )
-
-        # J(beta), eq. 10.
-        J_template, J_shapedirs = self.J_template.to(dtype), self.J_shapedirs.to(dtype)
-        J = torch.addmm(J_template.flatten(), betas, J_shapedirs.flatten(1)).view(-1, 24, 3)
-        R, joints = forward_kinematics(rotations, J)
-        # G'_k, eq. 3: rotate about the rest joint. A row [R | t] is 12 numbers, not 16.
-        t = joints - (R @ J[..., None]).squeeze(-1)
-        transforms = torch.cat([R, t[..., None]], dim=3)
-
-        # vec(R - I) without the root: the input of the pose blend shapes (eq. 9).
-        identity = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
-        coefficients = torch.cat([betas, (rotations[:, 1:] - identity).flatten(1)], dim=1)
-
+        betas, rotations = self._inputs(betas, pose)
+        J = self._rest_joints(betas)
+        joints, transforms, pose_feature = _pose_joints(rotations, J)
+        coefficients = torch.cat([betas, pose_feature], dim=1)
         if vertices:
-            posed = _skin(coefficients, transforms, self._template, self._blend, self._weights)
+            posed = _skin(coefficients, transforms, *self._skin_constants(True))
             touched = posed[:, :, self._touched]
         else:
             posed = None
-            touched = _skin(
-                coefficients,
-                transforms,
-                self._touched_template,
-                self._touched_blend,
-                self._touched_weights,
-            )
+            touched = _skin(coefficients, transforms, *self._skin_constants(False))
         return BodyOutput(
             vertices=None if posed is None else posed.transpose(1, 2),
             joints=joints,
-            keypoints=(touched @ self._touched_regressor.to(dtype)).transpose(1, 2),
+            keypoints=(touched @ self._touched_regressor.to(touched)).transpose(1, 2),
             rotations=rotations,
         )
 
@@ -256,9 +271,15 @@ def _skin(
     return (per_vertex[:, :, :3] * v_posed[:, None]).sum(2) + per_vertex[:, :, 3]
 
 
-def load_body(name_or_path: str | Path = "lite") -> SMPL:
+def load_body(name_or_path: str | Path = "lite", fast: bool = False) -> SMPL:
     """Make the layer from a shipped body ("lite", "full") or from a body file.
+
+    `fast` makes a `hmr_edu.body.fast.FastSMPL`: the same within rounding, several times as fast.
 
     Raises FileNotFoundError or DataError (see `hmr_edu.body.files.read_body`).
     """
+    if fast:
+        from hmr_edu.body.fast import FastSMPL  # numba takes a while to import
+
+        return FastSMPL(read_body(name_or_path))
     return SMPL(read_body(name_or_path))

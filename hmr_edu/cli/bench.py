@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 import tyro
 
 from hmr_edu.body import SMPL, BodyData, read_body
-from hmr_edu.body.peer import smplx_layer
 from hmr_edu.cli.bench_keypoints import keypoint_speeds, speed_table
+from hmr_edu.cli.bench_layer import layer_speeds, layer_table
 from hmr_edu.cli.bench_timing import milliseconds
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import Renderer
@@ -84,6 +84,7 @@ class StepShares:
 @ranged
 def run_bench(
     body: str = "full",
+    layers: tuple[str, ...] = ("lite", "full", "dense"),
     batches: Annotated[tuple[int, ...], Range(1, 65_536)] = (1, 32, 256),
     seconds: Annotated[float, Range(0.001, 3600)] = 2.0,
     threads: Annotated[int, Range(1, 1024)] = 1,
@@ -97,12 +98,14 @@ def run_bench(
     Raises DataError when a peer is not installed.
 
     Args:
-        body: which body the layer and the renderer are timed on.
-        batches: batch sizes of the layer.
-        seconds: time spent on each measurement.
+        body: which body the renderer is timed on.
+        layers: bodies of the layers: "lite", "full", files, or "dense", a made one as large as
+            SMPL's (6,890 vertices) whose correctives are zero nowhere.
+        batches: batch sizes of the layers.
+        seconds: time spent on each row.
         threads: CPU threads.
         gpu_batch: pictures in the `gpu` preset's step; its own batch would take minutes on a CPU.
-        device: where the networks are timed; all else is timed on the CPU.
+        device: where layers and networks are timed; all else is timed on the CPU.
         peers: compare with smplx and with trimesh + embreex; otherwise time our parts alone.
         out: write the numbers here as JSON too.
     """
@@ -110,10 +113,9 @@ def run_bench(
         check_peers()
     torch.set_num_threads(threads)
     print(f"{environment()['cpu']}, {threads} thread(s), body {body}\n")
-    rows = [
-        *layer_rows(read_body(body), batches, seconds, peers),
-        *renderer_rows(read_body(body), seconds, peers),
-    ]
+    layer = layer_speeds(layers, batches, seconds, peers, device)
+    print(f"the SMPL layer on {device}:\n{layer_table(layer)}\n", flush=True)
+    rows = renderer_rows(read_body(body), seconds, peers)
     print(peer_table(rows), flush=True)
     steps = {}
     for preset, batch in (("cpu", None), ("gpu", gpu_batch)):
@@ -130,6 +132,7 @@ def run_bench(
         record = [{"what": r.what, "ours_ms": r.ours, "peer_ms": r.peer} for r in rows]
         step_record = {preset: dataclasses.asdict(step) for preset, step in steps.items()}
         about = {"environment": environment(), "rows": record, "steps": step_record}
+        about["layer"] = [dataclasses.asdict(row) for row in layer]
         write_json(out, about | {"keypoints": [dataclasses.asdict(speed) for speed in speeds]})
 
 
@@ -154,56 +157,6 @@ def peer_table(rows: Sequence[Row]) -> str:
         times = (number_cell(time, 3) for time in (row.ours, row.peer))
         lines.append([row.what, *times, number_cell(row.ratio)])
     return text_table(lines)
-
-
-def layer_rows(
-    body: BodyData, batches: tuple[int, ...], seconds: float, peers: bool = True
-) -> list[Row]:
-    """Time the SMPL layer and smplx on the same arrays: all vertices, and keypoints only.
-
-    Args:
-        body: the arrays.
-        batches: batch sizes.
-        seconds: time spent on each measurement.
-        peers: whether to time smplx, where it is installed.
-    """
-    ours = SMPL(body)
-    rows = []
-    for n in batches:
-        g = torch.Generator().manual_seed(0)
-        betas = torch.randn(n, 10, generator=g)
-        pose = 0.3 * torch.randn(n, 72, generator=g)
-        peer = smplx_layer(body, n) if peers else None
-
-        def layer(vertices: bool, b: torch.Tensor = betas, p: torch.Tensor = pose) -> torch.Tensor:
-            output = ours(b, p, vertices)
-            return output.vertices if vertices else output.keypoints
-
-        def peer_layer(
-            b: torch.Tensor = betas, p: torch.Tensor = pose, peer: Any = peer
-        ) -> torch.Tensor:
-            return peer(betas=b, global_orient=p[:, :3], body_pose=p[:, 3:]).vertices
-
-        def backward(call: Callable, b: torch.Tensor = betas, p: torch.Tensor = pose) -> None:
-            inputs = (b.clone().requires_grad_(), p.clone().requires_grad_())
-            call(*inputs).sum().backward()
-
-        mesh = lambda *a: layer(True, *a)  # noqa: E731
-        points = lambda *a: layer(False, *a)  # noqa: E731
-        for name, ours_call in (("vertices", mesh), ("keypoints only", points)):
-            for direction in ("forward", "forward + backward"):
-                calls = [ours_call] + ([peer_layer] if peer is not None else [])
-                if direction == "forward":
-                    times = [_without_grad(call, seconds) for call in calls]
-                else:
-                    times = [milliseconds(lambda c=c: backward(c), seconds) for c in calls]
-                rows.append(Row(f"{name}, batch {n}, {direction}", *times))
-    return rows
-
-
-def _without_grad(call: Callable, seconds: float) -> float:
-    with torch.no_grad():
-        return milliseconds(call, seconds)
 
 
 def renderer_rows(body: BodyData, seconds: float, peers: bool = True) -> list[Row]:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hmr_edu.body import load_body
 from hmr_edu.data.poses.bent_legs import BentLegs
 from hmr_edu.data.poses.inverted import Inverted
 from hmr_edu.data.poses.mocap import find_mocap, load_mocap
@@ -160,6 +161,8 @@ def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discr
         mean_theta=first_theta(source, pose_source(*config.poses), config.seed),
         **dataclasses.asdict(config.model),
     )
+    if config.fast_body:
+        model.body = load_body(config.model.body, fast=True)
     if config.backbone and isinstance(model.encoder, Encoder):
         model.encoder.backbone.load(backbone_file(config))
     if config.start:

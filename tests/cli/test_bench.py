@@ -2,10 +2,12 @@
 
 import sys
 
+import numpy as np
 import pytest
+import torch
 
-from hmr_edu.body import read_body
-from hmr_edu.cli import bench, bench_keypoints, main
+from hmr_edu.body import load_body
+from hmr_edu.cli import bench, bench_keypoints, bench_layer, main
 from hmr_edu.cli.bench import OPTIMISERS, Row, StepShares, peer_table, step_shares
 from hmr_edu.cli.bench_keypoints import Speed, keypoint_speeds
 
@@ -60,12 +62,20 @@ def test_our_own_parts_without_peers(monkeypatch, capsys):
     monkeypatch.setattr(bench, "milliseconds", lambda call, seconds: [call(), 1.0][1])
     monkeypatch.setattr(bench, "step_shares", lambda *_: StepShares(8, {"backbone": 1.0}))
     monkeypatch.setattr(bench, "keypoint_speeds", lambda *_: [Speed("lifting", 256, 20.0)])
-    arguments = ["--no-peers", "--body", "lite", "--batches", "1", "--seconds", "0.001"]
+    arguments = [
+        "--no-peers",
+        "--body",
+        "lite",
+        "--layers",
+        "lite",
+        "--batches",
+        "1",
+        "--seconds",
+        "0.001",
+    ]
     assert main(["bench", *arguments]) == 0
     table = capsys.readouterr().out
-    for row in bench.layer_rows(read_body("lite"), (1,), 0.001, peers=False):
-        assert row.peer is None
-        assert row.what in table
+    assert "lite, keypoints only, forward + backward" in table
     assert "lifting  20.00    12,800" in table
 
 
@@ -83,3 +93,57 @@ def test_networks_of_keypoints_are_timed_in_training_and_prediction(monkeypatch)
     assert [speed.per_second for speed in speeds] == [128_000, 250, 64_000]
     assert calls[0] is None  # a training step answers nothing
     assert [len(steps[-1].theta) for steps in calls[1:]] == [1, 256]
+
+
+def test_layers_are_timed_in_turn():
+    called = []
+    calls = {name: lambda name=name: called.append(name) for name in ("first", "second")}
+    times = bench_layer.in_turn(calls, seconds=0.0)
+    assert called == ["first", "second"] * (1 + len(times["first"]))  # once before the clock
+    assert len(times["first"]) == len(times["second"]) == 5
+    assert bench_layer.ratio([2.0, 9.0, 8.0], [1.0, 3.0, 2.0]) == 3
+
+
+def test_rows_of_the_layers_and_their_table():
+    pytest.importorskip("smplx")
+    rows = bench_layer.layer_speeds(["lite"], [1, 70], seconds=0.0)
+    assert len(rows) == 8
+    for row in rows:
+        assert list(row.milliseconds) == ["readable", "fast", "smplx", "limit"]
+        assert min(row.milliseconds.values()) > 0
+        assert set(row.ratios) == {
+            "smplx / readable",
+            "smplx / fast",
+            "readable / fast",
+            "limit / fast",
+        }
+    table = bench_layer.layer_table(rows).splitlines()
+    assert len(table) == 10
+    assert table[2].startswith("lite, vertices, forward")
+
+
+def test_the_limit_counts_every_product_once(monkeypatch):
+    counted = 0
+
+    def product(left, right, out=None, mm=torch.mm):
+        nonlocal counted
+        counted += left.shape[0] * left.shape[1] * right.shape[1]
+        return mm(left, right, out=out)
+
+    layer = load_body("lite")
+    V = len(layer.v_template)
+    monkeypatch.setattr(torch, "mm", product)
+    for n in (1, 3, 100):
+        for vertices, columns in ((True, V), (False, len(layer._touched))):
+            for times, backward in ((1, False), (2, True)):
+                counted = 0
+                bench_layer.limit(layer, n, vertices, backward)()
+                assert counted == times * n * columns * (3 * 217 + 12 * 24)
+
+
+def test_the_dense_body_is_as_large_as_smpls():
+    body = bench_layer.bench_body("dense")
+    assert body.v_template.shape == (6890, 3)
+    assert (body.posedirs != 0).all()
+    for rows in (body.weights, body.J_regressor, body.keypoint_regressor):
+        np.testing.assert_allclose(rows.sum(1, dtype=np.float64), 1, atol=1e-3)

@@ -18,11 +18,12 @@ forked data-loader workers inherit no thread pool.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, no_type_check
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
+
+from hmr_edu.io.compiled import compiled
 
 SUBPIXEL_BITS = 12
 ONE = 1 << SUBPIXEL_BITS  # one pixel
@@ -33,18 +34,6 @@ OUTSIDE = np.int32(-(1 << 31))  # marks a vertex too near or too far out to be p
 # centre. The other four are the usual rotated grid: no two share a row or a column.
 CENTRE = np.array([[4, 4]], np.int64) * (ONE // 8)
 ROTATED_GRID = np.array([[4, 4], [3, 1], [7, 3], [1, 5], [5, 7]], np.int64) * (ONE // 8)
-
-
-def compiled(function: Callable) -> Callable:
-    """Compile on first use; cache the machine code beside this file or in the user's cache.
-
-    Put `no_type_check` below it, so that run-time type checkers do not wrap the function.
-    """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        return njit(function, cache=True, **options)
-    except RuntimeError:  # no writable folder for the cache: every process compiles for itself
-        return njit(function, **options)
 
 
 @compiled

@@ -9,7 +9,8 @@ from typing import no_type_check
 
 import numpy as np
 
-from hmr_edu.data.render.rasterizer import ONE, SUBPIXEL_BITS, compiled, set_up_face
+from hmr_edu.data.render.rasterizer import ONE, SUBPIXEL_BITS, set_up_face
+from hmr_edu.io.compiled import compiled
 
 # Opacity from which a texel is there.
 OPAQUE = 128

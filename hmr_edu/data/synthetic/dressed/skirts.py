@@ -16,9 +16,9 @@ from jaxtyping import Bool, Float32, Int32, UInt8
 
 from hmr_edu.body import SMPL
 from hmr_edu.data.render import rasterizer
-from hmr_edu.data.render.rasterizer import compiled
 from hmr_edu.data.synthetic.dressed.kernels import copy_seams
 from hmr_edu.data.synthetic.dressed.rack import Rack
+from hmr_edu.io.compiled import compiled
 from hmr_edu.keypoints import SMPL_JOINTS
 
 # The largest angle of a thigh under a skirt that gives way, in degrees.
