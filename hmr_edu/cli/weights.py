@@ -1,4 +1,4 @@
-"""`hmr-edu weights`: weights in the names of public code, in and out."""
+"""`hmr-edu weights`: weights in the names of public code, in and out; means of weights."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Annotated
 
 import tyro
 
+from hmr_edu.io.ranges import Positive, Range, ranged
+
 
 def command(args: Sequence[str]) -> None:
-    """Import a checkpoint of SPIN's or HMR's network, or export one."""
+    """Import a checkpoint of SPIN's or HMR's network, export one, or average several networks."""
 
     def import_(
         file: Annotated[Path, tyro.conf.Positional],
@@ -47,5 +49,27 @@ def command(args: Sequence[str]) -> None:
             print(line)
         print(out)
 
-    commands = {"import": import_, "export": export}
+    @ranged
+    def average(
+        weights: Annotated[list[str], tyro.conf.Positional],
+        shares: list[Positive] | None = None,
+        photos: str = "",
+        images: Annotated[int, Range(64, 1_000_000)] = 2048,
+        out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("average.safetensors"),
+    ) -> None:
+        """Average networks that were trained from one start: often better than each of them.
+
+        Args:
+            weights: shipped names or files of training runs, two or more.
+            shares: what each counts, relative to the others; equal without it.
+            photos: folder of pictures for the backgrounds of the people on whom batch norm is
+                measured again.
+            images: so many pictures.
+            out: the file of weights; what it is the mean of goes beside it (json).
+        """
+        from hmr_edu.training.soup import write_average
+
+        print(write_average(out, weights, shares, images=images, photos=photos))
+
+    commands = {"import": import_, "export": export, "average": average}
     tyro.extras.subcommand_cli_from_dict(commands, prog="hmr-edu weights", args=args)  # ty: ignore[no-matching-overload]
