@@ -209,6 +209,9 @@ class Trainer:
             # afterwards. So losses are read only when they are needed.
             if self.accelerator.device.type == "cpu" or logs or saves or self.progress >= 1:
                 check_losses(unread, c.folder)
+            if self.accelerator.num_processes > 1 and (logs or self.progress >= 1):
+                # Each process has a part of the batch; the log is about all of it.
+                losses = self.accelerator.reduce(losses, reduction="mean")
             if log is not None and (logs or self.progress >= 1):
                 values = {name: loss.item() for name, loss in losses.items()}
                 bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)

@@ -233,7 +233,7 @@ def test_gpu_preset_learns_from_nothing_as_the_cpu_preset_does():
     assert (gpu.model.encoder, gpu.data.image_size) == ("resnet50", 224)
     assert (gpu.model.pooling, gpu.optimizer.method) == ("spatial", "muon")
     # Bodies are exact here: their shape may count for more than SPIN's fits allow.
-    assert gpu.loss == people_preset().loss == dataclasses.replace(cpu.loss, betas=1.0)
+    assert gpu.loss == people_preset().loss == dataclasses.replace(cpu.loss, betas=3.0)
 
 
 def test_paper_preset_is_the_papers_network():

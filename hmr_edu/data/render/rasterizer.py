@@ -55,9 +55,7 @@ def accumulate_normals(vertices, faces, normals):
         x, y, z = normals[v, 0], normals[v, 1], normals[v, 2]
         length = np.sqrt(x * x + y * y + z * z)
         if length > 0.0:
-            normals[v, 0] = x / length
-            normals[v, 1] = y / length
-            normals[v, 2] = z / length
+            normals[v, 0], normals[v, 1], normals[v, 2] = x / length, y / length, z / length
 
 
 @compiled
@@ -96,18 +94,15 @@ def project(vertices, scale, shift, perspective, near, size, corners, keys):
 def set_up_face(corners, faces, f, cull):
     """Return a face with its corners in one order round: area, vertices, then x and y of each.
 
-    The area is twice the face's, in square steps of 1/4096 pixel; where it is 0, nothing is drawn.
-    Functions of other files that inline this one are not compiled again when it changes: delete
-    their `__pycache__`.
+    The area is twice the face's, in 1/4096 pixel squared; where it is 0, nothing is drawn. Change
+    it, and delete `__pycache__` where it is inlined in other files: they do not notice.
     """
     i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
     ax, bx, cx = np.int64(corners[i, 0]), np.int64(corners[j, 0]), np.int64(corners[k, 0])
     ay, by, cy = np.int64(corners[i, 1]), np.int64(corners[j, 1]), np.int64(corners[k, 1])
-    area = np.int64(0)
-    if ax != OUTSIDE and bx != OUTSIDE and cx != OUTSIDE:
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
     # The normal of a face that looks at the camera has negative z, and so has this area.
-    if cull and area > 0:
+    if ax == OUTSIDE or bx == OUTSIDE or cx == OUTSIDE or (cull and area > 0):
         area = np.int64(0)
     if area < 0:
         j, k, area = k, j, -area
