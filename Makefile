@@ -60,6 +60,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet "uv<1" \
 	  && UV_FIND_LINKS="$$($(BIN)/python -m pip config get global.find-links 2>/dev/null)" \
-	     $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all]' \
+	     $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[all]' \
 	  || $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
 	@touch $@
