@@ -113,7 +113,8 @@ def _run(argv: Sequence[str]) -> int:
             raise
         print(f"hmr-edu {name}: {hint}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"\nhmr-edu {name}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        saved = "".join(f"; {words}" for words in interrupt.args)
+        print(f"\nhmr-edu {name}: interrupted{saved}", file=sys.stderr)
         return 130
     return 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from hmr_edu.data.batch import Batch, TensorDataclass
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
@@ -72,6 +73,31 @@ class PreparedBatches(Dataset):
 
     def __getitem__(self, index: int) -> TensorDataclass:
         return self.source.prepare(index)
+
+
+def load_batches(
+    source: BatchSource, numbers: range, workers: int = 0, pin_memory: bool = False
+) -> Iterator[TensorDataclass]:
+    """Return a source's prepared batches of these numbers, in order.
+
+    `workers` processes prepare them, or this one where there are none.
+    """
+    loader = DataLoader(
+        PreparedBatches(source),
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        # A fork of a process that has run OpenMP threads hangs when it starts its first one.
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_go_on,
+    )
+    return iter(loader)
+
+
+def _go_on(worker: int) -> None:
+    """Ignore Ctrl-C in a worker: the process that it works for decides when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass

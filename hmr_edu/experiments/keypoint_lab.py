@@ -29,7 +29,7 @@ from hmr_edu.training.adversarial import Adversary, adversarial_step
 from hmr_edu.training.config import LossConfig, OptimizerConfig
 from hmr_edu.training.muon import Muon, hidden_matrices
 from hmr_edu.training.objective import needs_vertices, supervised_losses
-from hmr_edu.training.optimizers import learning_rate
+from hmr_edu.training.optimizers import learning_rate, set_learning_rate
 
 TRAIN_SEED, REAL_SEED = 0, 1
 # Label images and points of the surface, for the loss terms that read them.
@@ -162,9 +162,7 @@ def train_lifter(config: LiftConfig) -> Lifter:
         losses = supervised_losses(
             predictions, Features(batch.detected.flatten(1)), labels, config.loss, lifter.body
         )
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config.optimizer, step, step / steps)
+        set_learning_rate(optimizers, learning_rate(config.optimizer, step, step / steps))
         adversarial_step(
             lifter,
             optimizers,

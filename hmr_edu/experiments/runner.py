@@ -16,6 +16,7 @@ from hmr_edu.experiments.laboratories import run_variant
 from hmr_edu.experiments.real_pictures import RealPictures
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json, write_json
+from hmr_edu.io.lock import lock
 from hmr_edu.io.provenance import environment
 from hmr_edu.io.ranges import Range
 from hmr_edu.io.schema import check_type, shown
@@ -56,7 +57,8 @@ def run_experiment(
     """Train what has no record yet and return the record, which is `out`/NAME.json.
 
     Written anew after every training: one that is interrupted is all that is lost. Raises
-    DataError when there is a record and `resume` is not asked for, or it is another's.
+    DataError when there is a record and `resume` is not asked for, or it is another's, and when
+    another process runs the experiment.
 
     Args:
         experiment: what to run.
@@ -68,6 +70,19 @@ def run_experiment(
         training: the words on the command line that changed `experiment.shared`, for the record.
     """
     path = out / f"{experiment.name}.json"
+    with lock(out / f".{experiment.name}.lock", f"{path}: another process runs this experiment"):
+        return _run(experiment, seeds, images, resume, path, real, training)
+
+
+def _run(
+    experiment: Experiment,
+    seeds: int,
+    images: int | None,
+    resume: bool,
+    path: Path,
+    real: RealPictures | None,
+    training: Sequence[str],
+) -> dict[str, Any]:
     record = _begun(experiment, images, path, resume, real)
     done = {(run["variant"], run["seed"]) for run in record["runs"]}
     tried = max([seeds, *(seed + 1 for _, seed in done)])

@@ -11,8 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import lsgan_discriminator_loss, lsgan_encoder_loss
 from hmr_edu.hmr import Prediction
+from hmr_edu.rotations import axis_angle_to_matrix
 
 # Joints whose rotations retargeted mocap does not measure (feet, collars, hands). There they are
 # nearly zero, so their critics could tell real bodies from predictions by them alone.
@@ -36,6 +38,17 @@ def fakes(
     """Return the critics' input for the predictions: all steps, without root and camera."""
     rotations = torch.cat([p.rotations[:, 1:] for p in predictions])
     return rotations, torch.cat([p.betas for p in predictions])
+
+
+def draw_real_bodies(
+    poses: PoseSource, number: int, spread: float | int, seed: int, device: torch.device
+) -> Bodies:
+    """Draw the critics' real bodies: poses of a source, betas of the population times `spread`."""
+    g = torch.Generator().manual_seed(seed)
+    drawn = poses.sample(number, g).view(number, 24, 3)[:, 1:]
+    betas = spread * torch.randn(number, 10, generator=g)
+    drawn, betas = (t.to(device, non_blocking=True) for t in (drawn, betas))
+    return axis_angle_to_matrix(drawn), betas
 
 
 @runtime_checkable

@@ -10,6 +10,8 @@ from hmr_edu.evaluation.held_out import evaluate, table
 from hmr_edu.evaluation.keypoint_sets import sets_for
 from hmr_edu.evaluation.test_sets import find_test_sets
 from hmr_edu.io.jsonfile import write_json
+from hmr_edu.io.lock import lock
+from hmr_edu.training import launch
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.resumable import check_resumable
@@ -20,9 +22,17 @@ def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any
     """Train, then evaluate before and after on the held-out sets; return the record.
 
     `source` replaces the synthetic people to train on. The record is empty when `test_images` is 0,
-    and None on all processes but the first. Raises DataError as `check_resumable` and `Trainer`.
+    and None on all processes but the first. Raises DataError as `check_resumable` and `Trainer` do,
+    and when another process trains the same run.
     """
     check_resumable(config)
+    if launch.first():
+        with lock(config.folder / ".lock", f"{config.folder}: another process trains this run"):
+            return _run(config, source)
+    return _run(config, source)
+
+
+def _run(config: TrainConfig, source: BatchSource | None) -> dict[str, Any] | None:
     trainer = Trainer(config, source)
     # First of all, before hours of training: a test set may be missing or too small.
     sets = None

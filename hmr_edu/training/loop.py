@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import torch
@@ -20,33 +20,32 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from torch import Tensor
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from hmr_edu.data.batch import Batch, TensorDataclass
-from hmr_edu.data.source import BatchSource, PreparedBatches, batch_seed, showcase
+from hmr_edu.data.batch import Batch
+from hmr_edu.data.source import BatchSource, batch_seed, load_batches, showcase
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
-from hmr_edu.rotations import axis_angle_to_matrix
-from hmr_edu.training.adversarial import Adversary, adversarial_step, critic_weights
+from hmr_edu.training.adversarial import (
+    Adversary,
+    adversarial_step,
+    critic_weights,
+    draw_real_bodies,
+)
 from hmr_edu.training.averaging import AveragedNetwork, recalibrate_batch_norm
 from hmr_edu.training.checkpoint import NAME, check_parts, load_checkpoint, save_checkpoint
 from hmr_edu.training.checks import check_begun, check_options
 from hmr_edu.training.config import TrainConfig, as_record
 from hmr_edu.training.divergence import check_losses, check_state
+from hmr_edu.training.interruption import interruptible
 from hmr_edu.training.log import Log
 from hmr_edu.training.objective import needs_vertices, supervised_losses
-from hmr_edu.training.optimizers import build_optimizers, learning_rate
+from hmr_edu.training.optimizers import build_optimizers, learning_rate, set_learning_rate
 from hmr_edu.training.run_records import CONFIG, ENVIRONMENT, EVALUATION, START
 from hmr_edu.training.samples import save_samples
-from hmr_edu.training.setup import (
-    build_networks,
-    origin,
-    pose_source,
-    precision,
-)
+from hmr_edu.training.setup import build_networks, origin, pose_source, precision
 from hmr_edu.training.sources import build_source
 
 # People whose predictions are saved during a run.
@@ -120,10 +119,7 @@ class Trainer:
             *batch.inputs, vertices=needs_vertices(c.loss), return_features=True
         )
         losses = supervised_losses(predictions, features, batch, c.loss, self.network().body)
-        rate = learning_rate(c.optimizer, self.step, self.progress)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["scale"]
+        set_learning_rate(self.optimizers, learning_rate(c.optimizer, self.step, self.progress))
         has_adversary = c.loss.adversary > 0 and c.mode != "2d-only"
         critics_learn = self.step % c.optimizer.critic_every == 0
         return adversarial_step(
@@ -140,13 +136,9 @@ class Trainer:
 
     def _real_bodies(self) -> tuple[Tensor, Tensor]:
         """Draw as many real bodies as there are pictures: mocap poses, the population's betas."""
-        n = self.source.batch_size
         seed = batch_seed(self.config.seed + 1, self._batch_index(self.step))
-        g = torch.Generator().manual_seed(seed)
-        poses = self.poses.sample(n, g).view(n, 24, 3)[:, 1:]
-        betas = self.config.data.betas * torch.randn(n, 10, generator=g)
-        poses, betas = (t.to(self.accelerator.device, non_blocking=True) for t in (poses, betas))
-        return axis_angle_to_matrix(poses), betas
+        n, device = self.source.batch_size, self.accelerator.device
+        return draw_real_bodies(self.poses, n, self.config.data.betas, seed, device)
 
     # ------------------------------------------------------------------ schedule
 
@@ -161,7 +153,7 @@ class Trainer:
         return self.source.batch_size * self.accelerator.num_processes
 
     def _batch_index(self, step: int) -> int:
-        """Return the number of this process's batch: the processes take them in turn."""
+        """Return the number of this process's batch; the processes take turns."""
         return step * self.accelerator.num_processes + self.accelerator.process_index
 
     @property
@@ -174,9 +166,16 @@ class Trainer:
     # ------------------------------------------------------------------ the run
 
     def train(self) -> None:
-        """Train to the end of the budget, from the start or from the last checkpoint."""
-        c, main = self.config, self.accelerator.is_main_process
+        """Train to the end of the budget, from the start or from the last checkpoint.
+
+        Raises KeyboardInterrupt on Ctrl-C or SIGTERM, after the step and a checkpoint.
+        """
         self._resume_or_start()
+        with interruptible() as asked:
+            self._train(asked)
+
+    def _train(self, asked: Event) -> None:
+        c, main = self.config, self.accelerator.is_main_process
         log = Log(c.folder, self.step) if main else None
         options: dict[str, Any] = {"unit": "img", "dynamic_ncols": True, "mininterval": 1}
         bar = tqdm(total=c.images, initial=self.images, desc=c.name, disable=not main, **options)
@@ -186,11 +185,13 @@ class Trainer:
         if main and self.step == 0:
             save_samples(c.folder, 0, self.trained(), people)
         self.model.train()
-        batches = self._batches()
+        processes, cuda = self.accelerator.num_processes, self.accelerator.device.type == "cuda"
+        mine = range(self._batch_index(self.step), 2**31, processes)
+        batches = load_batches(self.source, mine, c.workers, pin_memory=cuda)
         losses: dict[str, Tensor] = {}
         unread: list[tuple[int, str, Tensor]] = []
-        waited, logged = 0.0, began
-        while self.progress < 1:
+        waited, logged, interrupted = 0.0, began, False
+        while self.progress < 1 and not interrupted:
             waited -= time.perf_counter()
             prepared = next(batches)
             waited += time.perf_counter()
@@ -207,8 +208,10 @@ class Trainer:
             logs, saves = self.step % c.log_every == 0, self._passed(c.checkpoint_every)
             # Reading a number from a GPU waits for all its queued work, and the GPU is idle
             # afterwards. So losses are read only when they are needed.
-            if self.accelerator.device.type == "cpu" or logs or saves or self.progress >= 1:
+            reads = self.accelerator.device.type == "cpu" or logs or saves or self.progress >= 1
+            if reads:
                 check_losses(unread, c.folder)
+            interrupted = self._interrupted(asked, reads)
             if self.accelerator.num_processes > 1 and (logs or self.progress >= 1):
                 # Each process has a part of the batch; the log is about all of it.
                 losses = self.accelerator.reduce(losses, reduction="mean")
@@ -231,12 +234,22 @@ class Trainer:
                 device = self.accelerator.device
                 recalibrate_batch_norm(self.trained(), self.source, c.images, device)
                 save_samples(c.folder, self.images, self.trained(), people)
-            if saves or self.progress >= 1:
+            if saves or interrupted or self.progress >= 1:
                 self._save()
         bar.close()
         if log is not None:
             log.close()
+        if main and self.progress >= 1:
             self.trained().save(c.folder / "model.safetensors")
+        if interrupted:
+            raise KeyboardInterrupt(f"{c.folder} is saved after {self.images:,} pictures")
+
+    def _interrupted(self, asked: Event, reads: bool) -> bool:
+        """Return whether a process was interrupted; all end after the same step."""
+        if self.accelerator.num_processes == 1:
+            return asked.is_set()
+        flag = torch.tensor(float(asked.is_set()), device=self.accelerator.device)
+        return bool(reads and self.accelerator.reduce(flag).item())
 
     def _agreed(self, seconds: float) -> float:
         """Return the clock of the first process where the clock decides when to stop."""
@@ -248,19 +261,6 @@ class Trainer:
     def _passed(self, every: int) -> bool:
         """Return whether this step crossed a multiple of `every` images."""
         return self.images // every != (self.images - self.step_images) // every
-
-    def _batches(self) -> Iterator[TensorDataclass]:
-        """Return the prepared batches of this process, beginning with the next one."""
-        loader = DataLoader(
-            PreparedBatches(self.source),
-            batch_size=None,
-            sampler=range(self._batch_index(self.step), 2**31, self.accelerator.num_processes),
-            num_workers=self.config.workers,
-            pin_memory=self.accelerator.device.type == "cuda",
-            # A fork of a process that has run OpenMP threads hangs when it starts its first one.
-            multiprocessing_context="spawn" if self.config.workers else None,
-        )
-        return iter(loader)
 
     def network(self) -> HMR:
         """Return the network itself, without the wrapper for several processes."""

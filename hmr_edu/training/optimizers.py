@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 
@@ -59,3 +60,10 @@ def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:
     if config.schedule == "cosine":
         factor *= 0.5 * (1 + math.cos(math.pi * progress))
     return factor * config.learning_rate
+
+
+def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], rate: float) -> None:
+    """Set the rate of each group: `rate` times its "scale", which is 1 where it has none."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group.get("scale", 1.0)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -341,6 +342,14 @@ def test_two_processes_share_a_run_and_end_together(tmp_path):
     out = tmp_path / "killed"
     process = train_in_two_processes(out)
     wait_for_a_checkpoint(process, out / "cpu")
+    # As a cluster does before it takes the machine away: both end after the same step.
+    process.send_signal(signal.SIGTERM)
+    text, _ = process.communicate()
+    assert re.search(r"interrupted; \S+/cpu is saved after \d+ pictures", text), text
+    assert not still_training(out)
+    process = train_in_two_processes(out)
+    while process.poll() is None and not still_training(out):
+        time.sleep(0.01)
     # The launcher alone: its two processes must notice by themselves.
     process.send_signal(signal.SIGKILL)
     process.communicate()
