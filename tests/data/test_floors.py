@@ -108,7 +108,7 @@ FRAMING = {
 @pytest.mark.parametrize("framing", [{}, FRAMING])
 def test_only_backgrounds_change(framing):
     off, on = people(0.0, **framing), people(0.5, **framing)
-    assert off.prepare(0).ground is None
+    assert off.prepare(0).support.ground is None
     scene = on.prepare(0)
     a, b = off[0].named_tensors(), on.finish(scene).named_tensors()
     for name in a.keys() - {"images"}:
@@ -123,7 +123,7 @@ def test_the_ground_is_under_the_feet(framing):
     """The lowest vertex of each body in its crop lies at the origin of the ground's plane."""
     stream = people(1.0, **framing)
     scene = stream.prepare(0)
-    seen = scene.ground.flatten(1).abs().amax(1) > 0
+    seen = scene.support.ground.flatten(1).abs().amax(1) > 0
     assert seen.sum() >= 5
     # Independent of the vertices: the ankles are some centimetres over it, nothing is below it.
     pixels = scene.pixels
@@ -132,7 +132,7 @@ def test_the_ground_is_under_the_feet(framing):
         index = pixels.index[pixels.sample == k] % size**2
         row, column = index // size, index % size
         uv = torch.stack([column, row]).float() * (2 / size) + (1 / size - 1)
-        places = scene.ground[k] @ torch.cat([uv, torch.ones(1, uv.shape[1])])
+        places = scene.support.ground[k] @ torch.cat([uv, torch.ones(1, uv.shape[1])])
         # Rays through the body meet the ground behind what touches it, or not at all.
         away = places[1] / places[2]
         assert (away[places[2] > 1e-3] > -1.3).all()

@@ -25,7 +25,9 @@ from hmr_edu.data.synthetic.neighbours import Neighbours, paint_neighbours
 from hmr_edu.data.synthetic.occlusion import occluders
 from hmr_edu.data.synthetic.options import APPEARANCES, LARGEST, AppearanceConfig
 from hmr_edu.data.synthetic.sampling import blend_rows, cover_rows
+from hmr_edu.data.synthetic.seats import paint as paint_seats
 from hmr_edu.data.synthetic.soft_light import LightConfig
+from hmr_edu.data.synthetic.support import Support
 from hmr_edu.data.synthetic.wardrobe.clothing import LONG_HAIRED as LONG_HAIRED_OUTFITS
 from hmr_edu.data.synthetic.wardrobe.clothing import body_chart, paint_outfits
 from hmr_edu.data.synthetic.wardrobe.faces import LONG_HAIRED as LONG_HAIRED_HEADS
@@ -48,8 +50,9 @@ LATER = (
     *("soft_light", "contact", "focus", "vignette", "resolution", "sharpness", "exposure"),
     *("held", "dressed"),
 )
-# The floor's seed is derived, too, with a number beyond those of neighbours.
-FLOOR = 100
+# The seeds of floors and seats are derived, too, with numbers beyond those of neighbours.
+FLOOR, SEAT = 100, 101
+NOTHING = Support()
 # Share of people with long hair, on head and shoulders alike.
 LONG_HAIR = 0.33
 
@@ -119,13 +122,13 @@ class Appearance:
         generator: torch.Generator,
         neighbours: Neighbours | None = None,
         whole: Int[Tensor, " people"] | None = None,
-        ground: Float[Tensor, "batch 3 3"] | None = None,
+        support: Support = NOTHING,
     ) -> Shaded:
         """Photograph a batch, on the device of its pixels. Only the generator decides how it looks.
 
         `neighbours` are other people in the pictures, in the same light. `whole` are those of the
-        batch who may be pasted behind and in front of others; without it, all are. `ground`
-        maps each crop to the ground, for floors.
+        batch who may be pasted behind and in front of others; without it, all are. `support`
+        is what they stand and sit on.
 
         Raises ValueError for pictures of more than 1024 x 1024 pixels.
         """
@@ -149,9 +152,12 @@ class Appearance:
             images = alpha.new_full((pixels.batch, 3, pixels.size, pixels.size), STUDIO_GREY)
         else:
             images = self._backgrounds.sample(draws["place"])
-            if ground is not None:
+            if support.ground is not None:
                 own = Draws(pixels.batch, batch_seed(seeds[0], FLOOR), device)
-                self._backgrounds.lay_floors(images, ground, own, c.places.floor)
+                self._backgrounds.lay_floors(images, support.ground, own, c.places.floor)
+        if (seats := support.seats) is not None and len(seats.rows):
+            own = Draws(len(seats.rows), batch_seed(seeds[0], SEAT), device)
+            paint_seats(images, seats, self._texture(own, images), own)
         looks = Looks(draws["clothes"], draws["dressed"], draws["soft_light"])
         people = self._people(pixels, looks, lamp, images)
         lighting.cast_shadows(images, alpha, draws["shadow"], c.cast_shadow)

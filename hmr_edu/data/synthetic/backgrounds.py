@@ -47,6 +47,8 @@ class PlaceConfig:
     outlined: Probability = 0.0
     # Share of pictures with a floor that meets a wall, where the camera would see the ground.
     floor: Probability = 0.0
+    # Share of people in a sitting pose who sit on something.
+    seat: Probability = 0.0
 
 
 def find_photos(folder: str | Path) -> list[Path]:

@@ -100,7 +100,13 @@ _DRESSED = AppearanceConfig(
     dressed=0.85,
     held=0.15,
     places=PlaceConfig(
-        photo_crop=(0.15, 1.0), muted=0.6, scene_blur=0.3, texture=2.0, outlined=0.4, floor=0.5
+        photo_crop=(0.15, 1.0),
+        muted=0.6,
+        scene_blur=0.3,
+        texture=2.0,
+        outlined=0.4,
+        floor=0.5,
+        seat=0.8,
     ),
     dress=DressConfig(skirts=True, glasses=0.12, beards=0.15, bags=0.1, coats=0.1),
     light=LightConfig(

@@ -24,11 +24,11 @@ from hmr_edu.data.render.renderer import GBuffer, Renderer
 from hmr_edu.data.source import batch_seed
 from hmr_edu.data.synthetic.appearance import Appearance
 from hmr_edu.data.synthetic.dressed.dresser import Dresser
-from hmr_edu.data.synthetic.floors import ground_of
 from hmr_edu.data.synthetic.framing import Framed, frame_people, is_framed, mesh_edges
 from hmr_edu.data.synthetic.neighbours import Neighbours, draw_neighbours, step_behind
 from hmr_edu.data.synthetic.options import LARGEST, AppearanceConfig
 from hmr_edu.data.synthetic.picture_border import coverage, inside
+from hmr_edu.data.synthetic.support import Support, support_of
 from hmr_edu.data.synthetic.surface_points import draw_surface_points
 from hmr_edu.data.synthetic.views import PinholeView, draw_turns, draw_view, draw_viewpoints
 from hmr_edu.io.precision import float32_by_default
@@ -36,7 +36,7 @@ from hmr_edu.io.ranges import Probability, Range
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 
 # Each of these has random numbers of its own, so that one changes nothing of the others.
-TURNS, FRAMING, NEIGHBOURS, DRESSING, NEIGHBOURS_DRESSING = range(1, 6)
+TURNS, FRAMING, NEIGHBOURS, DRESSING, NEIGHBOURS_DRESSING, SUPPORT = range(1, 7)
 
 
 @runtime_checkable
@@ -109,7 +109,7 @@ class Scene(TensorDataclass):
     ray: Float[Tensor, "batch 3"] | None = None
     neighbours: Neighbours | None = None
     whole: Int64[Tensor, " people"] | None = None
-    ground: Float[Tensor, "batch 3 3"] | None = None
+    support: Support = field(default_factory=Support)
 
 
 class SyntheticPeople:
@@ -196,6 +196,7 @@ class SyntheticPeople:
             keypoints = (keypoints - root) @ framed.turn.mT + root
             rotations = torch.cat([(framed.turn @ rotations[:, 0])[:, None], rotations[:, 1:]], 1)
         pixels = self._draw(framed.drawn, betas, view, batch_seed(seed, DRESSING))
+        support = support_of(world, output, framed, c.appearance.places, batch_seed(seed, SUPPORT))
         return Scene(
             pixels=pixels,
             seed=seed,
@@ -210,7 +211,7 @@ class SyntheticPeople:
             ray=framed.ray if is_framed(c) else None,
             neighbours=self._neighbours(output, betas, framed, pixels, seed),
             whole=_whole(pixels) if is_framed(c) else None,
-            ground=ground_of(world, output, framed) if c.appearance.places.floor else None,
+            support=support,
         )
 
     def _bare(self, body: BodyOutput, view: PinholeView) -> GBuffer:
@@ -251,7 +252,7 @@ class SyntheticPeople:
         generator = torch.Generator().manual_seed(scene.seed)
         scene = scene.to(device)
         shaded = self.appearance(
-            scene.pixels, generator, scene.neighbours, scene.whole, scene.ground
+            scene.pixels, generator, scene.neighbours, scene.whole, scene.support
         )
         images, occluded = shaded.images, shaded.occluded
         parts = scene.pixels.plane(scene.pixels.part)
