@@ -86,6 +86,10 @@ def write_person(
     strip = prediction_strip(tile, bodies, faces, TILE, refined=person.refined)
 
     paths = free_paths(folder, person.name, person.record, ENDINGS | (PLY if ply else {}), "theta")
+    height, width = photo.shape[:2]
+    numbers = _numbers(person.steps, person.crop, width, height)
+    # First the record: when the rest fails, the same command finds its own files again.
+    write_json(paths["theta"], {**person.record, **person.also, **numbers})
     save_picture(paths["overlay"], drawn)
     save_picture(paths["steps"], strip)
     write_obj(paths["obj"], mesh, faces)
@@ -93,9 +97,6 @@ def write_person(
     if ply:
         write_ply(paths["ply"], mesh, faces)
     write_html(paths["html"], mesh, faces, drawn, picture)
-    height, width = photo.shape[:2]
-    numbers = _numbers(person.steps, person.crop, width, height)
-    write_json(paths["theta"], {**person.record, **person.also, **numbers})
     return paths
 
 
@@ -122,8 +123,8 @@ def write_everybody(
     ]
     name = f"{Path(record['picture']).stem}_everybody"
     paths = free_paths(folder, name, record, ENDINGS_OF_ALL, "people")
-    save_picture(paths["everybody"], draw_everybody(photo, people, faces))
     write_json(paths["people"], record)
+    save_picture(paths["everybody"], draw_everybody(photo, people, faces))
     return paths
 
 

@@ -70,7 +70,9 @@ def write_results(
     options: VideoOptions,
     fps: float,
 ) -> Paths:
-    """Write the overlay and the motions, and return the paths by kind; the record comes later.
+    """Write the overlay and the motions, and return the paths by kind.
+
+    Of the record only what names the run is written; `write_record` writes it whole.
 
     Args:
         video: the video.
@@ -89,6 +91,9 @@ def write_results(
         }
     stem = video.path.stem
     paths = free_paths(out, stem, record, endings, "record")
+    if not paths["record"].exists():
+        # When the rest fails, the same command finds its own files again.
+        write_json(paths["record"], dict(record))
     width, height = video.info.width, video.info.height
     focal = _focal(video, options)
     for number, motion in people.items():

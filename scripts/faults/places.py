@@ -59,12 +59,26 @@ def broken(folder: Path) -> list[str]:
     return [f for path in files if not path.name.startswith(".writing-") and (f := fault_of(path))]
 
 
+def difference(one: Any, other: Any) -> str:
+    """Say where two results differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            if one.get(key) != other.get(key):
+                return f"{key}: {difference(one.get(key), other.get(key))}"
+    if isinstance(one, str) and isinstance(other, str):
+        for a, b in zip(one.split("\n"), other.split("\n"), strict=False):
+            if a != b:
+                return f"{a[:200]} | {b[:200]}"
+    return f"{str(one)[:200]} | {str(other)[:200]}"
+
+
 class Trial:
     """What happened to one command under one kind of fault."""
 
     def __init__(self, work: Work, place: Path) -> None:
         self.work, self.place = work, place
         self.faults: list[str] = []
+        self.differences: list[str] = []
         self.tried = self.refused = self.wrong = 0
         folder = fresh(work, place / "straight")
         code, said = ended(start(work, folder))
@@ -90,12 +104,22 @@ class Trial:
         if must_end_well and code:
             self.faults.append(f"status {code}: {said[-800:]}")
         elif not code:
-            self.wrong += self.work.result(folder) != self.expected
+            self.compare(folder)
         return code
+
+    def compare(self, folder: Path) -> None:
+        """Count a result that is not that of the undisturbed command, and keep what differs."""
+        got = self.work.result(folder)
+        if got != self.expected:
+            self.wrong += 1
+            self.differences.append(difference(self.expected, got))
 
     def numbers(self) -> dict[str, Any]:
         """Return the row of the record."""
-        return {key: getattr(self, key) for key in ("tried", "refused", "faults", "wrong")}
+        return {
+            key: getattr(self, key)
+            for key in ("tried", "refused", "faults", "wrong", "differences")
+        }
 
 
 def odd_names(trial: Trial) -> None:
@@ -159,7 +183,7 @@ def two_at_once(trial: Trial) -> None:
         trial.faults.append("both were refused")
     elif not trial.work.resume:
         trial.run(folder, must_end_well=False)
-    trial.wrong += trial.work.result(folder) != trial.expected
+    trial.compare(folder)
 
 
 FAULTS: dict[str, Callable[[Trial], None]] = {

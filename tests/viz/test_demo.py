@@ -260,6 +260,22 @@ def names(folder):
     return sorted(path.name for path in folder.glob("*_theta.json"))
 
 
+@pytest.mark.parametrize("last", ["save_picture", "write_obj", "write_glb", "write_html"])
+def test_a_demo_that_failed_finds_its_own_files_again(png, tmp_path, monkeypatch, last):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    run_demo(png, whole, Fixed())
+
+    def full(*_):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"hmr_edu.viz.demo_files.{last}", full)
+        with pytest.raises(OSError, match="the disk is full"):
+            run_demo(png, out, Fixed())
+    run_demo(png, out, Fixed())
+    assert {path.name for path in out.iterdir()} == {path.name for path in whole.iterdir()}
+
+
 def test_nothing_of_another_demo_is_overwritten(tmp_path):
     out, other = tmp_path / "out", tmp_path / "other"
     other.mkdir()

@@ -147,6 +147,22 @@ def test_gaps_are_filled_and_marked(seeing, tmp_path):
     assert said[-1] == f"12 frames; person 1 in {seen.sum()}"
 
 
+@pytest.mark.parametrize("last", ["write_spin", "write_animated_glb", "video_writer"])
+def test_a_run_that_failed_finds_its_own_files_again(seeing, clip, tmp_path, monkeypatch, last):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    run_video(clip, whole, NETWORKS)
+
+    def full(*_):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"hmr_edu.viz.video_results.{last}", full)
+        with pytest.raises(OSError, match="the disk is full"):
+            run_video(clip, out, NETWORKS)
+    run_video(clip, out, NETWORKS)
+    assert {path.name for path in out.iterdir()} == {path.name for path in whole.iterdir()}
+
+
 def test_other_results_are_not_overwritten(seeing, clip, tmp_path):
     out = tmp_path / "out"
     _, first = run_video(clip, out, NETWORKS)
