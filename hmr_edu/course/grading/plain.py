@@ -18,6 +18,11 @@ from IPython.core.inputtransformer2 import TransformerManager
 RUNS_BELOW = {"capture", "prun", "time"}
 RUNS_BEHIND = {"prun": "D:l:rs:T:q", "time": ""}
 DEEPEST = 10  # `%%capture` above `%%time`, and so on
+# Where `str.splitlines` ends a line and Python does not. IPython counts lines by the one and, since
+# Python 3.12, tokens by the other, so it gets others in their place.
+_ODD_ENDS = "\x0b\x1c\x1d\x1e\x85\u2028\u2029"
+_HIDDEN = {ord(end): 0xF0000 + k for k, end in enumerate(_ODD_ENDS)}
+_SHOWN = {hidden: end for end, hidden in _HIDDEN.items()}
 
 # What IPython gives every notebook, in a line each: a function may show something, or list files.
 STANDS_IN = {
@@ -36,7 +41,7 @@ def plain(cell: str, depth: int = 0) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of lines that end in other ways
-            source = TransformerManager().transform_cell(_lines(cell))
+            source = TransformerManager().transform_cell(_lines(cell).translate(_HIDDEN))
     except RuntimeError as error:  # it gives up after 500 magics
         raise SyntaxError(str(error)) from error
     whole = _cell_magic(source)
@@ -45,8 +50,9 @@ def plain(cell: str, depth: int = 0) -> str:
         behind = _words(line, name) if name in RUNS_BEHIND else ""
         if name not in RUNS_BELOW or depth == DEEPEST or (name == "time" and behind):
             return ""
+        body = body.translate(_SHOWN)
         return plain(f"{behind}\n{body}" if behind else body, depth + 1)
-    return _with_timed(source)
+    return _with_timed(source.translate(_SHOWN))
 
 
 def _lines(cell: str) -> str:

@@ -88,6 +88,8 @@ def _misplaced(node: ast.stmt) -> bool:
 def _statement(node: ast.stmt, text: str) -> Statement:
     table = symtable.symtable(text, "cell", "exec")
     now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
+    # From Python 3.12 on, symtable also counts the names that comprehensions have for themselves.
+    now &= set(_read_here(node))
     added = [inner.target for inner in at_once(node) if isinstance(inner, ast.AugAssign)]
     now |= {target.id for target in added if isinstance(target, ast.Name)}
     if isinstance(node, ast.For):  # what it counts with is its own
@@ -108,6 +110,32 @@ def _statement(node: ast.stmt, text: str) -> Statement:
         is_import=isinstance(node, ast.Import | ast.ImportFrom),
         is_open=isinstance(node, FUNCTION) and is_open(node),
     )
+
+
+def _read_here(node: ast.AST, hidden: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Names that are read outside of functions, lambdas and classes, and set by no comprehension.
+
+    Names that a statement adds to are not among them.
+    """
+    if isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Load) and node.id not in hidden:
+            yield node.id
+        return
+    parts: list[ast.AST] = list(ast.iter_child_nodes(node))
+    if isinstance(node, FUNCTION):
+        parts = [*node.decorator_list, node.args, *filter(None, [node.returns])]
+    elif isinstance(node, ast.Lambda):
+        parts = [node.args]
+    elif isinstance(node, ast.ClassDef):
+        parts = [*node.decorator_list, *node.bases, *node.keywords]
+    elif isinstance(node, Comprehension):
+        first, *others = (part.iter for part in node.generators)
+        yield from _read_here(first, hidden)  # before the comprehension begins
+        hidden = hidden.union(*(names_in(part.target) for part in node.generators))
+        parts = [part for part in parts if not isinstance(part, ast.comprehension)]
+        parts += [*others, *(test for part in node.generators for test in part.ifs)]
+    for part in parts:
+        yield from _read_here(part, hidden)
 
 
 def names_in(node: ast.AST) -> set[str]:

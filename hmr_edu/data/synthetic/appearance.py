@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hmr_edu.body import SMPL
 from hmr_edu.body.wardrobe import Wardrobe, load_wardrobe
 from hmr_edu.data.render.body_pixels import BodyPixels
 from hmr_edu.data.source import batch_seed
@@ -34,7 +35,7 @@ from hmr_edu.data.synthetic.wardrobe.faces import LONG_HAIRED as LONG_HAIRED_HEA
 from hmr_edu.data.synthetic.wardrobe.faces import head_chart, paint_heads
 from hmr_edu.data.synthetic.wardrobe.palette import palettes
 from hmr_edu.data.synthetic.wardrobe.regions import SHADES, Region
-from hmr_edu.data.synthetic.wardrobe.rest_landmarks import RestBody, RestLandmarks
+from hmr_edu.data.synthetic.wardrobe.rest_landmarks import RestLandmarks
 from hmr_edu.io.ranges import check_ranges
 from hmr_edu.keypoints import SMPL_JOINTS
 
@@ -86,7 +87,7 @@ class Appearance:
 
     def __init__(
         self,
-        body: RestBody,
+        body: SMPL,
         config: AppearanceConfig | str = "full",
         wardrobe: Wardrobe | None = None,
     ) -> None:

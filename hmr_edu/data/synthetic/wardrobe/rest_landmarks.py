@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
-from torch import Tensor
-
+from hmr_edu.body import SMPL
 from hmr_edu.keypoints import SMPL_JOINTS
 
 # Share of the stature from chin to crown: close to 0.13 in adults of both sexes.
 HEAD_SHARE = 0.13
-
-
-@runtime_checkable
-class RestBody(Protocol):
-    """A body with mean shape, rest joints and skinning weights."""
-
-    @property
-    def v_template(self) -> Float[Tensor, "V 3"]:
-        """The mean shape, metres."""
-        ...
-
-    @property
-    def J_template(self) -> Float[Tensor, "24 3"]:
-        """The mean shape's joints, metres."""
-        ...
-
-    @property
-    def weights(self) -> Float[Tensor, "V 24"]:
-        """Skinning weights."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +41,7 @@ class RestLandmarks:
         return self.crown - self.sole
 
     @classmethod
-    def of(cls, body: RestBody) -> RestLandmarks:
+    def of(cls, body: SMPL) -> RestLandmarks:
         """Measure a body, which stands in a T-pose, Y up, facing +Z."""
         vertices = body.v_template.detach().cpu()
         joints = body.J_template.detach().cpu()
