@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
+from tqdm import tqdm
 
 from hmr_edu.data.source import HELD_OUT, BatchSource
 from hmr_edu.hmr import HMR
@@ -58,5 +59,6 @@ def recalibrate_batch_norm(
         device: of the network.
     """
     count = -(-min(NORM_PICTURES, images) // source.batch_size)
-    prepared = (source.prepare(HELD_OUT + 1 + k) for k in range(count))
+    bar = tqdm(range(count), "batch norm", unit="batch", leave=False, disable=None, delay=5)
+    prepared = (source.prepare(HELD_OUT + 1 + k) for k in bar)
     update_bn((source.finish(p, device).images for p in prepared), network.encoder)

@@ -11,9 +11,31 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from hmr_edu.course.grading.slices import needed
+from hmr_edu.course.grading.statements import statements
 
 # IPython's own, of lines that end with U+2028.
 pytestmark = pytest.mark.filterwarnings("ignore:`make_tokens_by_line`")
+
+# A statement, and the names that it reads when it runs, by hand; in every version of Python.
+READ = {
+    "[p for p in points]": "points",
+    "{k: f(v) for k, v in pairs.items() if k in known}": "f pairs known",
+    "[q for p in points for q in p if q > least]": "points least",
+    "p = [p for p in p]": "p",
+    "total += sum(x * scale for x in xs)": "total sum xs scale",
+    "print([x for x in range(3)], x)": "print range x",
+    "for p in points:\n    print(p, [q for q in p])": "points print",
+    "def f(a=first): return [a for a in second]": "first",
+    "f = lambda a=first: second": "first",
+    "class A(base):\n    b = [c for c in body]": "base body",
+}
+
+
+@pytest.mark.parametrize("text", READ)
+def test_names_that_a_statement_reads_when_it_runs(text):
+    (found,) = statements(text)
+    assert found.now == set(READ[text].split())
+
 
 # Cells, and what `f()` gives when all of them run in order.
 SAME = {

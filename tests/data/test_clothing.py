@@ -1,6 +1,6 @@
-from dataclasses import copy
+import copy
+from dataclasses import fields
 
-import fields
 import numpy as np
 import pytest
 import torch
