@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hmr_edu.body import load_body
 from hmr_edu.data.source import BatchSource
 from hmr_edu.evaluation.held_out import evaluate, table
 from hmr_edu.evaluation.keypoint_sets import sets_for
-from hmr_edu.evaluation.test_sets import find_test_sets
+from hmr_edu.evaluation.test_sets import TestSet, find_test_sets
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.lock import lock
-from hmr_edu.training import launch
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.resumable import check_resumable
@@ -26,13 +26,6 @@ def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any
     and when another process trains the same run.
     """
     check_resumable(config)
-    if launch.first():
-        with lock(config.folder / ".lock", f"{config.folder}: another process trains this run"):
-            return _run(config, source)
-    return _run(config, source)
-
-
-def _run(config: TrainConfig, source: BatchSource | None) -> dict[str, Any] | None:
     trainer = Trainer(config, source)
     # First of all, before hours of training: a test set may be missing or too small.
     sets = None
@@ -42,15 +35,20 @@ def _run(config: TrainConfig, source: BatchSource | None) -> dict[str, Any] | No
         sets = sets_for(
             config.model.encoder, find_test_sets(), body, config.data, config.test_images
         )
-    trainer.train()
     if not trainer.accelerator.is_main_process:
+        trainer.train()
         return None
-    if sets is None:
-        return {}
-    untrained, _ = build_networks(config, trainer.source)
+    with lock(config.folder / ".lock", f"{config.folder}: another process trains this run"):
+        trainer.train()
+        return {} if sets is None else _measure(trainer, sets)
+
+
+def _measure(trainer: Trainer, sets: Sequence[TestSet]) -> dict[str, Any]:
+    """Evaluate the network before and after, and write the record."""
+    untrained, _ = build_networks(trainer.config, trainer.source)
     record = evaluate(
         {"before": untrained.to(trainer.accelerator.device), "after": trainer.trained()}, sets
     )
-    write_json(config.folder / "evaluation.json", record)
+    write_json(trainer.config.folder / "evaluation.json", record)
     print(table(record))
     return record

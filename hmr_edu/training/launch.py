@@ -15,11 +15,6 @@ def launched() -> bool:
     return "LOCAL_RANK" in os.environ
 
 
-def first() -> bool:
-    """Return whether this is the process that writes the run's files."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def launch(arguments: Sequence[str], processes: int) -> NoReturn:
     """Replace this process by torchrun, which starts `processes` pythons with these arguments.
 

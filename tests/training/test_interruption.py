@@ -24,7 +24,7 @@ def signals_in_step(monkeypatch, number: int, *signals: int) -> None:
     def train_step(self, batch):
         if self.step == number:
             for each in signals:
-                os.kill(os.getpid(), each)
+                signal.raise_signal(each)
         return original(self, batch)
 
     monkeypatch.setattr(Trainer, "train_step", train_step)
@@ -115,7 +115,8 @@ def test_other_threads_leave_signals_alone():
 def test_a_run_is_trained_by_one_process(tmp_path, capsys):
     config = small(tmp_path)
     with lock(config.folder / ".lock", ""):
-        assert main(["train", "cpu", "--out", str(tmp_path), "--name", "small"]) == 2
+        options = ["--test-images", "0", "--out", str(tmp_path), "--name", "small"]
+        assert main(["train", "cpu", *options]) == 2
     assert capsys.readouterr().err.strip() == (
         f"hmr-edu train: {config.folder}: another process trains this run"
     )
