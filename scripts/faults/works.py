@@ -162,7 +162,9 @@ def _class(folder: Path) -> None:
 
 
 def _marks(folder: Path) -> Any:
-    with (folder / "out/grades.csv").open() as file:
+    from hmr_edu.course.grading import classroom
+
+    with classroom.export(folder / "out", folder / "grades.csv").open() as file:
         return sorted(tuple(row.values()) for row in csv.DictReader(file))
 
 

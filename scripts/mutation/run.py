@@ -39,7 +39,7 @@ MODULES = {
     "keypoints": ("keypoints.py", "geometry/test_keypoints.py"),
     "smpl": ("body/smpl.py", "body/test_smpl.py geometry/test_derivatives.py"),
     "regressor": ("regressor.py", "model/test_regressor.py"),
-    "discriminator": ("discriminator.py", "model/test_discriminator.py"),
+    "discriminator": ("discriminator.py", "model/test_discriminator.py geometry/test_losses.py"),
     "losses": ("losses.py", "geometry/test_losses.py geometry/test_derivatives.py"),
     "metrics": ("metrics.py", "geometry/test_metrics.py"),
     "flip_test": ("fitting/flip_test.py", "fitting/test_flip_test.py"),

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
@@ -17,6 +18,14 @@ def test_order_is_camera_pose_betas():
     assert betas[0].tolist() == list(range(75, 85))
     assert torch.equal(join_theta(camera, pose, betas), theta)
     assert torch.equal(split_theta(theta[0]).betas, betas[0])
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (3, 4), (2, 3, 4)])
+def test_any_number_of_batch_dimensions(batch):
+    theta = torch.randn(*batch, 85)
+    parts = split_theta(theta)
+    assert [part.shape for part in parts] == [(*batch, 3), (*batch, 72), (*batch, 10)]
+    assert torch.equal(join_theta(*parts), theta)
 
 
 def test_mean_theta_is_an_upright_person_facing_the_camera():
