@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from works import WORKS, Work, fault_of
+from works import WORKS, Work, broken
 
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
@@ -75,9 +75,7 @@ def try_work(work: Work, times: int, number: signal.Signals, seed: int, place: P
             said, _ = process.communicate()
             times_left -= 1
             faults += unclear(said, process.returncode, number)
-            files = [path for path in folder.rglob("*") if path.is_file()]
-            left = [path for path in files if not path.name.startswith(".writing-")]
-            faults += [fault for path in left if (fault := fault_of(path))]
+            faults += broken(folder)
             lost += work.reached(folder) < before
             continue
         end(process)

@@ -18,7 +18,7 @@ from typing import Any
 
 import tyro
 from kills import fresh, start
-from works import WORKS, Work, fault_of
+from works import WORKS, Work, broken
 
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
@@ -51,12 +51,6 @@ def unclear(code: int, said: str) -> list[str]:
     if "Traceback" in said or (code and not (code == 2 and last.startswith("hmr-edu "))):
         return [f"status {code}: {said[-800:]}"]
     return []
-
-
-def broken(folder: Path) -> list[str]:
-    """Return the files that are not whole."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [f for path in files if not path.name.startswith(".writing-") and (f := fault_of(path))]
 
 
 def difference(one: Any, other: Any) -> str:

@@ -77,6 +77,12 @@ def fault_of(path: Path) -> str:
     return ""
 
 
+def broken(folder: Path) -> list[str]:
+    """Return what is wrong with the files of a folder that are not being written."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [f for path in files if not path.name.startswith(".writing-") and (f := fault_of(path))]
+
+
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
     with safe_open(path, "pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
