@@ -16,8 +16,6 @@ from threading import Event
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from torch import Tensor
 from tqdm import tqdm
@@ -28,6 +26,7 @@ from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
+from hmr_edu.training.accelerator import build_accelerator
 from hmr_edu.training.adversarial import (
     Adversary,
     adversarial_step,
@@ -45,7 +44,7 @@ from hmr_edu.training.objective import needs_vertices, supervised_losses
 from hmr_edu.training.optimizers import build_optimizers, learning_rate, set_learning_rate
 from hmr_edu.training.run_records import CONFIG, ENVIRONMENT, EVALUATION, START
 from hmr_edu.training.samples import save_samples
-from hmr_edu.training.setup import build_networks, origin, pose_source, precision
+from hmr_edu.training.setup import build_networks, origin, pose_source
 from hmr_edu.training.sources import build_source
 
 # People whose predictions are saved during a run.
@@ -67,19 +66,7 @@ class Trainer:
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)
-        mixed = precision(config)
-        # Accelerate allows one precision in a process, but a notebook may train twice.
-        if AcceleratorState._shared_state.get("_mixed_precision", mixed) != mixed:
-            AcceleratorState._reset_state()
-        self.accelerator = Accelerator(
-            mixed_precision=mixed,
-            cpu=config.device == "cpu",
-            # No need to send buffers: the body's megabytes are constants, and the running means of
-            # batch norm are for testing only.
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
-        )
-        if config.device == "cuda" and self.accelerator.device.type != "cuda":
-            raise DataError("--device cuda: PyTorch sees no CUDA device here")
+        self.accelerator = build_accelerator(config)
         self.poses = pose_source(*config.poses)
         # This process's share of a step's pictures.
         share, rest = divmod(config.data.batch_size, self.accelerator.num_processes)
@@ -103,7 +90,8 @@ class Trainer:
             # PyTorch has renamed this option; accelerate uses the old name.
             warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
             self.model, discriminator = prepare(model, discriminator)
-        dtype = torch.bfloat16 if mixed == "bf16" else torch.float32
+        mixed = self.accelerator.mixed_precision == "bf16"
+        dtype = torch.bfloat16 if mixed else torch.float32
         self.optimizers = [prepare(o) for o in build_optimizers(model, config.optimizer, dtype)]
         self.adversary = Adversary(discriminator, prepare(critic_optimizer))
         self.step, self.seconds = 0, 0.0
@@ -230,17 +218,20 @@ class Trainer:
                     learning_rate=self.optimizers[0].param_groups[0]["lr"],
                 )
                 waited, logged = 0.0, time.perf_counter()
-            if main and (self._passed(c.sample_every) or self.progress >= 1):
-                device = self.accelerator.device
-                recalibrate_batch_norm(self.trained(), self.source, c.images, device)
-                save_samples(c.folder, self.images, self.trained(), people)
-            if saves or interrupted or self.progress >= 1:
+            if main and self._passed(c.sample_every) and self.progress < 1:
+                self._sample(people)
+            if (saves or interrupted) and self.progress < 1:
                 self._save()
         bar.close()
         if log is not None:
             log.close()
-        if main and self.progress >= 1:
-            self.trained().save(c.folder / "model.safetensors")
+        if self.progress >= 1:
+            # Also where no step was left: the batch norm of an interrupted run lags behind.
+            if main:
+                self._sample(people)
+            self._save()
+            if main:
+                self.trained().save(c.folder / "model.safetensors")
         if interrupted:
             raise KeyboardInterrupt(f"{c.folder} is saved after {self.images:,} pictures")
 
@@ -269,6 +260,12 @@ class Trainer:
     def trained(self) -> HMR:
         """Return the network to look at and to keep: of averaged weights, where there are any."""
         return self.average.network if self.average else self.network()
+
+    def _sample(self, people: Batch) -> None:
+        """Recalibrate batch norm, and record what the network makes of a few people."""
+        c = self.config
+        recalibrate_batch_norm(self.trained(), self.source, c.images, self.accelerator.device)
+        save_samples(c.folder, self.images, self.trained(), people)
 
     # ------------------------------------------------------------------ state
 

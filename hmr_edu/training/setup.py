@@ -1,4 +1,4 @@
-"""The parts of a training run: poses, networks, and the precision they compute in."""
+"""The parts of a training run: poses, networks, and the weights they start from."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hmr_edu.hmr import HMR, weights_path
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.io.provenance import sha256
-from hmr_edu.training.config import TrainConfig, cpu_computes_in_bf16
+from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.sources import first_theta, split_share
 from hmr_edu.training.start import transfer
 
@@ -182,18 +182,6 @@ def backbone_file(config: TrainConfig) -> Path:
             f"--backbone {IMAGENET}: no package has weights of {config.model.encoder}; give a file"
         )
     return package_weights()
-
-
-def precision(config: TrainConfig) -> str:
-    """Return the run's precision, "bf16" or "no".
-
-    "auto" is bf16 where the hardware computes in it. Elsewhere bf16 is emulated, ten times slower.
-    """
-    if config.precision != "auto":
-        return config.precision
-    if config.device != "cpu" and torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    return "bf16" if cpu_computes_in_bf16() else "no"
 
 
 def origin(weights: str) -> dict[str, Any]:

@@ -52,6 +52,25 @@ def test_the_step_is_finished_and_saved(tmp_path, monkeypatch, number):
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
+def test_an_interrupted_run_can_end_where_it_is(tmp_path, monkeypatch):
+    """With a budget that is spent already no step is left, but batch norm is measured."""
+    budget = {"ema": 0.9, "schedule": "constant"}
+    straight, config = (small(tmp_path / name) for name in ("straight", "interrupted"))
+    for each in (straight, config):
+        each.optimizer = dataclasses.replace(each.optimizer, **budget)
+    straight.images = 20
+    run(straight)
+    with monkeypatch.context() as patch:
+        signals_in_step(patch, 4, signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt, match="20 pictures"):
+            run(config)
+    run(dataclasses.replace(config, images=20, resume=True))
+    a, b = (
+        load_pretrained(c.folder / "model.safetensors").state_dict() for c in (straight, config)
+    )
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
 def test_a_second_signal_ends_at_once(tmp_path, monkeypatch):
     config = small(tmp_path)
     signals_in_step(monkeypatch, 4, signal.SIGINT, signal.SIGINT)
