@@ -31,7 +31,7 @@ COMMANDS = {
     "bench": ("bench:command", "Time the layer, the renderer and a training step."),
     "course": ("course:command", "Run lessons, add exercises; release and grade problem sets."),
     "weights": ("weights:command", "Import SPIN's or HMR's checkpoints, or export one."),
-    "ship": ("ship:command", "Turn a finished run into shipped weights."),
+    "ship": ("ship:command", "Turn a finished run or a mean into shipped weights."),
 }
 
 

@@ -1,4 +1,4 @@
-"""`hmr-edu ship`: turn a finished run into shipped weights with provenance."""
+"""`hmr-edu ship`: turn a finished run or a mean into shipped weights with provenance."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import tyro
 
 
 def command(args: Sequence[str]) -> None:
-    """Turn a finished run into shipped weights with provenance."""
+    """Turn a finished run, or a mean of networks, into shipped weights with provenance."""
 
     def run(
         run: Annotated[Path, tyro.conf.Positional],
         name: Annotated[str, tyro.conf.Positional],
         out: Path | None = None,
     ) -> None:
-        """Turn a finished run into shipped weights with provenance.
+        """Turn a finished run, or a mean of networks, into shipped weights with provenance.
 
         Args:
-            run: the run's folder.
+            run: the run's folder, or the file of `hmr-edu weights average`.
             name: the name for `load_pretrained`.
             out: folder; the package's own by default.
         """

@@ -42,9 +42,10 @@ from hmr_edu.training.interruption import interruptible
 from hmr_edu.training.log import Log
 from hmr_edu.training.objective import needs_vertices, supervised_losses
 from hmr_edu.training.optimizers import build_optimizers, learning_rate, set_learning_rate
+from hmr_edu.training.origin import origin
 from hmr_edu.training.run_records import CONFIG, ENVIRONMENT, EVALUATION, START
 from hmr_edu.training.samples import save_samples
-from hmr_edu.training.setup import build_networks, origin, pose_source
+from hmr_edu.training.setup import build_networks, pose_source
 from hmr_edu.training.sources import build_source
 
 # People whose predictions are saved during a run.
@@ -200,10 +201,11 @@ class Trainer:
             if reads:
                 check_losses(unread, c.folder)
             interrupted = self._interrupted(asked, reads)
-            if self.accelerator.num_processes > 1 and (logs or self.progress >= 1):
+            logs |= interrupted or self.progress >= 1
+            if self.accelerator.num_processes > 1 and logs:
                 # Each process has a part of the batch; the log is about all of it.
                 losses = self.accelerator.reduce(losses, reduction="mean")
-            if log is not None and (logs or self.progress >= 1):
+            if log is not None and logs:
                 values = {name: loss.item() for name, loss in losses.items()}
                 bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)
                 log.write(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -28,10 +27,8 @@ from hmr_edu.data.synthetic.people import PoseSource
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.encoder.efficientnet_lite import package_weights
 from hmr_edu.encoder.resnet import Encoder
-from hmr_edu.hmr import HMR, weights_path
+from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.jsonfile import read_json
-from hmr_edu.io.provenance import sha256
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.sources import first_theta, split_share
 from hmr_edu.training.start import transfer
@@ -182,14 +179,3 @@ def backbone_file(config: TrainConfig) -> Path:
             f"--backbone {IMAGENET}: no package has weights of {config.model.encoder}; give a file"
         )
     return package_weights()
-
-
-def origin(weights: str) -> dict[str, Any]:
-    """Return the checksum and the provenance of the weights that a run starts from."""
-    path = weights_path(weights)
-    provenance = path.with_suffix(".json")
-    known = os.path.lexists(provenance)
-    return {
-        "sha256": sha256(path),
-        "provenance": read_json(provenance, "provenance") if known else None,
-    }

@@ -1,4 +1,4 @@
-"""Ship a finished run: weights of at most 30 MB, their provenance and the run's records."""
+"""Ship weights of at most 30 MB, with their provenance and records: of a run, or of a mean."""
 
 from __future__ import annotations
 
@@ -9,38 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from hmr_edu.data.synthetic.people import SyntheticConfig
-from hmr_edu.evaluation.held_out import predict
+from hmr_edu.evaluation.held_out import evaluate, predict
 from hmr_edu.evaluation.keypoint_sets import sets_for
 from hmr_edu.evaluation.scores import MM, score_joints
 from hmr_edu.hmr import HMR, WEIGHTS, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write, check_name
-from hmr_edu.io.jsonfile import write_json
+from hmr_edu.io.jsonfile import read_json, write_json
 from hmr_edu.io.provenance import sha256
-from hmr_edu.io.schema import check_type
 from hmr_edu.keypoints import LSP
 from hmr_edu.metrics import mpjpe
+from hmr_edu.training.origin import run_provenance
 from hmr_edu.training.run_records import (
     CONFIG,
     ENVIRONMENT,
     EVALUATION,
     METRICS,
-    START,
-    Config,
-    Environment,
-    Start,
-    TimedLine,
     read_evaluation,
-    read_optional,
-    read_record,
-    read_samples,
-    read_whole_log,
 )
 
 # The largest size of a file of weights, in bytes.
 LARGEST = 30_000_000
 # Pictures on which stored weights are compared with the run's own.
 COMPARED = 200
+# What a mean of networks is measured on, and how many pictures of each.
+SHIPPED_SETS = ("test-prior", "test-mocap", "test-everyday")
+IMAGES = 1000
 
 
 def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
@@ -51,68 +45,74 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
 
     `name.json` is the provenance: command, commit, seed, minutes, hardware, versions, the metrics
     that the run measured, and the accuracy lost by storing. The folder holds the run's records
-    without its checkpoint: curves and samples, for `hmr_edu.viz.report.records.read_run`. Raises
-    DataError when the run is not finished and evaluated, and when its weights are too large.
+    without its checkpoint: curves and samples, for `hmr_edu.viz.report.records.read_run`.
+
+    A mean of networks (`write_average`) is one file and has no run. Its provenance is the record
+    beside it, and its metrics are measured here.
+
+    Raises DataError when the run is not finished and evaluated, when a file has no record, and when
+    its weights are too large.
+
+    Args:
+        run: the run's folder, or the file of a mean.
+        name: the name for `load_pretrained`.
+        out: the folder to write into.
     """
     check_name(name, "the name")
+    if run.is_file():
+        return _ship_mean(run, name, out)
     weights = run / "model.safetensors"
     record = (CONFIG, ENVIRONMENT, EVALUATION, METRICS)
     for file in (weights.name, *record):
         if not os.path.lexists(run / file):
             raise DataError(f"{run}: no {file}; let the run finish and evaluate itself first")
-    config = read_record(run, CONFIG, Config)
-    environment = read_record(run, ENVIRONMENT, Environment)
-    evaluation = read_evaluation(run)
-    start = read_optional(run, START, Start)
-    last = _last_line(run)
-    path = out / f"{name}.safetensors"
-    exact = load_pretrained(weights)
-    precision = _store(exact, path)
+    evaluation, provenance = read_evaluation(run), run_provenance(run)
     samples = [file.relative_to(run) for file in sorted((run / "samples").glob("*.npz"))]
+    path = _store(weights, out / f"{name}.safetensors", provenance, evaluation)
     for old in (out / name / "samples").glob("*.npz"):
         if old.relative_to(out / name) not in samples:
             old.unlink()
     for file in (*map(Path, record), *samples):
         with atomic_write(out / name / file) as temporary:
             shutil.copyfile(run / file, temporary)
-    write_json(
-        path.with_suffix(".json"),
-        {
-            "sha256": sha256(path),
-            "command": environment["command"],
-            "commit": environment["commit"],
-            "seed": config["seed"],
-            "images": last["images"],
-            "minutes": round(last["seconds"] / 60, 1),
-            "hardware": f"{environment['cpu']}, {environment['threads']} thread(s)"
-            + (f", {environment['gpu']}" if environment["gpu"] else ""),
-            "versions": {k: environment[k] for k in ("python", "torch", "numpy", "hmr_edu")},
-            "config": config,
-            "stored": {"precision": precision} | stored(exact, load_pretrained(path)),
-            # The provenance of the weights that the run started from, if any.
-            "start": start,
-            "metrics": {name: _plain(rows) for name, rows in evaluation.items()},
-        },
-    )
     return path
 
 
-def _last_line(run: Path) -> dict[str, Any]:
-    """Return the last line of the log, and read all samples.
+def _ship_mean(file: Path, name: str, out: Path) -> Path:
+    """Ship a file of weights that has a record beside it."""
+    beside = file.with_suffix(".json")
+    if not os.path.lexists(beside):
+        raise DataError(f"{file}: no {beside.name} beside it says how these weights were made")
+    provenance, model = read_json(beside, "provenance"), load_pretrained(file)
+    if provenance.get("sha256") != sha256(file):
+        raise DataError(f"{beside} is the record of other weights: their checksum differs")
+    data = SyntheticConfig(model.image_size)
+    sets = sets_for(str(model.options["encoder"]), SHIPPED_SETS, model.body, data, IMAGES)
+    evaluation = evaluate({"after": model}, sets)
+    path = _store(file, out / f"{name}.safetensors", provenance, evaluation)
+    # Curves and samples are those of runs.
+    shutil.rmtree(out / name, ignore_errors=True)
+    write_json(out / name / EVALUATION, evaluation)
+    return path
 
-    Raises DataError where the log ends before the samples do.
-    """
-    lines, path = read_whole_log(run), run / METRICS
-    if not lines:
-        raise DataError(f"{path}: no step of a run is in it")
-    check_type(lines[-1][1], TimedLine, f"{path}: the last line")
-    seen = [read_samples(file).images_seen for file in sorted((run / "samples").glob("*.npz"))]
-    if seen and max(seen) > lines[-1][1]["images"]:
-        raise DataError(f"{path}: ends at {lines[-1][1]['images']} images, the run at {max(seen)}")
-    return lines[-1][1]
+
+def _store(
+    weights: Path, path: Path, provenance: dict[str, Any], evaluation: dict[str, Any]
+) -> Path:
+    """Store weights in fewer bytes, and their provenance beside them; return `path`."""
+    exact = load_pretrained(weights)
+    precision = _save(exact, path)
+    measured = {
+        # With the checksum of the file as it is shipped.
+        "sha256": sha256(path),
+        "stored": {"precision": precision} | stored(exact, load_pretrained(path)),
+        "metrics": {name: _plain(rows) for name, rows in evaluation.items()},
+    }
+    write_json(path.with_suffix(".json"), provenance | measured)
+    return path
 
 
-def _store(model: HMR, path: Path) -> str:
+def _save(model: HMR, path: Path) -> str:
     """Save a network in the finest precision within the size limit; return the precision."""
     for precision in ("float16", "int8"):
         with tempfile.TemporaryDirectory() as folder:

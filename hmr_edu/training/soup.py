@@ -20,9 +20,11 @@ from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_output
 from hmr_edu.io.jsonfile import write_json
+from hmr_edu.io.provenance import environment
 from hmr_edu.training.averaging import NORM_PICTURES, recalibrate_batch_norm
+from hmr_edu.training.origin import origin
 from hmr_edu.training.presets import people_preset
-from hmr_edu.training.setup import origin, pose_source
+from hmr_edu.training.setup import pose_source
 
 
 def average_weights(
@@ -97,6 +99,7 @@ def write_average(
         "sha256": origin(str(out))["sha256"],
         "mean_of": [part | {"share": s} for part, s in zip(parts, shares, strict=True)],
         "batch_norm": {"images": images, "preset": "people", "photos": photos},
+        "environment": environment(),
     }
     write_json(out.with_suffix(".json"), record)
     return out

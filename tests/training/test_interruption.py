@@ -15,6 +15,7 @@ from hmr_edu.io.lock import lock
 from hmr_edu.training.complete_run import run
 from hmr_edu.training.interruption import interruptible
 from hmr_edu.training.loop import Trainer
+from hmr_edu.training.run_records import read_whole_log
 
 
 def signals_in_step(monkeypatch, number: int, *signals: int) -> None:
@@ -45,6 +46,7 @@ def test_the_step_is_finished_and_saved(tmp_path, monkeypatch, number):
             run(config)
     assert signal.getsignal(number) is before
     assert saved_step(config) == 5  # the preset saves after steps 2, 4, 6, 8
+    assert read_whole_log(config.folder)[-1][1]["images"] == 20
     run(dataclasses.replace(config, resume=True))
     a, b = (
         load_pretrained(c.folder / "model.safetensors").state_dict() for c in (straight, config)

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from hmr_edu.training import ship as ship_module
 from hmr_edu.training.complete_run import run
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.ship import ship
+from hmr_edu.training.soup import write_average
 from hmr_edu.viz.report.records import read_run, read_samples
 
 
@@ -118,6 +120,43 @@ def test_pictures_of_the_run_before_are_removed(finished, tmp_path):
     ship(finished.folder, "tiny", tmp_path)
     assert not old.exists()
     assert read_run(tmp_path / "tiny").sample_files
+
+
+def test_a_mean_is_shipped_with_the_provenance_of_its_parts(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(ship_module, "IMAGES", 20)
+    monkeypatch.setattr(ship_module, "SHIPPED_SETS", ("test-prior",))
+    first = str(ship(finished.folder, "first", tmp_path))
+    mean, out = tmp_path / "mean.safetensors", tmp_path / "out"
+    parts = [str(finished.folder / "model.safetensors"), first]
+    write_average(mean, parts, [3, 1], images=64)
+    (out / "tiny").mkdir(parents=True)
+    (out / "tiny" / "metrics.jsonl").write_text("of another run")
+    path = ship(mean, "tiny", out)
+    assert [file.name for file in (out / "tiny").iterdir()] == ["evaluation.json"]
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert record["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [part["share"] for part in record["mean_of"]] == [3, 1]
+    for part, file in zip(record["mean_of"], parts, strict=True):
+        assert part["sha256"] == hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        # That of a run is in its folder, that of shipped weights beside their file.
+        assert (part["provenance"]["images"], part["provenance"]["seed"]) == (8, 0)
+    exact, stored = load_pretrained(mean).state_dict(), load_pretrained(path).state_dict()
+    for name, tensor in stored.items():
+        torch.testing.assert_close(tensor, exact[name], rtol=1e-3, atol=1e-6)
+    measured = read_run(out / "tiny").evaluation["test-prior"]
+    assert measured["about"]["images"] == 20
+    assert record["metrics"]["test-prior"]["after"]["mpjpe"] == measured["after"]["mpjpe"]
+
+
+def test_a_file_without_its_own_record_is_not_shipped(finished, tmp_path):
+    weights = tmp_path / "alone.safetensors"
+    shutil.copyfile(finished.folder / "model.safetensors", weights)
+    with pytest.raises(DataError, match=r"no alone\.json beside it"):
+        ship(weights, "tiny", tmp_path / "out")
+    weights.with_suffix(".json").write_text('{"sha256": "of others"}')
+    with pytest.raises(DataError, match=r"alone\.json is the record of other weights"):
+        ship(weights, "tiny", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unfinished_run_is_named(finished, tmp_path):

@@ -12,8 +12,9 @@ from hmr_edu.data.synthetic.people import SyntheticPeople
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.provenance import sha256
+from hmr_edu.training.origin import origin
 from hmr_edu.training.presets import people_preset
-from hmr_edu.training.setup import origin, pose_source
+from hmr_edu.training.setup import pose_source
 from hmr_edu.training.soup import average_weights, write_average
 
 
