@@ -54,8 +54,9 @@ LEFT_OUT = 0.01
 SIDES, SMALLEST, STRIDE = (1.0, 0.7, 0.48, 0.32), 16, 0.6
 # Pixels of the picture's longer side with which all this is done.
 WORKING = 1024
-# Rounds at most. A box stands still when no edge moves farther, in shares of its longer side.
-ROUNDS, STILL = 5, 0.05
+# Rounds at most. A box stands still when no edge moves farther, in shares of its longer side. It
+# may move on to where there is less evidence, by so much.
+ROUNDS, STILL, SLACK = 8, 0.05, 0.6
 # Candidates with less evidence after a round are given up.
 HOPELESS = -1.0
 # Boxes that move on after the first round for each person that may be reported; crops in a batch.
@@ -194,7 +195,8 @@ def _settle(encoder: Encoder, photo: UInt8[np.ndarray, "H W 3"], most: int) -> l
             if seen is None or seen.evidence < HOPELESS:
                 continue
             before = best.get(k)
-            if before is None or seen.evidence > before.evidence:
+            # Half a person in a tight box has a little more evidence than the whole one.
+            if before is None or seen.evidence > before.evidence - SLACK:
                 best[k] = seen
             still = _stands_still(boxes[k], seen.box)
             best[k] = best[k]._replace(still=still)
