@@ -8,12 +8,12 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from hmr_edu.experiments import PRESET_RECORDS, WORDS, find, read_record, result, verdict
-from hmr_edu.experiments.results_table import markdown
+from hmr_edu.experiments.results_table import REAL_MEASURES, markdown
 from hmr_edu.io.tables import markdown_table
 
 
 def page_text(name: str) -> str:
-    """Return the record's table and its forecasts with their verdicts, as Markdown.
+    """Return the record's tables and its forecasts with their verdicts, as Markdown.
 
     Where there is no record, the forecasts stand alone.
     """
@@ -27,7 +27,11 @@ def page_text(name: str) -> str:
         for forecast in find(name).predicts
     ]
     forecasts = markdown_table(("forecast", "result", "verdict"), rows)
-    return f"{markdown(record, find(name).measures)}\n\n{forecasts}"
+    tables = [markdown(record, find(name).measures)]
+    if any(measure in record["runs"][0]["final"] for measure in REAL_MEASURES):
+        # A table of its own: one of all columns is wider than a page.
+        tables.append(markdown(record, REAL_MEASURES))
+    return "\n\n".join((*tables, forecasts))
 
 
 class ExperimentTables(SphinxDirective):
