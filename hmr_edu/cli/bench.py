@@ -7,7 +7,6 @@ are optional packages. With `--no-peers` our own parts are timed alone, and the 
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,16 +20,15 @@ import tyro
 from hmr_edu.body import SMPL, BodyData, read_body
 from hmr_edu.cli.bench_keypoints import keypoint_speeds, speed_table
 from hmr_edu.cli.bench_layer import layer_speeds, layer_table
+from hmr_edu.cli.bench_step import step_shares
 from hmr_edu.cli.bench_timing import milliseconds
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.render.renderer import Renderer
-from hmr_edu.encoder.resnet import Encoder
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
 from hmr_edu.io.ranges import Range, ranged
 from hmr_edu.io.tables import number_cell, text_table
-from hmr_edu.training.loop import Trainer
 from hmr_edu.training.presets import PRESETS
 
 
@@ -50,35 +48,6 @@ class Row:
 
 # The packages that are compared with, and how to install them.
 PEERS = {"smplx": 'pip install "hmr_edu[peers]"', "embreex": "pip install embreex"}
-OPTIMISERS = "optimisers (the same for any batch)"
-
-
-@dataclass
-class StepShares:
-    """The milliseconds of a training step with `batch` pictures, part by part."""
-
-    batch: int
-    milliseconds: dict[str, float]
-
-    def at(self, batch: int) -> StepShares:
-        """Scale the parts to another number of pictures: calculated, not measured."""
-        factor = batch / self.batch
-        scaled = {k: t if k == OPTIMISERS else factor * t for k, t in self.milliseconds.items()}
-        return StepShares(batch, scaled)
-
-    @property
-    def beside_backbone(self) -> float:
-        """Share of the step outside the backbone, in [0, 1]."""
-        return 1 - self.milliseconds["backbone"] / sum(self.milliseconds.values())
-
-    def __str__(self) -> str:
-        """Format the parts as a table, with the share outside the backbone below it."""
-        total = sum(self.milliseconds.values())
-        rows = [["", "ms", "%"]]
-        for name, time in self.milliseconds.items():
-            rows.append([name, number_cell(time, 2), number_cell(time / total, factor=100)])
-        rest = f"everything but the backbone: {100 * self.beside_backbone:.1f} %"
-        return f"{text_table(rows)}\n{rest}"
 
 
 @ranged
@@ -198,70 +167,6 @@ def ray_caster(faces: np.ndarray, size: int) -> Callable[[np.ndarray], object] |
         return mesh.face_normals[intersector.intersects_first(origins, directions)]
 
     return cast
-
-
-def step_shares(
-    preset: str, seconds: float, batch: int | None = None, device: str = "cpu"
-) -> StepShares:
-    """Time the parts of a preset's training step.
-
-    Poses and rasterisation are computed on the CPU in any case; with a GPU, workers do it at the
-    same time. Raises KeyError on an unknown preset, DataError when there is no such device.
-
-    Args:
-        preset: name of the preset.
-        seconds: time spent on each measurement.
-        batch: pictures in the step; the preset's own number if None.
-        device: where the step is computed.
-    """
-    config = PRESETS[preset]()
-    batch = batch or config.data.batch_size
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            dataclasses.replace(
-                config,
-                out=Path(folder),
-                device=device,
-                threads=torch.get_num_threads(),
-                data=dataclasses.replace(config.data, batch_size=batch),
-            )
-        )
-    scene = trainer.source.prepare(0)
-    people = trainer.source.finish(scene, device)
-    encoder = trainer.network().encoder
-    if not isinstance(encoder, Encoder):
-        raise DataError("the bench measures encoders of pictures")
-    backbone = encoder.backbone
-    images = people.images.contiguous(memory_format=torch.channels_last)
-    # The critics learn on every n-th step only.
-    turn = config.optimizer.critic_every
-
-    def steps() -> None:
-        for _ in range(turn):
-            trainer.train_step(people)
-            trainer.step += 1
-
-    def backbone_alone() -> None:
-        backbone.zero_grad()
-        with trainer.accelerator.autocast():  # in the step's own precision
-            loss = sum(stage.float().mean() for stage in backbone(images))
-        loss.backward()
-
-    whole = milliseconds(steps, seconds) / turn
-    optimisers = milliseconds(lambda: [o.step() for o in trainer.optimizers], seconds)
-    backbone_ms = milliseconds(backbone_alone, seconds)
-    return StepShares(
-        batch,
-        {
-            "backbone": backbone_ms,
-            "head, regressor, body, losses, critics": max(0.0, whole - backbone_ms - optimisers),
-            OPTIMISERS: optimisers,
-            "pose and rasterise": milliseconds(lambda: trainer.source.prepare(0), seconds),
-            "dress and photograph": milliseconds(
-                lambda: trainer.source.finish(scene, device), seconds
-            ),
-        },
-    )
 
 
 def command(args: Sequence[str]) -> None:

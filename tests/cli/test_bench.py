@@ -8,8 +8,9 @@ import torch
 
 from hmr_edu.body import load_body
 from hmr_edu.cli import bench, bench_keypoints, bench_layer, main
-from hmr_edu.cli.bench import OPTIMISERS, Row, StepShares, peer_table, step_shares
+from hmr_edu.cli.bench import Row, peer_table
 from hmr_edu.cli.bench_keypoints import Speed, keypoint_speeds
+from hmr_edu.cli.bench_step import OPTIMISERS, StepShares, step_shares
 
 
 def test_a_row_says_how_many_times_faster():
@@ -38,7 +39,12 @@ def test_the_optimisers_do_not_grow_with_the_batch():
 def test_a_step_is_timed_in_its_parts():
     shares = step_shares("cpu", seconds=0.01, batch=2)
     assert shares.batch == 2
-    assert "backbone" in shares.milliseconds
+    # The parts of the design's table, in the order of the step.
+    assert list(shares.milliseconds) == [
+        *("backbone", "head", "regressor and body", "losses", "critics", OPTIMISERS),
+        *("pose and rasterise", "dress and photograph"),
+    ]
+    assert all(shares.milliseconds[name] > 0 for name in ("backbone", OPTIMISERS))
     assert sum(shares.milliseconds.values()) > 0
     assert 0 < shares.beside_backbone < 1
 
