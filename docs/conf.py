@@ -27,6 +27,7 @@ extensions = [
     "rooms",
     "loss_terms",
     "experiment_tables",
+    "speed_tables",
     "wrong_answers",
     "offline_mathjax",
     "plotly_figures",
