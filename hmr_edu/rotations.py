@@ -153,25 +153,23 @@ def _with_derivatives(
 
         (tr(P) I - P) z = vee(P - P^T):
 
-    a step of Newton's method. At the solution it is zero, and its derivative is that of the
-    solution, because R itself counts as a constant. Two steps also give the second derivative. The
-    eigenvalues of tr(P) I - P are sums of two singular values of M, the last with its sign.
+    a step of Newton's method. At the solution it is zero, and its first and second derivatives are
+    those of the solution, because R itself counts as a constant. The eigenvalues of tr(P) I - P are
+    sums of two singular values of M, the last with its sign.
     """
     # The nearest rotation does not depend on the scale.
     size = matrix.detach().abs().amax((-2, -1), keepdim=True)
     M = matrix / torch.where(size == 0, 1.0, size)
     identity = torch.eye(3, dtype=R.dtype, device=R.device)
-    turned = R
-    for _ in range(2):
-        P = turned.mT @ M
-        trace = P.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True)
-        a, b, c = (trace[..., None] * identity - (P + P.mT) / 2).unbind(-2)
-        # Its inverse by Cramer's rule: rows b x c, c x a and a x b over the determinant.
-        adjugate = torch.stack((cross(b, c), cross(c, a), cross(a, b)), -2)
-        determinant = (a * cross(b, c)).sum(-1, keepdim=True)
-        flat = determinant <= 8 * torch.finfo(R.dtype).eps * trace**3
-        z = (adjugate @ (2 * _axial(P))[..., None])[..., 0] / determinant.masked_fill(flat, 1.0)
-        turned = turned @ axis_angle_to_matrix(z.masked_fill(flat, 0.0))
+    P = R.mT @ M
+    trace = P.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True)
+    a, b, c = (trace[..., None] * identity - (P + P.mT) / 2).unbind(-2)
+    # Its inverse by Cramer's rule: rows b x c, c x a and a x b over the determinant.
+    adjugate = torch.stack((cross(b, c), cross(c, a), cross(a, b)), -2)
+    determinant = (a * cross(b, c)).sum(-1, keepdim=True)
+    flat = determinant <= 8 * torch.finfo(R.dtype).eps * trace**3
+    z = (adjugate @ (2 * _axial(P))[..., None])[..., 0] / determinant.masked_fill(flat, 1.0)
+    turned = R @ axis_angle_to_matrix(z.masked_fill(flat, 0.0))
     return R + (turned - turned.detach())
 
 

@@ -38,7 +38,9 @@ def origin(weights: str) -> dict[str, Any]:
     provenance = None
     if os.path.lexists(beside):
         provenance = read_json(beside, "provenance")
-    elif path.name == "model.safetensors" and os.path.lexists(path.parent / METRICS):
+    elif path.name == "model.safetensors" and all(
+        os.path.lexists(path.parent / record) for record in (CONFIG, ENVIRONMENT, METRICS)
+    ):
         provenance = run_provenance(path.parent)
     return {"sha256": sha256(path), "provenance": provenance}
 

@@ -59,6 +59,8 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
         out: the folder to write into.
     """
     check_name(name, "the name")
+    if not os.path.lexists(run):
+        raise DataError(f"{run}: there is no such run, and no such file of weights")
     if run.is_file():
         return _ship_mean(run, name, out)
     weights = run / "model.safetensors"

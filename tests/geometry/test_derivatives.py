@@ -223,3 +223,24 @@ def test_smooth_functions_at_special_points(function, point):
     point = point.clone().requires_grad_()
     assert gradcheck(function, point)
     assert gradgradcheck(function, point)
+
+
+def test_derivatives_of_a_batch_are_those_of_each():
+    many = torch.stack([MATRICES[name] for name in ("Q", "all different", "negative determinant")])
+    weights = randn(3, 3, 3, seed=4)
+
+    def total(M: torch.Tensor) -> torch.Tensor:
+        return (nearest_rotation(M) * weights).sum()
+
+    gradient = jacrev(total)(many)
+    for k, M in enumerate(many):
+        alone = torch.einsum("ij,ijkl->kl", weights[k], jacrev(nearest_rotation)(M))
+        torch.testing.assert_close(gradient[k], alone, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_the_scale_costs_no_digits(scale):
+    """The nearest rotation of s M is that of M, and its derivative that of M over s."""
+    M = MATRICES["all different"].float()
+    found = jacrev(nearest_rotation)(scale * M) * scale
+    torch.testing.assert_close(found, jacrev(nearest_rotation)(M), rtol=1e-4, atol=1e-5)

@@ -17,6 +17,7 @@ from hmr_edu.rotations import (
     matrix_to_axis_angle,
     matrix_to_rotation_6d,
     nearest_rotation,
+    quaternion_to_axis_angle,
     rotation_6d_to_matrix,
 )
 
@@ -155,6 +156,18 @@ def test_inverse_at_half_turns(dtype):
     torch.testing.assert_close(v.detach().double(), sign * axes * math.pi, rtol=0, atol=eps)
     (gradient,) = torch.autograd.grad(v.square().sum(), R)
     assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("s", [1e-4, 4.9e-3, 5.1e-3, 0.3])
+def test_second_derivative_of_quaternions_on_both_sides_of_the_series(s):
+    """Of (1, s, 0, 0) it is that of 2 atan(s): -4 s / (1 + s^2)^2."""
+
+    def angle(x: torch.Tensor) -> torch.Tensor:
+        zero = torch.zeros_like(x)
+        return quaternion_to_axis_angle(torch.stack((torch.ones_like(x), x, zero, zero)))[0]
+
+    found = jacrev(jacrev(angle))(torch.tensor(s, dtype=torch.float64))
+    assert float(found) == pytest.approx(-4 * s / (1 + s * s) ** 2, rel=3e-11)
 
 
 def test_gradient_of_the_inverse_near_a_half_turn():

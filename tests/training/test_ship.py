@@ -163,3 +163,8 @@ def test_an_unfinished_run_is_named(finished, tmp_path):
     with pytest.raises(DataError, match=r"no model\.safetensors"):
         ship(tmp_path, "tiny", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no such run, and no such file"):
+        ship(tmp_path / "average.safetensors", "tiny", tmp_path / "out")
