@@ -140,13 +140,14 @@ def atomic_write(path: str | Path) -> Generator[Path]:
 def remove_leftovers(folder: Path) -> None:
     """Remove what `atomic_write` left in a folder when its process was killed.
 
-    A file that somebody still writes is locked, or has changed in the last minute; it stays.
+    A file that somebody still writes is locked, or has changed in the last minute; it stays. A file
+    from the future is of a clock that was set back since.
     """
     for path in folder.glob(f"{_WRITING}*"):
         with suppress(OSError):
             if not _OURS.fullmatch(path.name) or not stat.S_ISREG(path.lstat().st_mode):
                 continue
-            if time.time() - path.lstat().st_mtime < _FRESH:
+            if abs(time.time() - path.lstat().st_mtime) < _FRESH:
                 continue
             if fcntl:
                 with path.open("rb") as left:

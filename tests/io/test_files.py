@@ -92,7 +92,8 @@ def test_only_what_a_kill_left_is_removed(tmp_path):
 
 
 @posix
-def test_a_killed_writer_leaves_nothing_for_ever(tmp_path):
+@pytest.mark.parametrize("hours", [-1, 1])  # afterwards, or the clock was set back
+def test_a_killed_writer_leaves_nothing_for_ever(tmp_path, hours):
     code = (
         "import os, signal, sys; from hmr_edu.io import atomic_write\n"
         "with atomic_write(sys.argv[1]) as path:\n"
@@ -101,8 +102,8 @@ def test_a_killed_writer_leaves_nothing_for_ever(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.txt"], check=False)
     assert done.returncode == -9
     (left,) = tmp_path.iterdir()
-    old = time.time() - 3600
-    os.utime(left, (old, old))
+    then = time.time() + hours * 3600
+    os.utime(left, (then, then))
     write_json(tmp_path / "b.json", [])
     assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
 
