@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How the shipped resnet18 was made (docs/weights.md): 128 pixels, going on from START (resnet18).
+# Run 6 of the shipped resnet18 (docs/weights.md): 128 pixels, going on from START (resnet18).
 # MINUTES (7.6) of training, then the test sets (HMR_EDU_MOCAP for `test-mocap`). PHOTOS: a folder
 # of backgrounds. Then: hmr-edu ship $OUT/resnet18 resnet18
 source "$(dirname "$0")/common.sh"

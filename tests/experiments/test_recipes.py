@@ -56,7 +56,7 @@ def test_each_variant_of_people_lacks_one_ingredient():
         "hard light, perfect lens": lambda c: (
             c.data.appearance.light != LightConfig() or c.data.appearance.lens != LensConfig()
         ),
-        "poses as recorded": lambda c: any(name.startswith("standing") for name in c.poses),
+        "earlier poses": lambda c: any(name.startswith("standing") for name in c.poses),
     }
     variants = EXPERIMENTS["people-pictures"].variants
     assert set(variants) == {"complete", *options}

@@ -19,7 +19,7 @@ WHOLE_BOXES = {
     f"data.{name}": 0.0 for name in ("boxes", "cut_by_border", "near_border", "off_axis")
 }
 # The poses of before: those of the prior, a third with their legs drawn up.
-RECORDED = ("prior", "prior", "bent")
+EARLIER = ("prior", "prior", "bent")
 VIEWS, KNEES = "views_pa_mpjpe", "photos_knees"
 
 EXPERIMENTS = (
@@ -31,15 +31,15 @@ EXPERIMENTS = (
         {
             "complete": {},
             "painted people": {"data.appearance.dressed": 0.0},
-            "poses as recorded": {"poses": RECORDED},
+            "earlier poses": {"poses": EARLIER},
             "no neighbours": {"data.neighbours": 0.0},
             "boxes around whole people": WHOLE_BOXES,
             "hard light, perfect lens": HARD_LIGHT | PERFECT_LENS,
         },
         (
             Forecast("Real clothes help on real views", "complete", "painted people", VIEWS),
-            Forecast("Standing people stretch knees", "complete", "poses as recorded", KNEES),
-            Forecast("Standing people help on real views", "complete", "poses as recorded", VIEWS),
+            Forecast("Standing people stretch knees", "complete", "earlier poses", KNEES),
+            Forecast("Standing people help on real views", "complete", "earlier poses", VIEWS),
             Forecast("Neighbours help on real views", "complete", "no neighbours", VIEWS),
             Forecast(
                 "Soft light and real lenses help on real views",
