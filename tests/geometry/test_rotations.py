@@ -232,6 +232,14 @@ def test_geodesic_angle_keeps_its_digits():
         )
 
 
+def test_geodesic_angle_by_hand():
+    """Where the antisymmetric part is exactly zero: the same rotation, and half a turn."""
+    identity, half_turn = torch.eye(3), torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    assert geodesic_angle(identity, identity) == 0
+    assert geodesic_angle(half_turn, half_turn) == 0
+    assert geodesic_angle(identity, half_turn) == pytest.approx(math.pi)
+
+
 def test_geodesic_angle_agrees_with_scipy():
     a, b = Rotation.random(500, rng=0), Rotation.random(500, rng=1)
     expected = torch.from_numpy((a.inv() * b).magnitude())
