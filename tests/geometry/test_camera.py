@@ -86,6 +86,15 @@ def test_weak_and_translation_round_trip(camera, focal):
     torch.testing.assert_close(back, camera, rtol=1e-12, atol=0)
 
 
+def test_each_person_may_have_a_lens_of_their_own():
+    camera = tensor([1.0, 0.1, 0.2], [2.0, 0.3, 0.4]).view(2, 1, 3).expand(2, 3, 3)
+    focal = tensor([1.0, 2, 3], [4.0, 5, 6])
+    found = translation_from_weak(camera, focal)
+    torch.testing.assert_close(found[..., 2], tensor([1.0, 2, 3], [2.0, 2.5, 3]))
+    torch.testing.assert_close(found[..., :2], camera[..., 1:])
+    torch.testing.assert_close(weak_from_perspective(found, focal), camera)
+
+
 def test_scales_and_depths_must_be_positive():
     for scale in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="positive"):
@@ -141,6 +150,7 @@ def test_fit_refuses_what_no_camera_explains():
         (points, image, torch.zeros_like(one_visible)),
         (collapsed, image),
         (points, -image),
+        (points, torch.ones_like(image)),  # the best scale is exactly 0
         (points, image * math.nan),
     ):
         with pytest.raises(ValueError, match="no weak-perspective camera"):
@@ -161,6 +171,21 @@ def test_error_of_weak_perspective_by_hand():
     d, f = tensor(4, 10, 100), 5.0
     expected = 0.25 * f * (1 / (d - 2) - 1 / (d + 2))
     torch.testing.assert_close(weak_perspective_error(points, d, f), expected)
+
+
+def test_error_of_weak_perspective_is_the_mean_distance_to_the_best_image():
+    """Against numpy's least squares in s and in the shift s t."""
+    points, d, f = people()[0].numpy(), 4.0, 3.0
+    image = f * points[:, :2] / (points[:, 2:] + d)
+    zero, one = np.zeros(len(points)), np.ones(len(points))
+    rows = np.vstack(
+        [np.stack([points[:, 0], one, zero], 1), np.stack([points[:, 1], zero, one], 1)]
+    )
+    best = np.linalg.lstsq(rows, image.T.reshape(-1), rcond=None)[0]
+    off = (rows @ best).reshape(2, -1) - image.T
+    expected = np.hypot(*off).mean()
+    found = weak_perspective_error(torch.from_numpy(points), tensor([d]), f)
+    assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
 def test_error_falls_with_distance_for_a_crop_that_follows():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hmr_edu import crop
-from hmr_edu.camera import CropBox
-from hmr_edu.crop import crop_image
+from hmr_edu.camera import CropBox, weak_perspective
+from hmr_edu.crop import camera_out_of_box, cell_centres, crop_image, into_box, visible_box
 
 
 def noise(height=60, width=80):
@@ -187,3 +187,22 @@ def test_what_cannot_be_cropped():
         crop_image(noise(), CropBox(500, 30, 20), 32)
     with pytest.raises(ValueError, match="at least one pixel"):
         crop_image(noise(), CropBox(40, 30, 20), 0)
+
+
+def test_centres_of_cells_by_hand():
+    assert cell_centres(4, torch.zeros(1)).tolist() == [-0.75, -0.25, 0.25, 0.75]
+    assert cell_centres(1, torch.zeros(1)).tolist() == [0.0]
+
+
+def test_a_camera_of_the_box_sees_the_same_keypoints():
+    """In the box it sees points that, moved out of the box, the other camera sees."""
+    generator = torch.Generator().manual_seed(0)
+    keypoints = torch.randn(3, 19, 2, generator=generator, dtype=torch.float64) + 2
+    points = torch.randn(3, 19, 3, generator=generator, dtype=torch.float64)
+    camera = torch.tensor([[0.9, 0.1, -0.2], [0.5, 0.0, 0.3], [1.4, -0.6, 0.2]]).double()
+    box = visible_box(keypoints, torch.ones(3, 19, dtype=torch.float64))
+    inside, outside = (
+        weak_perspective(points, camera),
+        weak_perspective(points, camera_out_of_box(camera, box)),
+    )
+    torch.testing.assert_close(into_box(outside, box), inside)
