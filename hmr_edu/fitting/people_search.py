@@ -56,7 +56,7 @@ SIDES, SMALLEST, STRIDE = (1.0, 0.7, 0.48, 0.32), 16, 0.6
 WORKING = 1024
 # Rounds at most. A box stands still when no edge moves farther, in shares of its longer side. It
 # may move on to where there is less evidence, by so much.
-ROUNDS, STILL, SLACK = 8, 0.05, 0.6
+ROUNDS, STILL, SLACK = 8, 0.05, 1.0
 # Candidates with less evidence after a round are given up.
 HOPELESS = -1.0
 # Boxes that move on after the first round for each person that may be reported; crops in a batch.
@@ -84,7 +84,7 @@ class FoundPerson(NamedTuple):
 class _Candidate(NamedTuple):
     """A crop that shows enough keypoints: their peaks, and the box around the confident ones.
 
-    `points` are pixels, counted as edges; `evidence` is the mean logit.
+    `points` are pixels, counted as edges; `evidence` is the mean logit, the largest so far.
     """
 
     logits: Float[Tensor, " 19"]
@@ -130,7 +130,7 @@ def find_people(
 
     found = []
     for seen in _settle(model.encoder, reduced, most)[:most]:
-        score = float(_probability(seen.logits.double().mean(), LEVEL, SPREAD))
+        score = float(_probability(torch.tensor(seen.evidence).double(), LEVEL, SPREAD))
         if score >= threshold:
             x0, y0, x1, y1 = (seen.box.view(2, 2) * scale).flatten().tolist()
             pixels = seen.points * scale - 0.5
@@ -195,9 +195,12 @@ def _settle(encoder: Encoder, photo: UInt8[np.ndarray, "H W 3"], most: int) -> l
             if seen is None or seen.evidence < HOPELESS:
                 continue
             before = best.get(k)
-            # Half a person in a tight box has a little more evidence than the whole one.
-            if before is None or seen.evidence > before.evidence - SLACK:
+            # Half a person in a tight box has a little more evidence than the whole one: the box
+            # moves on, and the evidence counts.
+            if before is None:
                 best[k] = seen
+            elif seen.evidence > before.evidence - SLACK:
+                best[k] = seen._replace(evidence=max(seen.evidence, before.evidence))
             still = _stands_still(boxes[k], seen.box)
             best[k] = best[k]._replace(still=still)
             if not still:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING
+from hmr_edu.data.photos.pictures import EXAMPLES, read_photo
 from hmr_edu.encoder.resnet import Encoder
 from hmr_edu.fitting import find_people as handed_out
 from hmr_edu.fitting.people_search import (
@@ -182,3 +183,12 @@ def test_networks_that_cannot_find_anybody(model, pasted):
     torch.nn.init.constant_(small.encoder.head.maps.weight, float("nan"))
     with pytest.raises(DataError, match="not finite"):
         find_people(small.eval(), photo)
+
+
+@pytest.mark.parametrize(
+    ("name", "box"), [("cameraman", (0, 60, 350, 512)), ("astronaut", (20, 0, 400, 512))]
+)
+def test_the_people_of_the_shipped_photographs_are_found(model, name, box):
+    """Boxes by eye. So `hmr-edu demo` of these pictures needs no box."""
+    people = find_people(model, read_photo(EXAMPLES / f"{name}.jpg"))
+    assert square_overlap(people[0].box, box) > 0.6
