@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
     evaluation, provenance = read_evaluation(run), run_provenance(run)
     samples = [file.relative_to(run) for file in sorted((run / "samples").glob("*.npz"))]
     path = _store(weights, out / f"{name}.safetensors", provenance, evaluation)
-    for old in (out / name / "samples").glob("*.npz"):
-        if old.relative_to(out / name) not in samples:
-            old.unlink()
+    _remove_samples(out / name, samples)
     for file in (*map(Path, record), *samples):
         with atomic_write(out / name / file) as temporary:
             shutil.copyfile(run / file, temporary)
@@ -92,10 +91,19 @@ def _ship_mean(file: Path, name: str, out: Path) -> Path:
     sets = sets_for(str(model.options["encoder"]), SHIPPED_SETS, model.body, data, IMAGES)
     evaluation = evaluate({"after": model}, sets)
     path = _store(file, out / f"{name}.safetensors", provenance, evaluation)
-    # Curves and samples are those of runs.
-    shutil.rmtree(out / name, ignore_errors=True)
+    # Curves and samples are those of runs. Whatever else is in the folder is not ours.
+    for record in (CONFIG, ENVIRONMENT, METRICS):
+        (out / name / record).unlink(missing_ok=True)
+    _remove_samples(out / name, [])
     write_json(out / name / EVALUATION, evaluation)
     return path
+
+
+def _remove_samples(folder: Path, kept: Sequence[Path]) -> None:
+    """Remove the samples of a run that was shipped under this name before."""
+    for old in (folder / "samples").glob("*.npz"):
+        if old.relative_to(folder) not in kept:
+            old.unlink()
 
 
 def _store(

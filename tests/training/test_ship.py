@@ -131,8 +131,9 @@ def test_a_mean_is_shipped_with_the_provenance_of_its_parts(finished, tmp_path, 
     write_average(mean, parts, [3, 1], images=64)
     (out / "tiny").mkdir(parents=True)
     (out / "tiny" / "metrics.jsonl").write_text("of another run")
+    (out / "tiny" / "mine.txt").write_text("of somebody's")
     path = ship(mean, "tiny", out)
-    assert [file.name for file in (out / "tiny").iterdir()] == ["evaluation.json"]
+    assert {file.name for file in (out / "tiny").iterdir()} == {"evaluation.json", "mine.txt"}
     record = json.loads(path.with_suffix(".json").read_text())
     assert record["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert [part["share"] for part in record["mean_of"]] == [3, 1]
