@@ -1,4 +1,4 @@
-"""Claims about synthetic people: what they wear, how they stand, who is near, and the light."""
+"""Claims about training for photographs: the synthetic people, and ImageNet weights."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ WHOLE_BOXES = {
 }
 # The poses of before: those of the prior, a third with their legs drawn up.
 EARLIER = ("prior", "prior", "bent")
+EFFICIENTNET = {"model.encoder": "efficientnet_lite0", "model.stem": "imagenet"}
 VIEWS, KNEES = "views_pa_mpjpe", "photos_knees"
 
 EXPERIMENTS = (
@@ -60,5 +61,26 @@ EXPERIMENTS = (
             *("mocap_pa_mpjpe", "mocap_leaning_pa_mpjpe", "mocap_facing_wrong"),
         ),
         {"images": 24_000, "optimizer.learning_rate": 4e-3, "optimizer.ema": 0.0},
+    ),
+    Experiment(
+        "backbone-pictures",
+        "ImageNet weights make a network learn sooner what is right in photographs.",
+        "the card of the weights; docs, Shipped weights",
+        "people",
+        {
+            "ResNet-18 from nothing": {},
+            "EfficientNet-lite0, ImageNet weights": EFFICIENTNET | {"backbone": "imagenet"},
+        },
+        tuple(
+            Forecast(
+                f"ImageNet weights help on {where}",
+                "EfficientNet-lite0, ImageNet weights",
+                "ResNet-18 from nothing",
+                measure,
+            )
+            for where, measure in (("real views", VIEWS), ("painted people", "pa_mpjpe"))
+        ),
+        ("pa_mpjpe", "facing_wrong", "betas", "mocap_pa_mpjpe", "mocap_facing_wrong"),
+        {"images": 40_000, "optimizer.learning_rate": 1e-2, "optimizer.ema": 0.0},
     ),
 )
