@@ -225,16 +225,22 @@ def test_parts_by_hand(dtype):
     logits = randn(2, 25, 2, 2).requires_grad_()
     image = torch.zeros(2, 8, 8, dtype=dtype)
     # The centres of the 4 cells of 8 x 8 pixels are pixels 2 and 6.
-    image[0, 2, 2], image[0, 2, 6], image[0, 6, 2], image[0, 6, 6] = 3, 4, 5, 24
+    image[0, 2, 2], image[0, 2, 6], image[0, 6, 2], image[0, 6, 6] = 3, 0, 5, 24
     image[0, 0, 0] = 9  # falls between
     labelled = torch.tensor([True, False])
     value = losses.parts_loss(logits, image, labelled)
     expected = 0
-    for (i, j), part in {(0, 0): 3, (0, 1): 4, (1, 0): 5, (1, 1): 24}.items():
+    for (i, j), part in {(0, 0): 3, (0, 1): 0, (1, 0): 5, (1, 1): 24}.items():
         expected -= logits[0, :, i, j].log_softmax(0)[part] / 4
     torch.testing.assert_close(value, expected)
     assert torch.autograd.grad(value, logits)[0][1].abs().sum() == 0
     assert losses.parts_loss(logits, image, ~ones(2)).item() == 0
+
+
+def test_terms_of_the_encoder_are_not_of_the_steps():
+    """A regression step has no heat-maps: these terms are computed once."""
+    encoder = {"heatmaps", "depths", "parts", "visibility"}
+    assert {name for name, term in losses.TERMS.items() if not term.per_step} == encoder
 
 
 def test_parts_unknown_pixels():

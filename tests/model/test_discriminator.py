@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import nn
 
-from hmr_edu.discriminator import Discriminator
+from hmr_edu.discriminator import Discriminator, JointHeads
 
 
 @pytest.fixture
@@ -32,6 +32,17 @@ def test_parameters_and_output():
     out = critic(random_rotations(4).float(), random_betas(4).float())
     assert out.shape == (4, 25)
     assert out.dtype == torch.float32
+
+
+def test_joint_heads_start_as_linear_layers():
+    """PyTorch's own start: uniform between -1 / sqrt(features) and the same above 0."""
+    torch.manual_seed(0)
+    heads = JointHeads(40, 64)
+    for values in (heads.weight, heads.bias):
+        assert values.abs().max() <= 1 / 8
+        assert values.min() < -1 / 10
+        assert values.max() > 1 / 10
+    assert heads.weight.std().item() == pytest.approx(1 / 8 / math.sqrt(3), rel=0.05)
 
 
 def test_equals_one_critic_after_another(critic):

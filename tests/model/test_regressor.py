@@ -38,6 +38,17 @@ def test_parameters(options, count):
     assert sum(p.numel() for p in ThetaRegressor(**options).parameters()) == count
 
 
+@pytest.mark.parametrize(("representation", "numbers"), [("axis_angle", 72), ("6d", 144)])
+@pytest.mark.parametrize("share_weights", [True, False])
+def test_the_last_layers_give_the_state(representation, numbers, share_weights):
+    """Optimisers treat these layers apart: they must be those that give camera, pose and betas."""
+    regressor = ThetaRegressor(**SMALL, representation=representation, share_weights=share_weights)
+    assert regressor.pose_size == numbers
+    assert [layer.out_features for layer in regressor.output_layers] == (
+        [3 + numbers + 10] * (1 if share_weights else 3)
+    )
+
+
 @pytest.mark.parametrize("representation", ["axis_angle", "6d"])
 @pytest.mark.parametrize("share_weights", [True, False])
 def test_starts_near_the_mean_and_returns_every_step(representation, share_weights):
