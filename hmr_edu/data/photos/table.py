@@ -33,6 +33,8 @@ LABELS = {"keypoints3d": (19, 3), "pose": (72,), "betas": (10,)}
 OF_NOBODY = ("files", "sizes", "outline_points")
 # People of whom the rows are joined at a time.
 PART = 10_000
+# Bytes of the longest path of Linux.
+LONGEST_NAME = 4096
 
 
 class _Mapped(NamedTuple):
@@ -255,10 +257,14 @@ class TableBuilder:
 def names_as_bytes(names: Iterable[str]) -> Shaped[np.ndarray, " names"]:
     """Return names as an array of UTF-8 bytes, as short as the longest allows.
 
-    Raises DataError on a name that is no text: JSON may hold half of a character.
+    Raises DataError on a name that is no text, which JSON may hold, or longer than any path.
     """
     try:
-        return np.array([os.fsencode(name) for name in names])
+        encoded = [os.fsencode(name) for name in names]
+        longest = max(map(len, encoded), default=0)
+        if longest > LONGEST_NAME:  # each name takes as much as the longest
+            raise DataError(f"a picture's name has {longest:,} bytes, more than {LONGEST_NAME:,}")
+        return np.array(encoded)
     except UnicodeEncodeError as error:
         name = printable(error.object)
         raise DataError(f"a picture's name is no text: {name!r:.80}") from None
