@@ -108,6 +108,9 @@ def _known(module: str, name: str) -> Any:
 
 # Python's slower reader: the fast one reserves as much memory as a damaged file asks for.
 class _Reader(pickle._Unpickler):
+    # Python's, of an open pickle.
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     _build: Any = staticmethod(dispatch[pickle.BUILD[0]])
 

@@ -131,3 +131,13 @@ def test_amass_of_whole_numbers_and_half_precision(tmp_path, kind):
     np.savez(tmp_path / "a.npz", poses=np.ones((3, 72), kind), mocap_framerate=60)
     (clip,) = read_clips(tmp_path / "a.npz")
     assert clip.poses.shape == load_mocap(tmp_path / "a.npz").poses.shape == (3, 72)
+
+
+def test_a_huge_number_is_a_lost_frame_without_a_warning(tmp_path, recwarn):
+    write_deepmimic(tmp_path / "a.txt", known_motion())
+    content = json.loads((tmp_path / "a.txt").read_text())
+    content["Frames"][3][9] = 1e308
+    (tmp_path / "a.txt").write_text(json.dumps(content))
+    (clip,) = read_clips(tmp_path / "a.txt")
+    assert np.flatnonzero(~np.isfinite(clip.poses).all(1)).tolist() == [3]
+    assert not recwarn.list
