@@ -13,6 +13,7 @@ import random
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +21,10 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
 
+from hmr_edu.io.errors import DataError
+from hmr_edu.io.matlab import read_matlab
 from hmr_edu.io.pickles import read_pickle
 
 # Values that readers forget. Whole numbers of 5,000 digits cannot be printed.
@@ -58,8 +61,13 @@ def _write_npz(arrays: Any) -> bytes:
 
 
 def _read_matlab(data: bytes) -> Any:
-    content = loadmat(io.BytesIO(data), simplify_cells=True)
-    return {name: value for name, value in content.items() if not name.startswith("__")}
+    """Read a MATLAB file with the package's own reader: scipy's alone may end the process."""
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(data)
+        for names in (["joints"], ["RELEASE"], ["annot2", "annot3"]):
+            with suppress(DataError):
+                return {name: read_matlab(file.name, "file", names)[name] for name in names}
+    raise ValueError("none of the variables")
 
 
 def _write_matlab(content: Any) -> bytes:

@@ -17,7 +17,6 @@ from helpers.hostile_motion import make_motion
 from helpers.toy_body import toy_body
 from helpers.toy_wardrobe import toy_wardrobe
 from PIL import Image
-from works import PHOTO, clip
 
 from hmr_edu.io.errors import DataError
 
@@ -132,42 +131,6 @@ def _read_cameras(path: Path) -> None:
 
     for view in read_cameras(path).values():
         view.rays(torch.tensor([[15.0, 20.0], [30.0, 40.0]]))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    picture, paths = Image.open(PHOTO).resize((40, 30)), []
-    for ending in ("png", "jpg", "tiff", "gif", "webp", "bmp", "ppm", "tga", "ico", "pcx", "sgi"):
-        paths.append(folder / f"x.{ending}")
-        picture.save(paths[-1])
-    exif = Image.Exif()
-    exif[0x112] = 6
-    picture.save(folder / "turned.jpg", exif=exif)
-    wide = Image.fromarray(np.arange(1200, dtype=np.uint16).reshape(30, 40))
-    wide.save(folder / "wide.png")
-    picture.convert("P").save(folder / "palette.png", transparency=3)
-    return [*paths, folder / "turned.jpg", folder / "wide.png", folder / "palette.png"]
-
-
-def _read_picture(path: Path) -> None:
-    from hmr_edu.data.photos.pictures import read_photo, upright_size
-
-    refusing(lambda: upright_size(path))
-    read_photo(path)
-
-
-def _films(folder: Path) -> list[Path]:
-    clip(folder)
-    frames = [Image.new("RGB", (32, 32), (k, 0, 0)) for k in range(3)]
-    frames[0].save(folder / "x.gif", save_all=True, append_images=frames[1:])
-    return [folder / "walk.mp4", folder / "x.gif"]
-
-
-def _read_film(path: Path) -> None:
-    from hmr_edu.data.photos.video import Video, is_video
-
-    is_video(path)
-    for frame in Video(path).frames():
-        assert frame.picture.size
 
 
 def _motion(name: str, folder: Path) -> list[Path]:
@@ -316,8 +279,6 @@ PHOTOS = {
     "detections": Reader("json", _detections, _read_detections),
     "cameras": Reader("json", _cameras, _read_cameras),
     "densepose": Reader("json", _charts, _read_charts),
-    "pictures": Reader("bytes", _pictures, _read_picture),
-    "video": Reader("bytes", _films, _read_film),
 }
 BODIES = {
     "amass": Reader("npz", _amass, _read_motion),

@@ -1,4 +1,4 @@
-"""More readers for `fuzz.py`: networks, runs and experiments, and what learners hand in."""
+"""More readers for `fuzz.py`: pictures, networks, runs, and what learners hand in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import torch
+from PIL import Image
 from readers import ROOT, Reader, refusing, write
+from works import PHOTO, clip
 
 from hmr_edu.course import wire
 from hmr_edu.course.grading.assignment import Part
@@ -254,7 +256,45 @@ def _read_message(path: Path) -> None:
     wire.decode(path.read_bytes())
 
 
+def _pictures(folder: Path) -> list[Path]:
+    picture, paths = Image.open(PHOTO).resize((40, 30)), []
+    for ending in ("png", "jpg", "tiff", "gif", "webp", "bmp", "ppm", "tga", "ico", "pcx", "sgi"):
+        paths.append(folder / f"x.{ending}")
+        picture.save(paths[-1])
+    exif = Image.Exif()
+    exif[0x112] = 6
+    picture.save(folder / "turned.jpg", exif=exif)
+    wide = Image.fromarray(np.arange(1200, dtype=np.uint16).reshape(30, 40))
+    wide.save(folder / "wide.png")
+    picture.convert("P").save(folder / "palette.png", transparency=3)
+    return [*paths, folder / "turned.jpg", folder / "wide.png", folder / "palette.png"]
+
+
+def _read_picture(path: Path) -> None:
+    from hmr_edu.data.photos.pictures import read_photo, upright_size
+
+    refusing(lambda: upright_size(path))
+    read_photo(path)
+
+
+def _films(folder: Path) -> list[Path]:
+    clip(folder)
+    frames = [Image.new("RGB", (32, 32), (k, 0, 0)) for k in range(3)]
+    frames[0].save(folder / "x.gif", save_all=True, append_images=frames[1:])
+    return [folder / "walk.mp4", folder / "x.gif"]
+
+
+def _read_film(path: Path) -> None:
+    from hmr_edu.data.photos.video import Video, is_video
+
+    is_video(path)
+    for frame in Video(path).frames():
+        assert frame.picture.size
+
+
 RECORDS: dict[str, Reader] = {
+    "pictures": Reader("bytes", _pictures, _read_picture),
+    "video": Reader("bytes", _films, _read_film),
     "networks": Reader("safetensors", _networks, _read_network),
     "checkpoint": Reader("torch", _checkpoint, _read_checkpoint),
     "public checkpoint": Reader("torch", _public, _read_public),
