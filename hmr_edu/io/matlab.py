@@ -207,6 +207,8 @@ class _Variable:
                 self._part(1, 0)
         elif kind in (CELLS, STRUCTURES):
             fields = self._fields() if kind == STRUCTURES else 1
+            if numbers > self.most:  # structures without fields take no bytes, but places
+                raise DataError(f"more than {self.most:,} values in values")
             for _ in range(numbers * fields):
                 inner, size, small = self._tag()
                 if inner != MATRIX or small:

@@ -13,6 +13,7 @@ beside the record, and changed further. Each kind of fault is kept once, with it
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import hashlib
 import importlib
@@ -194,6 +195,9 @@ def attack(name: str, seconds: int, folder: Path) -> None:
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
     options = [f"-max_total_time={seconds}", f"-max_len={LONGEST_INPUT}", "-timeout=0"]
+    # Where a library in C ends the process, Python says in which line of ours.
+    options += ["-handle_segv=0", "-handle_bus=0", "-handle_fpe=0", "-handle_abrt=0"]
+    faulthandler.enable()
     options += ["-rss_limit_mb=0", "-print_final_stats=1", "-len_control=0"]
     one.began = time.monotonic()
     corpus = str(folder / "corpus")

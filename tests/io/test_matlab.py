@@ -59,6 +59,9 @@ HOSTILE = {
     "a million fields": joints(
         STRUCTURES, (0, 0), part(5, struct.pack("<i", 1)), part(1, b"a" * 10**6)
     ),
+    "600 million structures without fields": joints(
+        STRUCTURES, (1, 600_000_000), part(5, struct.pack("<i", 1)), part(1, b"")
+    ),
     "half of a sparse matrix": joints(SPARSE, (1, 1), part(5, bytes(4)), part(5, bytes(8))),
     "a function": joints(16, (1, 1), ONE),
     "version 4": b"MA\x00LAB" + joints(DOUBLE, (1, 1), NUMBER)[6:],
