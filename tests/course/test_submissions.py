@@ -360,3 +360,12 @@ def test_a_damaged_list_of_students_is_named(tmp_path, content):
     (tmp_path / "students.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"students\.json"):
         Register(tmp_path)
+
+
+def test_tags_that_no_notebook_may_have_are_left_out(tmp_path):
+    tags = ["exercise", "exercise", "", "a,b", "\ud800", 7]
+    content = {"cells": [{"cell_type": "code", "source": "x", "metadata": {"tags": tags}}]}
+    (tmp_path / "a.ipynb").write_text(json.dumps(content))
+    (cell,) = read_notebook(tmp_path / "a.ipynb").cells
+    assert cell.metadata.tags[0] == "exercise"
+    assert len(cell.metadata.tags) == 2

@@ -95,7 +95,9 @@ def _cell(cell: Any) -> NotebookNode:
     if isinstance(metadata, dict):
         tags = metadata.get("tags")
         if isinstance(tags, list):
-            made.metadata["tags"] = [tag for tag in tags if isinstance(tag, str)]
+            # nbformat takes each tag once, and none that is empty or holds a comma.
+            sound = [_printable(tag) for tag in tags if isinstance(tag, str) and "," not in tag]
+            made.metadata["tags"] = [tag for tag in dict.fromkeys(sound) if tag]
         about = metadata.get("nbgrader")
         if isinstance(about, dict) and isinstance(about.get("grade_id"), str):
             made.metadata["nbgrader"] = NotebookNode(grade_id=_printable(about["grade_id"]))
