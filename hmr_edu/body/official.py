@@ -22,6 +22,7 @@ from scipy import sparse
 
 from hmr_edu.body.coco_plus import fit_coco_plus
 from hmr_edu.body.data import BodyData, as_stored, check_arrays
+from hmr_edu.io.arrays import as_numbers
 from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import check_input
 from hmr_edu.io.jsonfile import read_json
@@ -159,10 +160,7 @@ def dense(value: Any, name: str) -> np.ndarray:
     if not isinstance(value, np.ndarray):
         if not isinstance(value, list | tuple):
             raise DataError(f"{name} is no array but {type(value).__name__}")
-        try:
-            value = np.array(value)
-        except ValueError:  # rows of different lengths
-            raise DataError(f"{name} is no array: its rows differ in length") from None
+        value = as_numbers(value, name)
     if value.dtype.kind not in "fiu":
         raise DataError(f"{name} must hold real numbers, not {value.dtype}")
     return value

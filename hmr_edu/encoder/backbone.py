@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hmr_edu.io.errors import DataError
-from hmr_edu.io.torchfile import read_tensors
+from hmr_edu.io.torchfile import check_plain, read_tensors
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -89,4 +89,6 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
     )
     if not plain:
         raise DataError(f"{path}: holds no plain state dict (names to tensors)")
+    for name, value in weights.items():
+        check_plain(value, f"{path}: {name}")
     return weights

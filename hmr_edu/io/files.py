@@ -55,6 +55,14 @@ def check_input(path: str | Path, what: str = "file") -> Path:
     return path
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a path exists. A file may name what no disk can hold: that is nowhere."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, a folder that may not be read
+        return False
+
+
 def check_name(name: str, option: str) -> None:
     """Raise DataError, naming the option, where a name is no name of one file or folder."""
     windows = PureWindowsPath(name)

@@ -7,6 +7,7 @@ than its fields, because later versions write more.
 from __future__ import annotations
 
 import math
+import reprlib
 import types
 from collections.abc import Mapping
 from typing import (
@@ -24,6 +25,10 @@ from typing import (
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.ranges import Range
 
+# How lists and objects are written: four levels, as many entries as there is place for.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict = 4, 20, 20, 20
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 WORDS = {
     int: "a whole number",
     float: "a finite number",
@@ -52,10 +57,15 @@ def check_type(value: Any, annotation: Any, where: str) -> None:
 
 def shown(value: Any, longest: int = 60) -> str:
     """Return a value as text for a message: one line, not long."""
-    try:
-        text = " ".join(repr(value).split())
-    except ValueError:  # Python writes no number of more than 4,300 digits
-        return "a number without end"
+    if isinstance(value, list | tuple | dict):
+        # A list of twice the same list, thirty deep, has a text of gigabytes.
+        text = _SHORT.repr(value)
+    else:
+        try:
+            text = repr(value)
+        except ValueError:  # Python writes no number of more than 4,300 digits
+            return "a number without end"
+    text = " ".join(text.split())
     return text if len(text) <= longest else f"{text[:longest]} ..."
 
 

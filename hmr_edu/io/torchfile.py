@@ -11,9 +11,17 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import check_input
+
+# Types of numbers that every function knows.
+PLAIN = {
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.complex64, torch.complex128),
+}
 
 
 def read_torch_file(path: str | Path, what: str) -> Any:
@@ -40,6 +48,19 @@ def read_tensors(path: str | Path, what: str) -> Any:
     except Exception as error:  # safetensors' own, and PyTorch's on types that it does not know
         reason = first_meaning(error)
         raise DataError(f"{path}: no {what} that can be read ({reason})") from None
+
+
+def check_plain(tensor: Tensor, where: str) -> None:
+    """Raise DataError, which begins with `where`, on a tensor that PyTorch cannot compute with.
+
+    A file may hold sparse, quantised and nested ones, some without numbers, and types of eight bits
+    that few functions know: they fail anywhere, each in its own way.
+    """
+    strided = tensor.layout == torch.strided and not tensor.is_nested
+    if not strided or tensor.is_quantized or tensor.device.type != "cpu":
+        raise DataError(f"{where} is no plain tensor: {tensor.layout}, {tensor.device}")
+    if tensor.dtype not in PLAIN:
+        raise DataError(f"{where} is {tensor.dtype}, which is not read")
 
 
 def read_torch(file: Any, complaint: str) -> Any:

@@ -15,6 +15,7 @@ from hmr_edu.io.files import check_input
 from hmr_edu.io.quantisation import unpack
 from hmr_edu.io.ranges import Range
 from hmr_edu.io.schema import check_type, shown
+from hmr_edu.io.torchfile import check_plain
 
 # Options of every network: of a training run, and in a file of weights.
 Width = Annotated[int, Range(1, 1024)]
@@ -71,6 +72,8 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         check_type(options, NetworkOptions, "the options")
         if unknown := sorted(options.keys() - NetworkOptions.__annotations__.keys()):
             raise DataError(f"its options hold {shown(unknown[0])}, unknown to this version")
+        for name, tensor in tensors.items():
+            check_plain(tensor, name)
         tensors = unpack(tensors)
         for name, tensor in tensors.items():
             if tensor.is_complex() or not tensor.isfinite().all():

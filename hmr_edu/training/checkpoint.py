@@ -10,10 +10,10 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
-from hmr_edu.io.errors import DataError
+from hmr_edu.io.errors import DataError, naming
 from hmr_edu.io.files import atomic_write
 from hmr_edu.io.schema import check_type, shown
-from hmr_edu.io.torchfile import read_torch_file
+from hmr_edu.io.torchfile import check_plain, read_torch_file
 from hmr_edu.io.weights import check_state, check_tensor
 from hmr_edu.training.run_records import Seconds, Total
 
@@ -61,7 +61,10 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     state = read_torch_file(path, "checkpoint")
     check_type(state, Clock, str(path))
     for name, value in state.items():
-        place = not_finite(value, name) if isinstance(name, str) else repr(name)
+        if not isinstance(name, str):
+            raise DataError(f"{path}: {shown(name)} is no name of a part of a checkpoint")
+        with naming(path):
+            place = not_finite(value, name)
         if place:
             raise DataError(
                 f"{path}: {place} is NaN or infinite: this run has diverged. Begin again with a "
@@ -71,18 +74,26 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 
 def not_finite(value: Any, where: str) -> str | None:
-    """Return the place of the first tensor or number in a state that is not finite, or None."""
-    if isinstance(value, Tensor):
-        return None if value.isfinite().all() else where
-    if isinstance(value, float):
-        return None if value - value == 0 else where
-    if isinstance(value, Mapping):
-        places = (not_finite(part, f"{where}.{key}") for key, part in value.items())
-    elif isinstance(value, list | tuple):
-        places = (not_finite(part, f"{where}.{i}") for i, part in enumerate(value))
-    else:
-        return None
-    return next((place for place in places if place), None)
+    """Return the place of the first tensor or number in a state that is not finite, or None.
+
+    A list may hold itself, or another one twice: each is looked through once. Raises DataError on a
+    tensor that is none of plain numbers.
+    """
+    left, seen = [(where, value)], set[int]()
+    while left:
+        place, part = left.pop()
+        if isinstance(part, Tensor):
+            check_plain(part, place)
+            if not part.isfinite().all():
+                return place
+        elif isinstance(part, float):
+            if part - part != 0:
+                return place
+        elif isinstance(part, Mapping | list | tuple) and id(part) not in seen:
+            seen.add(id(part))
+            keys = part.items() if isinstance(part, Mapping) else enumerate(part)
+            left += [(f"{place}.{key!s:.80}", inner) for key, inner in reversed(list(keys))]
+    return None
 
 
 def check_parts(path: Path, state: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
@@ -119,8 +130,8 @@ def _check_optimizer(saved: dict[str, Any], own: torch.optim.Optimizer, where: s
             raise DataError(f"{place} is not the group of these parameters")
         known |= dict(zip(indices, mine["params"], strict=True))
         for key, value in mine.items():
-            if key != "params" and _kind(group[key]) != _kind(value):
-                raise DataError(f"{place}.{key} must be like {value}, not {shown(group[key])}")
+            if key != "params" and not _alike(group[key], value):
+                raise DataError(f"{place}.{key} must be like {value}")
     wanted = MOMENTS[type(own).__name__]
     for index, moments in state.items():
         place = f"{where}.state.{index!s:.20}"
@@ -131,10 +142,11 @@ def _check_optimizer(saved: dict[str, Any], own: torch.optim.Optimizer, where: s
             check_tensor(tensor, like, f"{place}.{key}")
 
 
-def _kind(value: Any) -> Any:
-    """Return what a setting must have in common with another of its name."""
-    if isinstance(value, bool) or value is None:
-        return type(value)
-    if isinstance(value, int | float):
-        return float
-    return tuple(map(_kind, value)) if isinstance(value, tuple | list) else type(value)
+def _alike(saved: Any, own: Any) -> bool:
+    """Return whether a setting has the type of our own of its name."""
+    if isinstance(own, int | float) and not isinstance(own, bool):
+        return isinstance(saved, int | float) and not isinstance(saved, bool)
+    if isinstance(own, tuple | list):
+        fits = isinstance(saved, tuple | list) and len(saved) == len(own)
+        return fits and all(map(_alike, saved, own))
+    return type(saved) is type(own)

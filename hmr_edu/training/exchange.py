@@ -24,7 +24,7 @@ from hmr_edu.body.files import SHIPPED
 from hmr_edu.hmr import HMR, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write, check_output
-from hmr_edu.io.torchfile import read_tensors
+from hmr_edu.io.torchfile import check_plain, read_tensors
 from hmr_edu.theta import THETA_SIZE
 
 # Where public code keeps a network in its file, and what it puts before every name.
@@ -100,7 +100,8 @@ def read_checkpoint(path: Path) -> tuple[str, dict[str, Tensor]]:
     tensors = {name: t for name, t in content.items() if isinstance(name, str)}
     tensors = {_bare(name): t for name, t in tensors.items() if torch.is_tensor(t)}
     for name, tensor in tensors.items():
-        if tensor.is_complex() or tensor.is_sparse or not tensor.isfinite().all():
+        check_plain(tensor, f"{path}: {name}")
+        if tensor.is_complex() or not tensor.isfinite().all():
             raise DataError(f"{path}: {name} is not finite: the file is damaged")
     if "fc1.weight" in tensors:
         return "spin", tensors

@@ -134,7 +134,8 @@ class Journal:
                 for person in row["people"]
             ]
             state = dict(row["state"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+        # Infinity is no whole number, and 1e999 written out is no float: OverflowError.
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return False
         later = not self.frames or (frame > self.last and seconds > self.frames[-1][1])
         if not later or frame < 0 or not math.isfinite(seconds):

@@ -137,7 +137,7 @@ def _files(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _clip(folder: Path) -> None:
+def clip(folder: Path) -> None:
     """Make a video in which a photograph moves to the right."""
     import av
 
@@ -200,7 +200,7 @@ WORKS = {
     ),
     "demo, a picture": Work(f"demo '{PHOTO}' --box 60 0 450 512 --out out", _files),
     "demo, a video": Work(
-        "demo walk.mp4 --box 30 0 225 256 --out out", _files, _journal, prepare=_clip
+        "demo walk.mp4 --box 30 0 225 256 --out out", _files, _journal, prepare=clip
     ),
     "release": Work(f"course release ps1 --lessons '{ROOT / 'notebooks'}' --course out", _released),
     "grading": Work("course grade handed --course out", _marks, prepare=_class),

@@ -302,6 +302,10 @@ HOSTILE = {
         smpl_arrays(10) | {"J_regressor": sparse.csc_matrix((2**30, 2**20))}
     ),
     "objects": lambda marker: smpl_arrays(10) | {"weights": np.array([{}, None])},
+    # As an array each would take four times as many bytes as the longest.
+    "a long text among many": lambda marker: (
+        smpl_arrays(10) | {"f": ["a" * 50_000] + [""] * 50_000}
+    ),
     "keys that are no text": lambda marker: {3: 4, (1, 2): 5},
 }
 

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 import zipfile
+from contextlib import suppress
 
 import nbformat
 import pytest
@@ -16,7 +17,7 @@ pytest.importorskip("nbgrader")
 
 from hmr_edu.course.grading import classroom, submissions
 from hmr_edu.course.grading.assignment import copy_number, handed_out
-from hmr_edu.course.grading.names import LONGEST, written_as
+from hmr_edu.course.grading.names import LONGEST, Register, written_as
 from hmr_edu.course.grading.notebook_file import read_notebook
 from hmr_edu.course.grading.stub import STUB
 from hmr_edu.course.grading.submissions import look_through
@@ -333,3 +334,38 @@ def test_an_empty_folder_says_what_is_wanted(course, tmp_path):
         classroom.grade(course, tmp_path / "in")
     with pytest.raises(DataError, match="no such folder"):
         classroom.grade(course, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"worksheets": [], "nbformat": 4},
+        {"worksheets": 7, "nbformat": 3},
+        {"worksheets": [{"cells": 7}], "nbformat": 3, "nbformat_minor": 0, "metadata": {}},
+        {"worksheets": [{"cells": [7]}], "nbformat": 3, "nbformat_minor": 0, "metadata": {}},
+        {"worksheets": [], "nbformat": 10**30},
+        {"worksheets": {}, "nbformat": "3"},
+    ],
+)
+def test_notebooks_of_an_old_kind_that_are_damaged(tmp_path, content, recwarn):
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(content))
+    with suppress(DataError):
+        assert not read_notebook(path).cells
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("content", [[], 7, {"students": []}, {"graded": {"ada": 7}}])
+def test_a_damaged_list_of_students_is_named(tmp_path, content):
+    (tmp_path / "students.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"students\.json"):
+        Register(tmp_path)
+
+
+def test_tags_that_no_notebook_may_have_are_left_out(tmp_path):
+    tags = ["exercise", "exercise", "", "a,b", "\ud800", 7]
+    content = {"cells": [{"cell_type": "code", "source": "x", "metadata": {"tags": tags}}]}
+    (tmp_path / "a.ipynb").write_text(json.dumps(content))
+    (cell,) = read_notebook(tmp_path / "a.ipynb").cells
+    assert cell.metadata.tags[0] == "exercise"
+    assert len(cell.metadata.tags) == 2

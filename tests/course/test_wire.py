@@ -160,3 +160,22 @@ def test_what_does_not_travel_is_not_there():
     assert "int" not in source
     with pytest.raises(NameError, match="OUTSIDE"):
         compiled(source)["_toy"](abs, 1)
+
+
+HEADERS = ["{'descr': '<f4', 'fortran_order': False, 'shape': (", "{'a': 'b\n", "(" * 900]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        {"float": "0x1p99999"},
+        *(
+            {"tensor": base64.b64encode(b"\x93NUMPY\x01\x00\xff\x03" + h.ljust(1023).encode())
+             .decode(), "grad": False}
+            for h in HEADERS
+        ),
+    ],
+)  # fmt: skip
+def test_numbers_and_headers_that_are_none_are_refused(packed):
+    with pytest.raises(ValueError, match=r"."):
+        decode(json.dumps(packed).encode())

@@ -10,6 +10,7 @@ import torch
 from hmr_edu.data.photos import index as index_module
 from hmr_edu.data.photos.annotations import read_annotations
 from hmr_edu.data.photos.data_sets import DATA_SETS, open_data_set
+from hmr_edu.data.photos.index import open_index, write_index
 from hmr_edu.data.photos.pictures import EXAMPLES
 from hmr_edu.data.photos.table import PeopleTable, TableBuilder, check_table
 from hmr_edu.io.big_json import read_big_json
@@ -206,3 +207,31 @@ def test_workers_share_an_index(tmp_path, monkeypatch):
         np.testing.assert_array_equal(there.arrays()[name], array)
     some = table[5:20]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(some)).crops, some.crops)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("\ud800.jpg", "is no text"), ("a" * 5000, "has 5,000 bytes")]
+)
+@pytest.mark.parametrize("kind", ["coco", "json"])
+def test_names_that_no_disk_can_hold_are_named(tmp_path, kind, name, words):
+    people = {name: [{"keypoints": {"nose": [1, 2], "left_eye": [9, 9]}}]}
+    path = tmp_path / "a.json"
+    if kind == "coco":
+        path = coco(tmp_path, 3)
+        content = json.loads(path.read_text())
+        content["images"][0]["file_name"] = name
+        people = content
+    path.write_text(json.dumps(people))
+    # COCO's reader knows the first before it is a name.
+    with pytest.raises(DataError, match=f"name.* {words}|not a JSON object"):
+        open_data_set(kind, path)
+
+
+def test_an_index_of_damaged_arrays_is_made_again(tmp_path):
+    table = open_data_set("coco", coco(tmp_path, 3))
+    write_index(tmp_path / "index", table)
+    assert open_index(tmp_path / "index") is not None
+    header = b"\x93NUMPY\x01\x00\x06\x00{'a':("
+    for damage in (b"", b"\x93NUMPY", header, b"no array"):
+        (tmp_path / "index" / "crops.npy").write_bytes(damage)
+        assert open_index(tmp_path / "index") is None

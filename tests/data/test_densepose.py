@@ -98,6 +98,7 @@ def test_a_file_of_something_else():
         ({"dp_x": [1.0]}, "as many"),
         ({"bbox": [0.0, 0.0, 5.0]}, "as many|bbox"),
         ({"bbox": "0 0 5 5"}, "bbox"),
+        ({"bbox": [0.0, 0.0, 1e308, 1e308]}, "no picture has"),
         ({"bbox": [0.0, 0.0, float("nan"), 5.0]}, "bbox"),
         ({"dp_U": [float("nan"), 0.5]}, "dp_U"),
         ({"dp_U": [2.0, 0.5]}, "dp_U must be numbers from 0 to 1, got 2"),

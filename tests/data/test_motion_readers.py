@@ -12,6 +12,7 @@ from hmr_edu.data.poses.formats.clip import Reading
 from hmr_edu.data.poses.formats.joint_names import find_joints, side_and_part
 from hmr_edu.data.poses.formats.registry import find_files, read_clips
 from hmr_edu.data.poses.formats.retarget import smpl_places
+from hmr_edu.data.poses.mocap import load_mocap
 from hmr_edu.io.errors import DataError
 
 
@@ -109,3 +110,34 @@ def test_folders_are_searched(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="folder without"):
         find_files([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize("rate", ["10**400", "10**5000", "-(10**400)", "1e300", "'fast'", "True"])
+def test_a_rate_of_mosh_that_no_camera_has(tmp_path, rate):
+    poses = np.zeros((3, 72))
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"poses": poses, "fps": eval(rate)}, protocol=2))
+    with pytest.raises(DataError, match=r"a\.pkl: "):
+        read_clips(tmp_path / "a.pkl")
+
+
+def test_names_of_mosh_that_cannot_be_written(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({10**5000: 1}, protocol=2))
+    with pytest.raises(DataError, match="a number without end"):
+        read_clips(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.float16])
+def test_amass_of_whole_numbers_and_half_precision(tmp_path, kind):
+    np.savez(tmp_path / "a.npz", poses=np.ones((3, 72), kind), mocap_framerate=60)
+    (clip,) = read_clips(tmp_path / "a.npz")
+    assert clip.poses.shape == load_mocap(tmp_path / "a.npz").poses.shape == (3, 72)
+
+
+def test_a_huge_number_is_a_lost_frame_without_a_warning(tmp_path, recwarn):
+    write_deepmimic(tmp_path / "a.txt", known_motion())
+    content = json.loads((tmp_path / "a.txt").read_text())
+    content["Frames"][3][9] = 1e308
+    (tmp_path / "a.txt").write_text(json.dumps(content))
+    (clip,) = read_clips(tmp_path / "a.txt")
+    assert np.flatnonzero(~np.isfinite(clip.poses).all(1)).tolist() == [3]
+    assert not recwarn.list

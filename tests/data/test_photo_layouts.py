@@ -333,3 +333,20 @@ def test_the_index_notices_new_frames(tmp_path, monkeypatch):
     frames = path / "S1" / "Seq1" / "imageFrames" / "video_0"
     (frames / "frame_000002.jpg").write_bytes((frames / "frame_000001.jpg").read_bytes())
     assert len(open_data_set("mpi-inf-3dhp", path)) == 5
+
+
+@pytest.mark.parametrize(
+    "rectangle",
+    [
+        {"annopoints": {"nothing": 1.0}},
+        {"annopoints": {"point": {"x": "left", "y": 1.0, "id": 0}}},
+        {"annopoints": {"point": {"x": 1.0, "y": 1.0, "id": ["a" * 1000, "b"]}}},
+        {"annopoints": {"point": "word"}},
+    ],
+)
+def test_people_of_mpii_that_are_damaged(tmp_path, rectangle):
+    picture = {"image": {"name": "a.jpg"}, "annorect": rectangle | {"scale": 1.0}}
+    path = tmp_path / "mpii_human_pose_v1_u12_1.mat"
+    savemat(path, {"RELEASE": {"annolist": picture}})
+    with pytest.raises(DataError, match=r"u12_1\.mat: "):
+        open_data_set("mpii", path)

@@ -132,6 +132,13 @@ def test_missing_files(tmp_path):
         read_annotations(path)
 
 
+@pytest.mark.parametrize("name", ["a" * 5000, "a/" * 5000, "a\0b", "\ud800.png"])
+def test_pictures_whose_names_no_disk_can_hold_are_missing(tmp_path, name):
+    path = write(tmp_path, {name: [{"keypoints": PLACES}]})
+    with pytest.raises(FileNotFoundError, match="no picture"):
+        read_annotations(path)
+
+
 # --------------------------------------------------------------------- scores
 
 

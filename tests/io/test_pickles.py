@@ -100,9 +100,9 @@ def _global(name, rest=b"."):
     return b"\x80\x02c" + f"{module}\n{attribute}\n".encode() + rest
 
 
-def _shared_lists():
+def _shared_lists(depth=60):
     value = []
-    for _ in range(60):
+    for _ in range(depth):
         value = [value, value]
     return value
 
@@ -171,6 +171,15 @@ HOSTILE = {
     "a frame of an exabyte": b"\x80\x04\x95" + struct.pack("<Q", 2**60) + b"N.",
     "a number of two gigabytes": b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b"\x01.",
     "a negative length": b"\x80\x02\x8b" + struct.pack("<i", -1) + b"\x01.",
+    "60 lists of twice the same list": _shared_lists(),
+    "60 tuples of twice the same tuple as a key": b"\x80\x02})" + b"2\x86" * 60 + b"Ns.",
+    "the same as a key among others": b"\x80\x02}()" + b"2\x86" * 60 + b"Nu.",
+    "the same in a set": b"\x80\x04\x8f()" + b"2\x86" * 60 + b"\x90.",
+    "the same in a frozen set": b"\x80\x04()" + b"2\x86" * 60 + b"\x91.",
+    "the same in Python's set": _global("builtins.set", b"])" + b"2\x86" * 60 + b"a\x85R."),
+    "the same as a type": _global("numpy.dtype", b")" + b"2\x86" * 60 + b"\x85R."),
+    "four gigabytes of bytes": b"\x80\x05\x96" + struct.pack("<Q", 2**32) + b"x.",
+    "a thousand times the same array": [np.zeros(20_000)] * 1000,
     "a list of itself": _cycle(),
     "an array of itself": _array_cycle(),
     "nested 400 deep": _deep(),
@@ -207,7 +216,7 @@ def test_hostile_pickles_are_one_error(tmp_path, monkeypatch, name):
 
 
 def test_a_value_that_stands_often_is_read_once(tmp_path):
-    read = read_pickle(_saved(tmp_path, _shared_lists()), "test file")
+    read = read_pickle(_saved(tmp_path, _shared_lists(20)), "test file")
     assert read[0] is read[1]
 
 

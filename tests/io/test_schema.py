@@ -75,3 +75,12 @@ def test_the_place_and_the_wanted_are_named(change, words):
 def test_values_are_shown_in_one_short_line():
     assert shown({"a": "x\ny" * 50}) == repr({"a": "x\ny" * 50})[:60] + " ..."
     assert shown(10**5000) == "a number without end"
+
+
+def test_a_list_of_twice_the_same_list_is_shown_at_once():
+    value = []
+    for _ in range(60):
+        value = [value, (value,), {"a": value}]
+    assert len(shown(value)) < 70
+    with pytest.raises(DataError, match="it must be an object, not "):
+        check_type(value, Outer, "it")

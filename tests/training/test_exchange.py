@@ -205,6 +205,15 @@ DAMAGES = {
     "NaN": (lambda s: s["deccam.bias"].fill_(torch.nan), "deccam.bias is not finite"),
     "infinite": (lambda s: s["bn1.running_var"].fill_(torch.inf), "running_var is not finite"),
     "complex": (lambda s: s.update({"fc2.bias": torch.zeros(8) + 1j}), "fc2.bias is not finite"),
+    "of eight bits": (
+        lambda s: s.update({"fc2.bias": torch.zeros(8).to(torch.float8_e4m3fn)}),
+        "fc2.bias is torch.float8_e4m3fn",
+    ),
+    "sparse": (lambda s: s.update({"fc2.bias": torch.zeros(8).to_sparse()}), "no plain tensor"),
+    "without numbers": (
+        lambda s: s.update({"fc2.bias": torch.zeros(8, device="meta")}),
+        "no plain tensor",
+    ),
     "whole numbers": (
         lambda s: s.update({"fc2.bias": torch.zeros(8, dtype=int)}),
         "is torch.int64",

@@ -1,13 +1,20 @@
 """Records of a run: what a power cut leaves is dropped, what is damaged is named."""
 
 import json
+import warnings
 
 import pytest
 import torch
 from torch import nn
 
 from hmr_edu.io.errors import DataError
-from hmr_edu.training.checkpoint import NAME, check_parts, load_checkpoint, save_checkpoint
+from hmr_edu.training.checkpoint import (
+    NAME,
+    check_parts,
+    load_checkpoint,
+    not_finite,
+    save_checkpoint,
+)
 from hmr_edu.training.divergence import NonFiniteLossError, check_losses, check_state
 from hmr_edu.training.log import Log
 from hmr_edu.training.run_records import METRICS, read_log, read_whole_log
@@ -172,3 +179,47 @@ def test_a_diverged_state_is_neither_saved_nor_recommended(tmp_path):
     assert "go on with --resume from the last good state" in advice()
     save_checkpoint(tmp_path, CLOCK | {"model": {"a": torch.full((2,), torch.nan)}})
     assert "cannot be used" in advice()
+
+
+def _odd_tensors() -> dict[str, torch.Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, of kinds that it will give up
+        return {
+            "sparse": torch.eye(2).to_sparse(),
+            "compressed": torch.eye(2).to_sparse_csr(),
+            "quantised": torch.quantize_per_tensor(torch.ones(2), 1.0, 0, torch.qint8),
+            "without numbers": torch.empty(2, device="meta"),
+            "nested": torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+            "of eight bits": torch.zeros(2).to(torch.float8_e4m3fn),
+        }
+
+
+@pytest.mark.parametrize("name", _odd_tensors())
+def test_tensors_that_pytorch_cannot_compute_with_are_named(tmp_path, name):
+    save_checkpoint(tmp_path, CLOCK | {"model": {"a": _odd_tensors()[name]}})
+    with pytest.raises(DataError, match=r"checkpoint\.pt: model\.a is "):
+        load_checkpoint(tmp_path)
+
+
+def test_a_list_that_stands_often_in_a_checkpoint_is_read_once(tmp_path):
+    value = [1.0]
+    for _ in range(60):
+        value = [value, value]
+    value.append(value)
+    save_checkpoint(tmp_path, CLOCK | {"model": value})
+    assert load_checkpoint(tmp_path)["step"] == 3
+    deep = []
+    for _ in range(5000):
+        deep = [deep]
+    assert not_finite([deep, [float("nan")]], "a") == "a.1.0"
+
+
+def test_a_setting_that_stands_often_is_compared_at_once(tmp_path):
+    parts = trained()
+    state = CLOCK | {name: part.state_dict() for name, part in parts.items()}
+    value = [1.0]
+    for _ in range(60):
+        value = [value, value]
+    state["optimizer_0"]["param_groups"][0]["betas"] = value
+    with pytest.raises(DataError, match=r"betas must be like \(0\.9"):
+        check_parts(tmp_path / NAME, state, parts)

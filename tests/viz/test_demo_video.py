@@ -274,6 +274,9 @@ def test_journals_that_are_damaged_begin_again(tmp_path):
         good[2][:-1],  # the end of the line is missing
         json.dumps(wrong | {"frame": 0}).encode() + b"\n",  # not later
         json.dumps(wrong | {"seconds": "nan"}).encode() + b"\n",
+        json.dumps(wrong | {"seconds": 10**400}).encode() + b"\n",
+        json.dumps(wrong | {"frame": float("inf")}).encode() + b"\n",
+        good[2].replace(b'"theta": [0.5, ', b'"theta": [1' + b"0" * 400 + b", "),
         json.dumps(wrong | {"people": [{"number": 1}]}).encode() + b"\n",
         json.dumps(wrong | {"state": 3}).encode() + b"\n",
         good[2].replace(b'"theta": [0.5, ', b'"theta": [NaN, '),

@@ -11,8 +11,10 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 from hmr_edu.io.jsonfile import read_json, write_json
+from hmr_edu.io.schema import check_type
 
 FILE = "students.json"
 LONGEST = 60  # bytes
@@ -40,12 +42,23 @@ def quoted(name: str) -> str:
     return shown(name) if re.fullmatch(r"[\w.@-]+", name) else f'"{shown(name)}"'
 
 
+class Kept(TypedDict, total=False):
+    """students.json."""
+
+    students: dict[str, str]
+    graded: dict[str, str]
+
+
 class Register:
-    """Which names stand for which, and what was graded from which folder."""
+    """Which names stand for which, and what was graded from which folder.
+
+    Raises DataError where students.json is damaged.
+    """
 
     def __init__(self, course: Path) -> None:
         self.path = course / FILE
         kept = read_json(self.path, "the course's list of students") if self.path.exists() else {}
+        check_type(kept, Kept, str(self.path))
         self.students: dict[str, str] = dict(kept.get("students", {}))
         self.graded: dict[str, str] = dict(kept.get("graded", {}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
-from hmr_edu.io.errors import DataError
+from hmr_edu.io.errors import DataError, first_meaning
 
 LARGEST = 100 * 2**20  # bytes
 MOST_TEXT = 5 * 2**20  # characters of all cells; a lesson has a hundredth of that
@@ -37,8 +38,12 @@ def read_notebook(path: Path) -> NotebookNode:
         raise DataError("is JSON, and no notebook: it has no cells")
     if "cells" not in content:
         return _older(text)
-    cells = content["cells"] if isinstance(content["cells"], list) else []
-    return _whole([cell for cell in cells if isinstance(cell, dict)])
+    return _whole(_objects(content["cells"]))
+
+
+def _objects(cells: Any) -> list[Any]:
+    """Return what may be cells; what else stands there is left out."""
+    return [cell for cell in cells if isinstance(cell, dict)] if isinstance(cells, list) else []
 
 
 def _whole(cells: Iterable[Any]) -> NotebookNode:
@@ -70,10 +75,13 @@ def _where(text: str, error: ValueError) -> str:
 
 def _older(text: str) -> NotebookNode:
     try:
-        notebook = nbformat.reads(text, as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions, and of cells without a name
+            cells = nbformat.reads(text, as_version=4)["cells"]
     except Exception as error:  # nbformat's converters have no kind of their own
-        raise DataError(f"is a notebook of an old kind that cannot be read: {error}") from error
-    return _whole(notebook.cells)
+        reason = first_meaning(error)
+        raise DataError(f"is a notebook of an old kind that cannot be read: {reason}") from error
+    return _whole(_objects(cells))
 
 
 def _cell(cell: Any) -> NotebookNode:
@@ -87,7 +95,9 @@ def _cell(cell: Any) -> NotebookNode:
     if isinstance(metadata, dict):
         tags = metadata.get("tags")
         if isinstance(tags, list):
-            made.metadata["tags"] = [tag for tag in tags if isinstance(tag, str)]
+            # nbformat takes each tag once, and none that is empty or holds a comma.
+            sound = [_printable(tag) for tag in tags if isinstance(tag, str) and "," not in tag]
+            made.metadata["tags"] = [tag for tag in dict.fromkeys(sound) if tag]
         about = metadata.get("nbgrader")
         if isinstance(about, dict) and isinstance(about.get("grade_id"), str):
             made.metadata["nbgrader"] = NotebookNode(grade_id=_printable(about["grade_id"]))

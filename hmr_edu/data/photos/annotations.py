@@ -26,6 +26,7 @@ from hmr_edu.data.photos.coco import is_coco, read_coco
 from hmr_edu.data.photos.described import Described, check_keys, finite_numbers, picture_size
 from hmr_edu.data.photos.pictures import check_size
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import is_there
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.keypoints import COCOPLUS
 
@@ -62,7 +63,7 @@ def read_annotations(path: str | Path, folder: str | Path | None = None) -> list
     for described in read(path, content):
         person = annotated_person(folder / described.file, described)
         people.append(person)
-        if not person.path.is_file():
+        if not (is_there(person.path) and person.path.is_file()):
             raise FileNotFoundError(f"no picture {person.path}, which {path} speaks of")
         if described.size and sizes.get(person.path) != described.size:
             check_size(person.path, described.size, described.where)

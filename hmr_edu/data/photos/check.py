@@ -15,6 +15,7 @@ from tqdm import tqdm
 from hmr_edu.data.photos.pictures import check_size, read_photo, upright_size
 from hmr_edu.data.photos.table import PeopleTable
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import is_there
 from hmr_edu.keypoints import COCOPLUS
 
 MISSING = "picture is missing"
@@ -89,7 +90,7 @@ def check_people(table: PeopleTable, least: int, pictures: int) -> PeopleReport:
         with_pose=_known(table.pose),
         with_shape=_known(table.betas),
     )
-    there = np.array([path.exists() for path in _bar(_paths(table), "looking for pictures")])
+    there = np.array([is_there(path) for path in _bar(_paths(table), "looking for pictures")])
     for number in np.flatnonzero(~there).tolist():
         report.problems.append(Problem(MISSING, _name(table, number), MISSING))
     sizes = np.array(table.sizes)

@@ -19,6 +19,7 @@ import torch
 from hmr_edu.body.atlas import Atlas
 from hmr_edu.camera import CropBox
 from hmr_edu.data.batch import SurfacePoints
+from hmr_edu.data.photos.described import FARTHEST
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.schema import check_type
 
@@ -85,6 +86,8 @@ def densepose_points(annotation: Any, atlas: Atlas, crop: CropBox, count: int) -
     sizes = {len(numbers) for numbers in lists}
     if len(sizes) != 1 or max(sizes) > MOST or len(annotation["bbox"]) != 4:
         raise DataError("DensePose annotation: dp_x, dp_y, dp_I, dp_U, dp_V must be as many")
+    if any(abs(number) > FARTHEST for number in (*annotation["bbox"], *lists[0], *lists[1])):
+        raise DataError("DensePose annotation: a place that no picture has")
     x, y, chart, u, v = (np.array(numbers, np.float64) for numbers in lists)
     _check("dp_I", chart, 1, int(atlas.chart.max()), whole=True)
     _check("dp_U", u, 0, 1)

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import is_there
 from hmr_edu.io.pixels import on_white
 
 # Photographs that ship with the course, and their annotated keypoints.
@@ -79,7 +80,7 @@ def _sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
 @contextmanager
 def _opened(path: Path) -> Generator[Image.Image]:
     """Open a picture; every fault of the file, also while it is used, is one DataError."""
-    if not path.exists():
+    if not is_there(path):
         raise FileNotFoundError(f"no picture {path}")
     if not path.is_file():  # to read a pipe could take for ever
         raise DataError(f"{path}: not a picture that can be read (a folder, a pipe or a device)")

@@ -23,6 +23,7 @@ from hmr_edu.camera import CropBox
 from hmr_edu.data.photos.annotations import AnnotatedPerson, annotated_person
 from hmr_edu.data.photos.described import Described
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import is_there, printable
 from hmr_edu.keypoints import COCOPLUS
 
 UNKNOWN = float("nan")
@@ -32,6 +33,8 @@ LABELS = {"keypoints3d": (19, 3), "pose": (72,), "betas": (10,)}
 OF_NOBODY = ("files", "sizes", "outline_points")
 # People of whom the rows are joined at a time.
 PART = 10_000
+# Bytes of the longest path of Linux.
+LONGEST_NAME = 4096
 
 
 class _Mapped(NamedTuple):
@@ -163,7 +166,8 @@ class PeopleTable(Sequence):
 
     def on_disk(self) -> PeopleTable:
         """Return the people whose picture is on the disk, of a data set that is there in part."""
-        rows = [row for row in range(len(self)) if self.path(row).is_file()]
+        paths = map(self.path, range(len(self)))
+        rows = [row for row, path in enumerate(paths) if is_there(path) and path.is_file()]
         return self.select(np.array(rows, dtype=int))
 
     @classmethod
@@ -251,8 +255,19 @@ class TableBuilder:
 
 
 def names_as_bytes(names: Iterable[str]) -> Shaped[np.ndarray, " names"]:
-    """Return names as an array of UTF-8 bytes, as short as the longest allows."""
-    return np.array([os.fsencode(name) for name in names])
+    """Return names as an array of UTF-8 bytes, as short as the longest allows.
+
+    Raises DataError on a name that is no text, which JSON may hold, or longer than any path.
+    """
+    try:
+        encoded = [os.fsencode(name) for name in names]
+        longest = max(map(len, encoded), default=0)
+        if longest > LONGEST_NAME:  # each name takes as much as the longest
+            raise DataError(f"a picture's name has {longest:,} bytes, more than {LONGEST_NAME:,}")
+        return np.array(encoded)
+    except UnicodeEncodeError as error:
+        name = printable(error.object)
+        raise DataError(f"a picture's name is no text: {name!r:.80}") from None
 
 
 def check_table(table: PeopleTable) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from hmr_edu.data.photos.blocks import BlockBuilder, Joints, check_shape
 from hmr_edu.data.photos.layout import Layout, first_layout
 from hmr_edu.data.photos.table import PeopleTable
+from hmr_edu.io.arrays import as_numbers
 from hmr_edu.io.errors import DataError, naming
 from hmr_edu.io.matlab import read_matlab
 from hmr_edu.keypoints import LSP
@@ -63,7 +64,7 @@ def _found(path: Path) -> Layout:
 
 
 def _joints(path: Path, shape: tuple[int | None, ...], what: str) -> np.ndarray:
-    joints = np.asarray(read_matlab(path, what, ("joints",))["joints"])
+    joints = as_numbers(read_matlab(path, what, ("joints",))["joints"], f"`joints`, {what},")
     check_shape(joints, shape, f"`joints`, {what},")
     flags = joints[2] if shape[0] == 3 else joints[:, 2]
     if not np.isin(flags, (0, 1)).all():

@@ -19,6 +19,7 @@ from hmr_edu.data.photos.blocks import BlockBuilder, Joints, check_shape
 from hmr_edu.data.photos.layout import Layout, first_layout
 from hmr_edu.data.photos.sets import spin
 from hmr_edu.data.photos.table import PeopleTable
+from hmr_edu.io.arrays import as_numbers
 from hmr_edu.io.errors import DataError, naming
 from hmr_edu.io.matlab import read_matlab
 
@@ -114,7 +115,7 @@ def _joints(cells: Any, number: int, dims: int, name: str) -> np.ndarray:
     """Return one camera's joints of all frames."""
     if not isinstance(cells, np.ndarray | list) or len(cells) <= number:
         raise DataError(f"`{name}` has no camera {number}")
-    array = np.asarray(cells[number])
+    array = as_numbers(cells[number], f"`{name}` of camera {number}")
     array = array[None] if array.ndim == 1 else array  # one frame
     check_shape(array, (None, len(MPI_INF_3DHP28) * dims), f"`{name}` of camera {number}")
     return array.astype(np.float64).reshape(len(array), -1, dims)

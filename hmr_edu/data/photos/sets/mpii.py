@@ -125,7 +125,7 @@ def _of_matlab(release: Any) -> Iterator[Person]:
             raise DataError(f"{where} has no name")
         for rectangle in _items(picture.get("annorect", [])):
             points = rectangle.get("annopoints") if isinstance(rectangle, dict) else None
-            points = _items(points["point"]) if isinstance(points, dict) else []
+            points = _items(_field(points, "point", where)) if isinstance(points, dict) else []
             if points:
                 joints = dict(_point(point, where) for point in points)
                 yield file, joints, *_place(rectangle, where)
@@ -142,7 +142,8 @@ def _point(point: Any, where: str) -> tuple[int, list[float]]:
 def _place(rectangle: dict[str, Any], where: str) -> tuple[list[float] | None, float | None]:
     """Return middle and scale of a person; some have none."""
     middle, scale = rectangle.get("objpos"), rectangle.get("scale")
-    if not isinstance(middle, dict) or scale is None or np.size(scale) == 0:
+    empty = isinstance(scale, np.ndarray) and scale.size == 0
+    if not isinstance(middle, dict) or scale is None or empty:
         return None, None
     place = [_number(_field(middle, axis, where), f"{where}: objpos") for axis in "xy"]
     return place, _number(scale, f"{where}: scale")
@@ -162,6 +163,7 @@ def _field(value: Any, name: str, where: str) -> Any:
 
 
 def _number(value: Any, what: str) -> float:
-    if np.size(value) != 1 or np.asarray(value).dtype.kind not in "iuf":
+    plain = isinstance(value, int | float | np.number | np.ndarray)
+    if not plain or np.size(value) != 1 or np.asarray(value).dtype.kind not in "iuf":
         raise DataError(f"{what} is no number: {value!r:.60}")
     return float(np.asarray(value).item())

@@ -19,6 +19,7 @@ from hmr_edu.data.photos.blocks import BlockBuilder, Joints, check_shape
 from hmr_edu.data.photos.layout import Layout, first_layout
 from hmr_edu.data.photos.sets import spin
 from hmr_edu.data.photos.table import UNKNOWN, PeopleTable
+from hmr_edu.io.arrays import as_numbers
 from hmr_edu.io.errors import DataError, naming
 from hmr_edu.io.pickles import read_pickle
 from hmr_edu.keypoints import SMPL_JOINTS
@@ -145,9 +146,6 @@ def _array(
             raise DataError(f"`{name}` has nothing for person {number}")
         value = value[number]
     what = f"`{name}`" if number is None else f"`{name}` of person {number}"
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise DataError(f"{what} is no array") from None
+    array = as_numbers(value, what)
     check_shape(array, shape, what)
     return array.astype(np.float64)

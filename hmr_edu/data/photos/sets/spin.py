@@ -19,6 +19,7 @@ from hmr_edu.data.photos.blocks import SCALE, BlockBuilder, Joints, check_shape
 from hmr_edu.data.photos.layout import Layout
 from hmr_edu.data.photos.table import UNKNOWN, PeopleTable
 from hmr_edu.io.errors import DataError, naming
+from hmr_edu.io.files import is_there
 from hmr_edu.io.npz_rows import NpzRows, open_rows
 
 BLOCK = 5_000
@@ -68,7 +69,7 @@ def of_npz(path: Path) -> Layout:
         names = texts(first["imgname"], "imgname") if first else []
     above = path.absolute().parent
     folders = [f / part for f in (above, above.parent) for part in ("", "images")]
-    there = (f for f in folders if names and _exists(f / names[0]))
+    there = (f for f in folders if names and is_there(f / names[0]))
     return Layout((path,), next(there, above))
 
 
@@ -126,13 +127,6 @@ def labels(
     if name not in block:
         return None
     return np.where(known[:, None], numbers(block[name], name), UNKNOWN)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long
-        return False
 
 
 def _check(rows: NpzRows) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from scipy.spatial.transform import Rotation
 
 from hmr_edu.data.poses.formats.clip import POSE_SIZE, Clip, Reading, check_angles, check_rate
@@ -48,14 +48,15 @@ def read_amass(path: Path, reading: Reading) -> list[Clip]:
 
 
 def amass_poses(
-    path: Path, poses: Float[np.ndarray, "T C"], up: str = "z"
+    path: Path, poses: Real[np.ndarray, "T C"], up: str = "z"
 ) -> Float[np.ndarray, "T 72"]:
     """Return poses [T, >= 66] as [T, 72]: hands at rest, Y up. Frames with NaN are NaN."""
     if poses.shape[1] < BODY_SIZE:
         raise DataError(f"{path}: AMASS `poses` has {poses.shape[1]} columns, expected >= 66")
-    check_angles(path, poses[:, :BODY_SIZE])
     pose = np.zeros((len(poses), POSE_SIZE))
+    # Of the smallest whole number of a type there is no absolute value; a float has one.
     pose[:, :BODY_SIZE] = poses[:, :BODY_SIZE]
+    check_angles(path, pose)
     whole = np.isfinite(pose).all(1)
     pose[~whole] = np.nan
     if up == "z" and whole.any():

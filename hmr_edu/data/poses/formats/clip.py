@@ -69,5 +69,7 @@ def check_angles(path: Path, poses: np.ndarray) -> None:
 def check_rate(path: Path, fps: float | int) -> float:
     """Return a frame rate; raise DataError where no camera has it."""
     if not 0.5 <= fps <= 10_000:
-        raise DataError(f"{path}: {fps:.6g} frames a second; from 0.5 to 10,000 are read")
+        # A whole number may be larger than every float.
+        said = f"{fps:.6g}" if abs(fps) < 1e300 else "too many"
+        raise DataError(f"{path}: {said} frames a second; from 0.5 to 10,000 are read")
     return float(fps)

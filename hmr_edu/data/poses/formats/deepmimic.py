@@ -76,7 +76,9 @@ def _recording(path: Path, table: np.ndarray) -> Recording:
         raise DataError(f"{path}: a frame takes {seconds:g} seconds")
     for _, _, _, column, columns in JOINTS:
         if columns == 4:  # a quaternion of no length is no rotation
-            whole &= np.linalg.norm(table[:, column : column + 4], axis=1) > 1e-6
+            # The square of a huge number, in a row that counts as lost, is beyond all floats.
+            quaternion = np.where(whole[:, None], table[:, column : column + 4], 0)
+            whole &= np.linalg.norm(quaternion, axis=1) > 1e-6
 
     def rotation(joint: int, frames: slice) -> Rotation:
         _, _, _, column, columns = JOINTS[joint]

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from hmr_edu.data.poses.formats.clip import POSE_SIZE, Clip, Reading, check_angles, check_rate
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.pickles import read_pickle
+from hmr_edu.io.schema import shown
 
 # From each axis that may point up in the file's world to Y.
 TO_Y = {"y": [0, 0, 0], "z": [-np.pi / 2, 0, 0], "-y": [np.pi, 0, 0]}
@@ -27,7 +28,7 @@ def read_mosh(path: Path, reading: Reading) -> list[Clip]:
         raise DataError(f"{path}: a dict with `poses` was expected")
     key = next((k for k in ("poses", "new_poses", "pose") if k in content), None)
     if key is None:
-        keys = ", ".join(map(str, content))
+        keys = ", ".join(map(shown, content))
         raise DataError(f"{path}: no `poses` and no `new_poses` (found: {keys:.200})")
     poses = content[key]
     shaped = isinstance(poses, np.ndarray) and poses.ndim == 2 and poses.dtype.kind in "fi"
@@ -46,5 +47,7 @@ def read_mosh(path: Path, reading: Reading) -> list[Clip]:
     pose[~whole] = np.nan
     rate = content.get("fps", content.get("frame_rate", reading.source_fps))
     if isinstance(rate, bool) or not isinstance(rate, (int, float, np.integer, np.floating)):
-        raise DataError(f"{path}: the frame rate is {rate!r:.60}")
-    return [Clip(path.stem, pose, check_rate(path, float(rate)))]
+        raise DataError(f"{path}: the frame rate is {shown(rate)}")
+    # A whole number of Python's may be larger than every float.
+    fps = rate.item() if isinstance(rate, np.generic) else rate
+    return [Clip(path.stem, pose, check_rate(path, fps))]
