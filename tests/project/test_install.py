@@ -74,6 +74,8 @@ def test_what_is_imported_is_what_was_installed(commands, tmp_path):
     assert version == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
+# In a clone nbval runs all lessons.
+@pytest.mark.parametrize("commands", ["wheel"], indirect=True)
 def test_lesson_01_runs_from_top_to_bottom(commands, tmp_path):
     lesson = Path(shutil.copy(LESSON, tmp_path))
     run([commands / "hmr-edu", "course", "execute", lesson.name], tmp_path)

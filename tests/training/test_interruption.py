@@ -19,6 +19,14 @@ from hmr_edu.training.loop import Trainer
 from hmr_edu.training.run_records import read_whole_log
 
 
+@pytest.fixture(autouse=True)
+def not_ignored():
+    """A shell that starts the tests in its background has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def signals_in_step(monkeypatch, number: int, *signals: int) -> None:
     """Let a step of every training get these signals in its middle."""
     original = Trainer.train_step

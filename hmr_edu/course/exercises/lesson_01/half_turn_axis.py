@@ -48,7 +48,8 @@ def check_half_turn_axis(function: Asked) -> Report:
         off = torch.minimum((got - many).abs().amax(-1), (got + many).abs().amax(-1))
         # In float64 the same answer was right.
         hint = "digits are lost where what you divide by is small: take the largest column"
-        require((off < 1e-5).all(), "in float32 it is wrong by more than 1e-5 for some axes", hint)
+        # Right answers are wrong by 6e-7 at most, and sums of columns by 8e-6 at least.
+        require((off < 2e-6).all(), "in float32 it is wrong by more than 2e-6 for some axes", hint)
     with check.part("a batch whose axes need different columns"):
         n = torch.cat([base, axes(5, seed=14)])
         _compare_axes(check.call(_half_turn(n)), n)
