@@ -219,3 +219,63 @@ def test_flips_are_involutions(seed, batch):
     for names in SETS.values():
         points = torch.randn(*batch, len(names), 2, generator=generator)
         assert torch.equal(kp.flip_keypoints(kp.flip_keypoints(points, names), names), points)
+
+
+def test_flipping_theta_by_hand():
+    theta = torch.zeros(2, 3, 85)
+    theta[..., :3] = torch.tensor([0.9, 0.25, -0.5])
+    theta[1, ..., 75:] = torch.arange(10.0)
+    expected = theta.clone()
+    expected[..., 1] = -0.25
+    assert torch.equal(kp.flip_theta(theta), expected)
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (2,), (2, 2)])
+def test_mirrored_parts_by_name(batch):
+    def part(name):
+        return 1 + kp.SMPL_JOINTS.index(name)
+
+    unknown_person = 255
+    assert unknown_person == kp.PERSON
+    picture = [
+        [0, part("left_hand"), unknown_person],
+        [part("pelvis"), 0, part("right_hand")],
+        [part("left_hip"), 25, 254],
+        [part("head"), part("right_foot"), part("left_knee")],
+    ]
+    mirrored = [
+        [unknown_person, part("right_hand"), 0],
+        [part("left_hand"), 0, part("pelvis")],
+        [254, 25, part("right_hip")],
+        [part("right_knee"), part("left_foot"), part("head")],
+    ]
+    dtype = torch.uint8
+    parts = torch.tensor(picture, dtype=dtype).expand(*batch, 4, 3)
+    flipped = kp.flip_parts(parts)
+    assert flipped.dtype == dtype
+    assert torch.equal(flipped, torch.tensor(mirrored, dtype=dtype).expand(*batch, 4, 3))
+
+
+def test_align_root_by_hand():
+    points = torch.tensor([[0.0, 0, 0], [9, 9, 9], [1, 2, 3], [3, 6, -3]])
+    aligned = torch.tensor([[-2.0, -4, 0], [7, 5, 9], [-1, -2, 3], [1, 2, -3]])
+    assert torch.equal(kp.align_root(points), aligned)
+    # The second of the batch is twice as large and stands elsewhere.
+    batch = torch.stack((points, 2 * points + 5))
+    assert torch.equal(kp.align_root(batch), torch.stack((aligned, 2 * aligned)))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 5, 3), (3, 5, 2), (2, 3, 5, 3), (5, 5, 5, 3)])
+def test_align_root_moves_each_body_by_its_own_hips(shape):
+    points = torch.randn(shape, dtype=torch.float64)
+    expected = points.numpy().copy()
+    for body in expected.reshape(-1, *shape[-2:]):  # views of it
+        body -= (body[4] + body[1]) / 2
+    torch.testing.assert_close(kp.align_root(points, (4, 1)), torch.from_numpy(expected))
+
+
+def test_too_few_points_for_the_hips_are_counted():
+    with pytest.raises(ValueError, match=r"^3 points have no hips at \(2, 3\)"):
+        kp.align_root(torch.zeros(7, 3, 2))
+    with pytest.raises(ValueError, match=r"^4 points have no hips at \(4, 1\)"):
+        kp.align_root(torch.zeros(4, 3), (4, 1))

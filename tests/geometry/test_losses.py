@@ -1,6 +1,7 @@
 """Every term by hand, its gradient in float64, and nothing from what is not labelled."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -241,6 +242,64 @@ def test_terms_of_the_encoder_are_not_of_the_steps():
     """A regression step has no heat-maps: these terms are computed once."""
     encoder = {"heatmaps", "depths", "parts", "visibility"}
     assert {name for name, term in losses.TERMS.items() if not term.per_step} == encoder
+
+
+def test_default_weights():
+    """Keypoints and pose count 60 times, betas 0.06 times; every other term is off."""
+    on = {"keypoints2d": 60, "keypoints3d": 60, "pose": 60, "betas": 0.06}
+    off = ("mesh", "silhouette", "part_silhouettes", "dense")
+    off += ("heatmaps", "depths", "parts", "visibility")
+    assert {name: term.weight for name, term in losses.TERMS.items()} == on | dict.fromkeys(off, 0)
+
+
+def test_terms_of_pose_and_betas_take_their_own_error_and_flag():
+    R = torch.eye(3).expand(2, 24, 3, 3)
+    turned = R.clone()
+    turned[1, 5] = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    betas = torch.zeros(2, 10)
+    labels = torch.stack((torch.full((10,), 3.0), torch.full((10,), NAN)))
+    answer = SimpleNamespace(rotations=R, betas=betas)
+    batch = SimpleNamespace(
+        rotations=turned,
+        betas=labels,
+        has_theta=torch.tensor([True, True]),
+        has_betas=torch.tensor([True, False]),
+    )
+    pose, shape = (losses.TERMS[n].compute(answer, batch, None).item() for n in ("pose", "betas"))
+    assert pose == pytest.approx(4 / (2 * 216))
+    assert shape == pytest.approx(9)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_half_precision_is_computed_in_float32(name):
+    term, pred, target, flags = case(name)
+    pred, target = (pred * 50).bfloat16(), target.bfloat16()
+    value = term(pred, target, flags)
+    if name not in ("pose", "betas"):  # the case's other half is float64
+        assert value.dtype == torch.float32
+    torch.testing.assert_close(value.float(), term(pred.float(), target.float(), flags).float())
+
+
+def test_parts_and_steps_in_half_precision():
+    logits = randn(1, 25, 2, 2).bfloat16()
+    image, labelled = torch.ones(1, 2, 2, dtype=torch.uint8), ones(1)
+    value = losses.parts_loss(logits, image, labelled)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, losses.parts_loss(logits.float(), image, labelled))
+    large = [torch.tensor(60000.0, dtype=torch.float16)] * 2
+    assert per_step(large, [1, 1]).item() == 120000
+    pose, betas = torch.zeros(1, 2, 3, 3).half(), torch.zeros(1, 10).half()
+    for value in losses.theta_loss(pose + 300, betas + 300, pose, betas, labelled):
+        assert value.dtype == torch.float32
+        assert value.item() == pytest.approx(90000)
+
+
+def test_background_pixels_count():
+    logits = randn(1, 25, 2, 2)
+    image = torch.tensor([[[0, 7], [255, -1]]])
+    chance = logits[0, :, 0].log_softmax(0)
+    expected = -(chance[0, 0] + chance[7, 1]) / 2
+    torch.testing.assert_close(losses.parts_loss(logits, image, ones(1)), expected)
 
 
 def test_parts_unknown_pixels():

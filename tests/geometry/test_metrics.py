@@ -229,6 +229,117 @@ def test_batch_shapes():
     assert metrics.per_joint_error(pred, target).shape == (2, 3, 14)
 
 
+HUGE_AND_TINY = ((1e-25, 1.0, 1e25), (1.0, 1e25, 1e-25), (1e25, 1e-25, 1e25), (1e-25,) * 3)
+
+
+@pytest.mark.parametrize("units", HUGE_AND_TINY)
+def test_distances_of_huge_and_tiny_bodies(units):
+    """In float32, where the squares of such numbers overflow or vanish; each body its own unit."""
+    unit = torch.tensor(units)[:, None, None]
+    pred, target = bodies(0, 3).float() * unit, bodies(1, 3).float() * unit
+    difference = pred.double().numpy() - target.double().numpy()
+    difference -= difference[:, 2:4].mean(1, keepdims=True)
+    expected = torch.from_numpy(np.linalg.norm(difference, axis=-1)).float()
+    torch.testing.assert_close(metrics.per_joint_error(pred, target), expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(metrics.mpjpe(pred, target), expected.mean(-1), rtol=1e-5, atol=0)
+
+
+def kabsch(pred, target):
+    """PA-MPJPE of one body: scipy's rotation, then the scale of least squares."""
+    X, Y = (p.double().numpy() - p.double().numpy().mean(0) for p in (pred, target))
+    turned = Rotation.align_vectors(Y, X)[0].apply(X)
+    scale = (turned * Y).sum() / (turned**2).sum()
+    return np.linalg.norm(scale * turned - Y, axis=-1).mean()
+
+
+@pytest.mark.parametrize("units", HUGE_AND_TINY)
+def test_pa_mpjpe_has_the_unit_of_the_target(units):
+    body, target = bodies(0, 3).float() + bodies(1, 3).float(), bodies(1, 3).float()
+    expected = torch.tensor([kabsch(*pair) for pair in zip(body, target, strict=True)])
+    expected = (expected * torch.tensor(units)).float()
+    for pred_units in HUGE_AND_TINY:
+        errors = metrics.pa_mpjpe(
+            body * torch.tensor(pred_units)[:, None, None],
+            target * torch.tensor(units)[:, None, None],
+        )
+        torch.testing.assert_close(errors, expected, rtol=1e-4, atol=0)
+
+
+def test_ordinary_lengths_are_exact():
+    """No unit is divided out where none is needed: the last bit is that of the plain length."""
+    pred = bodies(0, 50)
+    errors = metrics.per_joint_error(pred, torch.zeros_like(pred), None)
+    torch.testing.assert_close(errors, pred.norm(dim=-1), rtol=0, atol=0)
+
+
+def test_far_away_point_lands_on_the_centre():
+    """Its rounding errors, almost a centimetre in float32 here, are no shape."""
+    body = bodies(0, 2).float()
+    point = torch.full_like(body, 123456.7)
+    point[:, ::2] = point[:, ::2].nextafter(torch.tensor(torch.inf))
+    assert (point[0, 0] - point[0, 1]).min() > 5e-3
+    aligned = metrics.procrustes_align(point, body)
+    torch.testing.assert_close(aligned, body.mean(1, keepdim=True).expand_as(body))
+
+
+@pytest.mark.parametrize("place", [0.0, 0.1])
+def test_gradient_of_a_point_is_a_number(place):
+    point = torch.full((2, 14, 3), place, dtype=DOUBLE, requires_grad=True)
+    metrics.pa_mpjpe(point, bodies(0, 2)).sum().backward()
+    assert point.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("metric", METRICS_3D)
+def test_one_body_without_a_batch(metric):
+    pred, target = 0.1 * bodies(0, 3), 0.1 * bodies(1, 3)
+    one = metric(pred[1], target[1])
+    assert one.shape == ()
+    torch.testing.assert_close(one, metric(pred, target)[1])
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
+def test_pck2d_counts_the_visible_of_each_row(batch):
+    generator = np.random.default_rng(0)
+    pred, target = generator.random((2, *batch, 19, 2))
+    visible = generator.random((*batch, 19)) < 0.5
+    visible[..., 0] = True
+    threshold = generator.random(batch)
+    expected = np.empty(batch)
+    for row in np.ndindex(batch):
+        seen = [i for i in range(19) if visible[row][i]]
+        near = [i for i in seen if math.dist(pred[row][i], target[row][i]) <= threshold[row]]
+        expected[row] = len(near) / len(seen)
+    pred, target, visible, threshold, expected = (
+        torch.as_tensor(x) for x in (pred, target, visible, threshold, expected)
+    )
+    torch.testing.assert_close(metrics.pck2d(pred, target, threshold, visible), expected)
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (2, 5)])
+def test_facing_error_of_each_of_a_batch(batch):
+    a, b = (Rotation.random(50, rng=seed).as_matrix() for seed in (0, 1))
+    count = math.prod(batch)
+    a, b = a[:count].reshape(*batch, 3, 3), b[:count].reshape(*batch, 3, 3)
+    expected = np.empty(batch)
+    for row in np.ndindex(batch):
+        u, v = a[row][:, 2], b[row][:, 2]
+        if min(math.hypot(u[0], u[2]), math.hypot(v[0], v[2])) >= math.sin(math.radians(15)):
+            u, v = u[[0, 2]], v[[0, 2]]
+        expected[row] = math.acos(u @ v / np.linalg.norm(u) / np.linalg.norm(v))
+    errors = metrics.facing_error(torch.from_numpy(a), torch.from_numpy(b))
+    torch.testing.assert_close(errors, torch.as_tensor(expected))
+
+
+@pytest.mark.parametrize(("degrees", "steep"), [(14.5, True), (15.5, False)])
+def test_directions_within_15_degrees_of_the_vertical_are_compared_whole(degrees, steep):
+    # Faces up, but for these degrees towards +Z; the other one is level, 60 degrees from +Z.
+    lies, stands = rotation(math.radians(degrees - 90), 0, 0), rotation(0, math.pi / 3, 0)
+    whole = math.acos(math.sin(math.radians(degrees)) * 0.5)
+    expected = whole if steep else math.pi / 3
+    for pair in ((lies, stands), (stands, lies)):
+        assert metrics.facing_error(*pair).item() == pytest.approx(expected)
+
+
 def test_mpjpe_gradcheck():
     pred, target = bodies(0, 2).requires_grad_(), bodies(1, 2)
     assert torch.autograd.gradcheck(metrics.mpjpe, (pred, target))
