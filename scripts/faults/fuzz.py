@@ -271,10 +271,13 @@ def main(
     from hmr_edu.io.jsonfile import write_json
     from hmr_edu.io.provenance import environment
 
+    known_readers = PHOTOS | BODIES | RECORDS
+    if unknown := [name for name in readers if name not in known_readers]:
+        sys.exit(f"no reader is called {unknown[0]!r}: there are {', '.join(known_readers)}")
     record = json.loads(out.read_text()) if out.exists() else {}
     record |= {"environment": environment()}
     rows = record.setdefault("readers", {})
-    for name in readers or (PHOTOS | BODIES | RECORDS):
+    for name in readers or known_readers:
         before = rows.get(name, NOTHING_YET)
         if before["seconds"] >= 0.9 * seconds:
             continue
