@@ -57,7 +57,7 @@ def check_plain(tensor: Tensor, where: str) -> None:
     that few functions know: they fail anywhere, each in its own way.
     """
     strided = tensor.layout == torch.strided and not tensor.is_nested
-    if not strided or tensor.is_quantized or tensor.device.type != "cpu":
+    if not strided or tensor.is_quantized or tensor.is_meta:
         raise DataError(f"{where} is no plain tensor: {tensor.layout}, {tensor.device}")
     if tensor.dtype not in PLAIN:
         raise DataError(f"{where} is {tensor.dtype}, which is not read")
