@@ -90,7 +90,8 @@ def pattern(path: Path) -> tuple[re.Pattern[str], list[str]]:
         named[key] = "|".join([*filter(None, [mention(entry)]), *alone])
     named = {key: text for key, text in named.items() if text}
     text = "|".join(f"({alternatives})" for alternatives in named.values())
-    return re.compile(text), list(named)
+    # Every mention begins a word: nothing needs to be tried inside words.
+    return re.compile(rf"\b(?=\w)(?:{text})"), list(named)
 
 
 def find(text: str, path: Path) -> Iterator[tuple[int, int, str]]:

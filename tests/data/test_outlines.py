@@ -6,10 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers.few_looks import few_looks
 
-from hmr_edu.body import load_body
 from hmr_edu.camera import CropBox
-from hmr_edu.data import SyntheticConfig, SyntheticPeople, load_pose_prior
 from hmr_edu.data.augment import AUGMENTATIONS, Placement
 from hmr_edu.data.photos.data_sets import open_data_set
 from hmr_edu.data.photos.outlines import as_points, draw_outline, join_outlines, trace
@@ -68,8 +67,7 @@ def test_trace_is_the_way_back():
 
 def test_masks_of_a_written_set_are_those_of_its_people(tmp_path, monkeypatch):
     monkeypatch.setenv("HMR_EDU_CACHE", str(tmp_path / "cache"))
-    config = SyntheticConfig(image_size=64, batch_size=6, fill=(0.6, 0.7))
-    people = SyntheticPeople(load_body("lite"), load_pose_prior(), config, seed=3)
+    people = few_looks(seed=3, image_size=64, batch_size=6, fill=(0.6, 0.7))
     folder = write_set("coco", tmp_path / "coco", people, 6)
     table = open_data_set("coco", folder)
     whole = Placement(CropBox(31.5, 31.5, 64))
@@ -97,8 +95,7 @@ def test_masks_of_a_written_set_are_those_of_its_people(tmp_path, monkeypatch):
 
 def test_run_length_codes_and_missing_outlines(tmp_path, monkeypatch):
     monkeypatch.setenv("HMR_EDU_CACHE", str(tmp_path / "cache"))
-    config = SyntheticConfig(image_size=32, batch_size=4)
-    people = SyntheticPeople(load_body("lite"), load_pose_prior(), config)
+    people = few_looks(image_size=32, batch_size=4)
     folder = write_set("coco", tmp_path / "coco", people, 4)
     path = folder / "annotations" / "person_keypoints_train2017.json"
     content = json.loads(path.read_text())

@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from helpers.few_looks import few_looks
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from hmr_edu.body import load_body
 from hmr_edu.camera import CropBox
 from hmr_edu.data import AnnotatedPerson, AnnotatedPhotos, Batch, BatchSource, Mixture
-from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.source import HELD_OUT, share_out, showcase
-from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
+from hmr_edu.data.synthetic.people import SyntheticPeople
 from hmr_edu.io import DataError
 from hmr_edu.theta import split_theta
 
@@ -21,8 +20,7 @@ SIZE = 32
 
 
 def people(batch_size: int = 3, seed: int = 0) -> SyntheticPeople:
-    config = SyntheticConfig(image_size=SIZE, batch_size=batch_size)
-    return SyntheticPeople(load_body("lite"), load_pose_prior(), config, seed)
+    return few_looks(seed, image_size=SIZE, batch_size=batch_size)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from helpers.few_looks import few_looks
 
 from hmr_edu.body import load_body
 from hmr_edu.camera import weak_perspective
@@ -149,7 +150,6 @@ def test_some_people_are_cut_off_and_the_labels_stay_true():
 
 
 def test_no_focal_length_is_weak_perspective():
-    config = SyntheticConfig(image_size=32, batch_size=4, inverse_focal=(0.0, 0.0))
-    batch = SyntheticPeople(load_body("lite"), load_pose_prior(), config)[0]
+    batch = few_looks(image_size=32, batch_size=4, inverse_focal=(0.0, 0.0))[0]
     weak = weak_perspective(batch.keypoints3d, batch.camera)
     torch.testing.assert_close(batch.keypoints2d, weak, atol=1e-3, rtol=0)

@@ -5,6 +5,7 @@ import importlib
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,7 @@ def test_lines_that_are_left_out_follow_from_others():
         rooms.rows_of([["a", "b"]], {"a": {"b"}, "b": {"a"}})
 
 
+@cache
 def sources() -> dict[str, str]:
     """Prose of the docs, the lessons, and the docstrings."""
     found = {}

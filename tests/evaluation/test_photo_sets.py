@@ -5,10 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from helpers.few_looks import few_looks
 
-from hmr_edu.body import load_body
 from hmr_edu.cli import main
-from hmr_edu.data import SyntheticConfig, SyntheticPeople, load_pose_prior
 from hmr_edu.data.photos.data_sets import open_data_set, read_test_split
 from hmr_edu.data.photos.write_sets import write_set
 from hmr_edu.evaluation.held_out import starting_theta
@@ -19,8 +18,7 @@ from hmr_edu.io.errors import DataError
 
 @pytest.fixture(scope="module")
 def people():
-    config = SyntheticConfig(image_size=40, batch_size=8, fill=(0.6, 0.7))
-    return SyntheticPeople(load_body("lite"), load_pose_prior(), config, seed=3)
+    return few_looks(seed=3, image_size=40, batch_size=8, fill=(0.6, 0.7))
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,13 @@
 """A training run that takes seconds; runs that are broken off."""
 
 import dataclasses
+import multiprocessing
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
+from hmr_edu.training.complete_run import run
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.presets import cpu_preset
@@ -46,3 +49,19 @@ def interrupt_after(config: TrainConfig, steps: int) -> None:
     trainer.train_step = stumble
     with pytest.raises(InterruptedError):
         trainer.train()
+
+
+def begin_or_go_on(out: Path, images: int) -> None:
+    """Train a tiny run in `out`, or the rest of it."""
+    config = small(out, sample_every=80)
+    begun = (config.folder / "config.json").exists()
+    run(dataclasses.replace(config, images=images, resume=begun))
+
+
+def train_in_a_process(out: Path, images: int) -> BaseProcess:
+    """Do so in a process of its own, forked from one that has imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hmr_edu.training.complete_run", "hmr_edu.training.presets"])
+    process = context.Process(target=begin_or_go_on, args=(out, images))
+    process.start()
+    return process

@@ -6,6 +6,7 @@ import sys
 import jaxtyping
 import pytest
 import torch
+from helpers.few_looks import few, few_looks
 from helpers.toy_body import toy_body
 from torch.func import functional_call, grad, jacrev, stack_module_state, vmap
 
@@ -16,6 +17,7 @@ from hmr_edu.data.poses.bent_legs import BentLegs
 from hmr_edu.data.poses.prior import load_pose_prior
 from hmr_edu.data.poses.real_poses import RealPoses
 from hmr_edu.data.source import Mixture
+from hmr_edu.data.synthetic.options import AppearanceConfig
 from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.discriminator import Discriminator
 from hmr_edu.encoder import ResNet
@@ -159,7 +161,14 @@ def test_shipped_weights_in_every_dtype():
 def test_evaluation_of_a_float64_network():
     prior, body = load_pose_prior(), load_body("lite")
     bank = RealPoses(prior.sample(3, torch.Generator().manual_seed(0)), "three draws")
-    tests = [test_set("test-prior", body, SyntheticConfig(image_size=128), 2)]
+    tests = [
+        test_set(
+            "test-prior",
+            body,
+            SyntheticConfig(image_size=128, appearance=few(AppearanceConfig())),
+            2,
+        )
+    ]
     rows = [
         evaluate({"network": model}, tests, bank)["test-prior"]["network"]
         for model in (load_pretrained(), load_pretrained().double())
@@ -171,7 +180,7 @@ def test_evaluation_of_a_float64_network():
 
 
 def people(n: int = 2) -> SyntheticPeople:
-    return SyntheticPeople(load_body("lite"), load_pose_prior(), SyntheticConfig(batch_size=n))
+    return few_looks(batch_size=n)
 
 
 @pytest.mark.slow

@@ -6,8 +6,12 @@ import re
 import tomllib
 from pathlib import Path
 
+import jaxtyping
 import pytest
+import torch
 from helpers.fresh_environment import ROOT, install, make_environment, run, tracked
+
+from hmr_edu.rotations import axis_angle_to_matrix
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -63,6 +67,11 @@ def test_imports_only_point_down():
     from importlinter.cli import lint_imports
 
     assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_shapes_are_checked_while_the_tests_run():
+    with pytest.raises(jaxtyping.TypeCheckError):
+        axis_angle_to_matrix(torch.zeros(4))
 
 
 def test_no_file_grows_beyond_one_concept():

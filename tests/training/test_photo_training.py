@@ -13,11 +13,12 @@ import pytest
 import torch
 import tyro
 import yaml
+from helpers.few_looks import few_looks
 from helpers.small_run import interrupt_after, small
 
 from hmr_edu.body import load_body
 from hmr_edu.cli import main
-from hmr_edu.data import SyntheticConfig, SyntheticPeople, load_pose_prior
+from hmr_edu.data import SyntheticPeople, load_pose_prior
 from hmr_edu.data.augment import AUGMENTATIONS
 from hmr_edu.data.photos.data_sets import open_data_set
 from hmr_edu.data.photos.source import ATTEMPTS, AnnotatedPhotos
@@ -33,8 +34,7 @@ SIZE = 32
 
 
 def people() -> SyntheticPeople:
-    config = SyntheticConfig(image_size=48, batch_size=6, fill=(0.6, 0.7))
-    return SyntheticPeople(load_body("lite"), load_pose_prior(), config, seed=3)
+    return few_looks(seed=3, image_size=48, batch_size=6, fill=(0.6, 0.7))
 
 
 @pytest.fixture(scope="module")

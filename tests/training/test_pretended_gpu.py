@@ -3,11 +3,9 @@
 import pytest
 import torch
 from accelerate.state import PartialState
+from helpers.few_looks import few_looks
 from helpers.pretended_gpu import GPU, PretendedGPU
 
-from hmr_edu.body import load_body
-from hmr_edu.data.poses.prior import load_pose_prior
-from hmr_edu.data.synthetic.people import SyntheticConfig, SyntheticPeople
 from hmr_edu.training.complete_run import run
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.presets import cpu_preset
@@ -35,9 +33,7 @@ def test_what_a_gpu_refuses_is_refused(wrong):
 
 def test_a_picture_is_the_same_on_every_device():
     def people():
-        return SyntheticPeople(
-            load_body("lite"), load_pose_prior(), SyntheticConfig(image_size=64, batch_size=8)
-        )
+        return few_looks(image_size=64, batch_size=8)
 
     expected = people()[0]
     scenes = people()
@@ -73,8 +69,7 @@ def test_what_a_gpu_is_waited_for_is_listed(does, waits):
 
 
 def test_nobody_waits_for_a_gpu_that_photographs():
-    config = SyntheticConfig(image_size=64, batch_size=32, cut=0.5)
-    people = SyntheticPeople(load_body("lite"), load_pose_prior(), config)
+    people = few_looks(image_size=64, batch_size=32, cut=0.5)
     with PretendedGPU() as gpu:
         people.finish(people.prepare(0), "cuda")  # brings clothes and places there
         gpu.waits.clear()
