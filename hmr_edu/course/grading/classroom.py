@@ -233,7 +233,8 @@ def _stamp(path: Path | None, target: Path) -> None:
         if path is not None and path.stat().st_size < 100:
             text = path.read_text(encoding="utf-8")
             parse_utc(text.strip())
-            target.write_text(text, encoding="utf-8")
+            with atomic_write(target) as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
 
 def _restored(folder: Path) -> Iterator[str]:

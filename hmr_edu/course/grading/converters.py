@@ -27,7 +27,7 @@ def run(converter: type, folder: Path, name: str, student: str, submitted: str =
         student: as nbgrader writes the student down, or "*".
         submitted: the folder in the course folder that holds what was handed in.
     """
-    with _without_patterns(folder.resolve()) as root:
+    with plainly_named(folder) as root:
         config = course_config(str(root))
         if submitted:
             config.CourseDirectory.submitted_directory = submitted
@@ -51,9 +51,10 @@ def run(converter: type, folder: Path, name: str, student: str, submitted: str =
 
 
 @contextmanager
-def _without_patterns(folder: Path) -> Generator[Path]:
-    """Lead nbgrader to a course folder by a path that it cannot take for a pattern."""
-    if not re.search(r"[*?\[\]]", str(folder)):
+def plainly_named(folder: Path) -> Generator[Path]:
+    """Lead nbgrader to a course folder by a path that it takes for no pattern and no address."""
+    folder = folder.resolve()
+    if not re.search(r"[*?\[\]%]", str(folder)):
         yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
