@@ -23,8 +23,8 @@ from works import WORKS, Work, broken
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
 
-# Sizes of the full disk in KiB, from nothing to nearly enough.
-DISKS = (4, 64, 400, 1_500, 5_000)
+# KiB that are free on a full disk, beside what a command reads: from nothing to nearly enough.
+FREE = (4, 64, 400, 1_500, 5_000)
 LIMIT = 1_200  # seconds after which a command hangs
 
 
@@ -137,13 +137,13 @@ def no_home(trial: Trial) -> None:
 
 def full_disk(trial: Trial) -> None:
     """Run on disks that are too small, then on one that is not."""
-    for size in DISKS:
-        folder = trial.place / f"disk of {size}"
-        with disk(folder, f"size={size}k"):
-            try:
-                trial.work.prepare(folder)
-            except OSError:
-                continue
+    for size in FREE:
+        folder = trial.place / f"{size} free"
+        with disk(folder, "size=1g"):
+            trial.work.prepare(folder)
+            full = os.statvfs(folder)
+            used = (full.f_blocks - full.f_bfree) * full.f_frsize // 1024
+            subprocess.run(["mount", "-o", f"remount,size={used + size}k", str(folder)], check=True)
             code = trial.run(folder, must_end_well=False)
             subprocess.run(["mount", "-o", "remount,size=1g", str(folder)], check=True)
             if code:
