@@ -1,6 +1,7 @@
 """nbgrader's errors, which may have a hundred lines: their first meaning, once."""
 
 import logging
+import sys
 
 import pytest
 
@@ -48,3 +49,19 @@ def test_an_error_is_one_line(tmp_path, converter, told):
     with pytest.raises(DataError) as caught:
         run(converter, tmp_path, "ps1", "ada")
     assert str(caught.value) == told
+
+
+class IsCancelled(Fails):
+    """As nbgrader does on Ctrl-C."""
+
+    def start(self):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            self.log.error("Canceled")
+            sys.exit(1)
+
+
+def test_ctrl_c_is_no_fault_of_a_submission(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(IsCancelled, tmp_path, "ps1", "ada")

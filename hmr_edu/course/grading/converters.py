@@ -20,6 +20,8 @@ from hmr_edu.io.errors import DataError, first_meaning
 def run(converter: type, folder: Path, name: str, student: str, submitted: str = "") -> None:
     """Run a converter on one problem set; DataError when it fails, whatever it raises.
 
+    On Ctrl-C nbgrader says that it is cancelled and exits: that is KeyboardInterrupt here, too.
+
     Args:
         converter: nbgrader's class.
         folder: the course folder.
@@ -45,6 +47,8 @@ def run(converter: type, folder: Path, name: str, student: str, submitted: str =
                 warnings.simplefilter("ignore", SAWarning)  # nbgrader's order of adding rows
                 app.start()
         except (Exception, SystemExit) as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # nbgrader ends on Ctrl-C
+                raise KeyboardInterrupt from None
             raise DataError(first_meaning(said.last or error)) from error
         finally:
             app.log.removeHandler(said)
