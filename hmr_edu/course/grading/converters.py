@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
 import tempfile
 import warnings
@@ -20,7 +22,8 @@ from hmr_edu.io.errors import DataError, first_meaning
 def run(converter: type, folder: Path, name: str, student: str, submitted: str = "") -> None:
     """Run a converter on one problem set; DataError when it fails, whatever it raises.
 
-    On Ctrl-C nbgrader says that it is cancelled and exits: that is KeyboardInterrupt here, too.
+    What is no fault of a notebook stays what it was: KeyboardInterrupt on Ctrl-C, where nbgrader
+    says that it is cancelled and exits, and OSError on a full disk.
 
     Args:
         converter: nbgrader's class.
@@ -49,7 +52,7 @@ def run(converter: type, folder: Path, name: str, student: str, submitted: str =
         except (Exception, SystemExit) as error:
             if isinstance(error.__context__, KeyboardInterrupt):  # nbgrader ends on Ctrl-C
                 raise KeyboardInterrupt from None
-            raise DataError(first_meaning(said.last or error)) from error
+            raise _failure(first_meaning(said.last or error)) from error
         finally:
             app.log.removeHandler(said)
 
@@ -67,12 +70,25 @@ def plainly_named(folder: Path) -> Generator[Path]:
         yield link
 
 
+def _failure(told: str) -> Exception:
+    """Return the error that a converter's last words tell of."""
+    system = re.match(r"OSError: \[Errno (\d+)\]", told)
+    if system or "(sqlite3.OperationalError) database or disk is full" in told:
+        number = int(system[1]) if system else errno.ENOSPC
+        return OSError(number, os.strerror(number))
+    return DataError(told)
+
+
 class _Said(logging.Handler):
-    """Keeps the reason that a converter gives when it fails: the last line of a traceback."""
+    """Keeps the reason that a converter gives when it fails: the error of a traceback."""
 
     last = ""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage().strip()
         if record.levelno >= logging.ERROR and (not self.last or text.startswith("Traceback")):
-            self.last = text.splitlines()[-1]
+            # A traceback's last part: places, which are indented, then the error. More may follow.
+            *_, last = text.split("Traceback (most recent call last):\n")
+            lines = last.splitlines()
+            traced = text.startswith("Traceback")
+            self.last = next((s for s in lines if traced and s[:1] != " "), lines[-1])
