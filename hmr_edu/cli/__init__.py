@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from traceback import clear_frames
 
 # This must happen before PyTorch starts its threads. An idle thread then spins for a moment and
 # sleeps. If it spun for ever, a run would get five times slower while another program needs a core.
@@ -99,22 +100,30 @@ def _run(argv: Sequence[str]) -> int:
     module, function = COMMANDS[name][0].split(":")
     try:
         getattr(import_module(f"hmr_edu.cli.{module}"), function)(rest)
-    except (DataError, FileNotFoundError) as error:
-        print(f"hmr-edu {name}: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         raise
-    except OSError as error:  # a full disk, a folder where a file should be
-        print(f"hmr-edu {name}: {error}", file=sys.stderr)
+    # OSError: a full disk, a folder where a file should be.
+    except (DataError, OSError) as error:
+        _say(error, f"hmr-edu {name}: {error}")
         return 2
     except ModuleNotFoundError as error:
         hint = _how_to_install(error.name or "")
         if not hint:  # a fault of ours
             raise
-        print(f"hmr-edu {name}: {hint}", file=sys.stderr)
+        _say(error, f"hmr-edu {name}: {hint}")
         return 2
     except KeyboardInterrupt as interrupt:
         saved = "".join(f"; {words}" for words in interrupt.args)
-        print(f"\nhmr-edu {name}: interrupted{saved}", file=sys.stderr)
+        _say(interrupt, f"\nhmr-edu {name}: interrupted{saved}")
         return 130
     return 0
+
+
+def _say(error: BaseException, line: str) -> None:
+    """Print the line that says why a command has ended, on a line of its own and as the last."""
+    # A bar of progress ends with the function that draws it, whose frame an error holds.
+    cause: BaseException | None = error
+    while cause is not None:
+        clear_frames(cause.__traceback__)
+        cause = cause.__context__
+    print(line, file=sys.stderr)

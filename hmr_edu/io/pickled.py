@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -99,6 +99,28 @@ class State:
         for part in parts:
             if isinstance(part, dict):
                 self.state.update(part)
+
+
+class Inert(State):
+    """What a file makes of anything that it names: only the values that it would be made of.
+
+    A subclass has the list of all that were made, also of those that the file throws away again.
+    """
+
+    made: ClassVar[list[Any]]
+
+    def __new__(cls, *args: Any) -> Inert:
+        """Keep the arguments; nothing is made of them."""
+        self: Any = super().__new__(cls)
+        self.state = {"parts": [args]}
+        cls.made.append(self)
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        self.state["parts"].append(state)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.state["parts"].append((key, value))
 
 
 class Chumpy(State):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import tarfile
 import warnings
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from hmr_edu.io.errors import DataError, first_meaning
 from hmr_edu.io.files import check_input
+from hmr_edu.io.pickles import check_pickle
 
 # Types of numbers that every function knows.
 PLAIN = {
@@ -22,6 +24,8 @@ PLAIN = {
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
     *(torch.complex64, torch.complex128),
 }
+# How an archive begins, and how many pickles a file has that is none: PyTorch's older format.
+ZIP, PICKLES = b"PK\3\4", 5
 
 
 def read_torch_file(path: str | Path, what: str) -> Any:
@@ -66,7 +70,7 @@ def check_plain(tensor: Tensor, where: str) -> None:
 def read_torch(file: Any, complaint: str) -> Any:
     """Read tensors from an open file; raise DataError, which begins with a complaint."""
     try:
-        _check_sizes(file)
+        _check(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old formats
             return torch.load(file, map_location="cpu", weights_only=True)
@@ -80,14 +84,28 @@ def read_torch(file: Any, complaint: str) -> Any:
         raise DataError(f"{complaint} ({first_meaning(error)})") from None
 
 
-def _check_sizes(file: Any) -> None:
-    """Raise DataError on an archive that grows when it is unpacked: PyTorch compresses nothing."""
+def _check(file: Any) -> None:
+    """Raise DataError on a file that PyTorch would read without an end, or that grows by it."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    if zipfile.is_zipfile(file):
-        file.seek(0)
+    archived = file.read(len(ZIP)) == ZIP
+    file.seek(0)
+    if archived:
         with zipfile.ZipFile(file) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > size:
-            raise DataError(f"{size:,} bytes that unpack to {unpacked:,}")
+            members = archive.infolist()
+            # PyTorch compresses nothing.
+            unpacked = sum(member.file_size for member in members)
+            if unpacked > size:
+                raise DataError(f"{size:,} bytes that unpack to {unpacked:,}")
+            # Names may stand twice, and PyTorch takes capital letters for small ones.
+            for member in members:
+                if member.filename.lower().endswith("data.pkl"):
+                    with archive.open(member) as content:
+                        check_pickle(content)
+    elif tarfile.is_tarfile(file):
+        raise DataError("a format that PyTorch left in 2016")
+    else:
+        file.seek(0)
+        for _ in range(PICKLES):
+            check_pickle(file)
     file.seek(0)

@@ -216,7 +216,8 @@ def read_samples(path: Path) -> Samples:
         and images.dtype == np.uint8
         and (images.ndim, images.shape[-1]) == (4, 3)
         and 0 not in images.shape
-        and (theta.ndim, theta.shape[0], theta.shape[-1]) == (3, n, 85)
+        and theta.ndim == 3
+        and (len(theta), theta.shape[-1]) == (n, 85)
         and theta.shape[1] > 0
         and true_theta.shape == (n, 85)
         and arrays["true_keypoints2d"].shape == (n, 19, 2)

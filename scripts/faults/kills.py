@@ -91,7 +91,9 @@ def try_work(work: Work, times: int, number: signal.Signals, seed: int, place: P
 def unclear(said: str, code: int, number: signal.Signals) -> list[str]:
     """Return what a command that got Ctrl-C said, where that is more than one line."""
     lines = [line.rpartition("\r")[2] for line in said.strip().split("\n")]
-    if number == signal.SIGKILL or code == 0 or (code == 130 and "interrupted" in lines[-1]):
+    # Before Python listens to signals, and after the last line of the program, nobody can say it.
+    silent = code in (0, -number)
+    if number == signal.SIGKILL or silent or (code == 130 and "interrupted" in lines[-1]):
         return ["Traceback in " + said[-600:]] if "Traceback" in said else []
     return [f"status {code}: {said[-600:]}"]
 

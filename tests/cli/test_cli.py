@@ -13,10 +13,12 @@ from helpers.commands import failing
 from helpers.small_run import small
 from helpers.toy_body import toy_body
 from PIL import Image
+from tqdm import tqdm
 
 from hmr_edu.body import save_body
 from hmr_edu.cli import COMMANDS, main
 from hmr_edu.hmr import HMR
+from hmr_edu.io.errors import DataError
 from hmr_edu.training.complete_run import run
 
 
@@ -212,6 +214,30 @@ def test_where_nothing_can_be_written_is_said_before_any_work(tmp_path, capsys, 
     words = [word.format(file=tmp_path / "taken") for word in arguments]
     assert main(words) == 2
     assert "taken is a file, where a folder should be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cause", [DataError, OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("again", [False, True])
+def test_why_a_command_ended_is_the_last_line_below_the_bar(monkeypatch, capsys, cause, again):
+    def work():
+        bar = tqdm(total=3, file=sys.stderr, desc="working", disable=False)
+        bar.update(1)
+        raise cause("nothing fits")
+
+    def command(arguments):
+        try:
+            work()
+        except Exception as error:
+            if again:  # as `naming` does
+                raise DataError(str(error)) from None
+            raise
+
+    monkeypatch.setattr("hmr_edu.cli.ship.command", command)
+    assert main(["ship"]) == (130 if cause is KeyboardInterrupt else 2)
+    *before, last = capsys.readouterr().err.rstrip("\n").split("\n")
+    interrupted = "interrupted; " if cause is KeyboardInterrupt else ""
+    assert last == f"hmr-edu ship: {interrupted}nothing fits"
+    assert "working" in before[0]
 
 
 def test_numbers_that_no_experiment_can_have(capsys):

@@ -4,6 +4,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from hmr_edu.course.grading.handout import PAGES, README, plain, readme
@@ -37,6 +38,32 @@ def test_it_is_the_same_each_time(archive, tmp_path):
     write_source(problem_sets(ROOT / "notebooks")[NAME], tmp_path / NAME)
     again = write_zip(tmp_path / NAME, tmp_path / "again.zip")
     assert again.read_bytes() == archive.read_bytes()
+
+
+def full(*arguments, **options):
+    """Write as a full disk does: half of it."""
+    (file,) = (a for a in arguments if isinstance(a, Path | zipfile.ZipFile))
+    Path(file if isinstance(file, Path) else str(file.filename)).write_bytes(b"half")
+    raise OSError("no space left on device")
+
+
+FULL = [
+    (nbformat, "write", False),
+    (Path, "write_text", False),
+    (zipfile.ZipFile, "writestr", True),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "packs"), FULL)
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, owner, name, packs):
+    folder, sources = tmp_path / NAME, problem_sets(ROOT / "notebooks")[NAME]
+    write_source(sources, folder)
+    write_zip(folder, tmp_path / "x.zip")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    monkeypatch.setattr(owner, name, full)
+    with pytest.raises(OSError, match="no space left"):
+        write_zip(folder, tmp_path / "x.zip") if packs else write_source(sources, folder)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
 
 def words(text: str) -> list[str]:

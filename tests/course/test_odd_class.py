@@ -35,7 +35,7 @@ def graded(course, folder):
 # Thirty take ten minutes on a slow machine: `HMR_EDU_CLASS=30` grades so many.
 @pytest.mark.parametrize("number", [int(os.environ.get("HMR_EDU_CLASS", "14"))])
 def test_two_gradings_of_a_class(number, tmp_path):
-    course, folder = tmp_path / "course [2026]", tmp_path / "handed in"
+    course, folder = tmp_path / "course [2026] %20", tmp_path / "handed in"
     classroom.release(course, NOTEBOOKS, ["ps1"])
     solved, blank = (
         {name: nbformat.read(course / step / "ps1" / name, 4) for name in (LESSON, PROBLEMS)}

@@ -201,13 +201,22 @@ def test_tensors_that_pytorch_cannot_compute_with_are_named(tmp_path, name):
         load_checkpoint(tmp_path)
 
 
-def test_a_list_that_stands_often_in_a_checkpoint_is_read_once(tmp_path):
+def test_a_list_that_stands_often_in_a_checkpoint_is_refused(tmp_path):
     value = [1.0]
     for _ in range(60):
         value = [value, value]
     value.append(value)
     save_checkpoint(tmp_path, CLOCK | {"model": value})
-    assert load_checkpoint(tmp_path)["step"] == 3
+    with pytest.raises(DataError, match="each as often as it stands"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_list_that_stands_often_is_looked_through_once():
+    value = [1.0]
+    for _ in range(60):
+        value = [value, value]
+    value.append(value)
+    assert not_finite(value, "a") is None
     deep = []
     for _ in range(5000):
         deep = [deep]

@@ -205,6 +205,7 @@ def test_a_resumed_run_counts_each_step_once(run):
 @pytest.mark.parametrize(
     "changes",
     [
+        {"theta": np.zeros((), np.float32)},
         {"theta": np.zeros((PEOPLE, 85), np.float32)},
         {"theta": np.zeros((PEOPLE, 0, 85), np.float32)},
         {"theta": np.full((PEOPLE, ITERATIONS, 85), np.nan, np.float32)},

@@ -6,6 +6,7 @@ The folder is nbgrader's: `source` (the instructor's notebooks), `release` (the 
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,7 +71,8 @@ def grade(folder: Path, submissions: Path, say: Callable[[str], None] = print) -
     returned lines where it is not. What an earlier grading of the same folder gave to submissions
     that are no longer there is taken back.
 
-    Raises DataError where there is nothing to grade, and on systems without Linux's limits.
+    Raises DataError where there is nothing to grade, and on systems without Linux's limits; OSError
+    where the disk is full.
     """
     return _Grading(folder, submissions, say).run()
 
@@ -104,6 +106,7 @@ class _Grading:
                 try:
                     self.student(name, stage)
                 except Exception as error:  # a student's, and never the class's
+                    _end_on_full_disk(error)
                     self.fail(f"{quoted(name)}: {_first(error)}")
                     self.keep_open(self.register.add(self.register.name(name)))
         self.withdraw()
@@ -137,6 +140,7 @@ class _Grading:
                 try:
                     self.one(handed, name, written, Path(stage))
                 except Exception as error:  # the other problem sets are graded all the same
+                    _end_on_full_disk(error)
                     self.fail(f"{told} {name}: {_first(error)}")
         for line in handed.left:
             self.say(f"{self.place}{told}: not graded: {line}")
@@ -221,6 +225,12 @@ class _Kept:
         pass
 
 
+def _end_on_full_disk(error: Exception) -> None:
+    """Raise the error again where the disk is full: every other submission would have it, too."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise error
+
+
 def _first(error: Exception) -> str:
     """Return the first line of an error, with its kind where that says more."""
     line = str(error).strip().split("\n")[0]
@@ -233,7 +243,8 @@ def _stamp(path: Path | None, target: Path) -> None:
         if path is not None and path.stat().st_size < 100:
             text = path.read_text(encoding="utf-8")
             parse_utc(text.strip())
-            target.write_text(text, encoding="utf-8")
+            with atomic_write(target) as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
 
 def _restored(folder: Path) -> Iterator[str]:

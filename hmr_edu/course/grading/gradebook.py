@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 
+from hmr_edu.course.grading.converters import plainly_named
 from hmr_edu.course.grading.names import Register, shown
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write
@@ -23,10 +24,12 @@ NUMBERED = re.compile(r".+_(\d{2,})")  # how `collect` names a student of Canvas
 @contextmanager
 def opened(folder: Path) -> Generator[Gradebook]:
     """Open the gradebook of a course folder."""
-    path = folder / "gradebook.db"
-    if not path.is_file():
+    if not (folder / "gradebook.db").is_file():
         raise DataError(f"{folder}: no course here; begin with `hmr-edu course release`")
-    with Gradebook(f"sqlite:///{path.resolve()}") as gradebook:
+    with (
+        plainly_named(folder) as root,
+        Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook,
+    ):
         yield gradebook
 
 

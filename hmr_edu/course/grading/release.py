@@ -18,6 +18,7 @@ from hmr_edu.course.grading.handout import LOCAL_LINK, README, readme
 from hmr_edu.course.grading.statements import Statement, statements
 from hmr_edu.course.grading.stub import has_solution, without_check
 from hmr_edu.io.errors import DataError
+from hmr_edu.io.files import atomic_write
 
 WAITS = "raises-exception"
 WHAT_TO_DO = """\
@@ -116,8 +117,10 @@ def _waits_for(cell: Sequence[Statement], waiting: dict[str, tuple[str, ...]]) -
 
 def write_zip(folder: Path, path: Path) -> Path:
     """Pack a folder's notebooks and README, in a folder of that name; the same bytes each time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        atomic_write(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for file in sorted([*folder.glob("*.ipynb"), *folder.glob(README)]):
             entry = zipfile.ZipInfo(f"{folder.name}/{file.name}")
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
@@ -126,9 +129,10 @@ def write_zip(folder: Path, path: Path) -> Path:
 
 def write_source(paths: Sequence[Path], folder: Path) -> None:
     """Write the instructor's notebooks of a problem set, and the README for everybody."""
-    folder.mkdir(parents=True, exist_ok=True)
     text = readme(paths[0].parent.parent / "docs", folder.name, [path.name for path in paths])
-    (folder / README).write_text(text, encoding="utf-8")
+    with atomic_write(folder / README) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     for path in paths:
         notebook = with_graded_cells(nbformat.read(path, as_version=4))
-        nbformat.write(notebook, folder / path.name)
+        with atomic_write(folder / path.name) as temporary:
+            nbformat.write(notebook, temporary)
