@@ -46,7 +46,7 @@ MODULES = {
     "discriminator": ("discriminator.py", "model/test_discriminator.py geometry/test_losses.py"),
     "losses": ("losses.py", "geometry/test_losses.py geometry/test_derivatives.py"),
     "metrics": ("metrics.py", "geometry/test_metrics.py"),
-    "flip_test": ("fitting/flip_test.py", "fitting/test_flip_test.py"),
+    "flip_test": ("fitting/flip_test.py", "fitting/test_flip_test.py fitting/test_lifting.py"),
     "smoothing": ("fitting/smoothing.py", "fitting/test_smoothing.py"),
     "smplify": ("fitting/smplify.py", "fitting/test_fitting.py"),
     "refining": ("fitting/refining.py", "fitting/test_refining.py"),
