@@ -77,8 +77,6 @@ def lift(
         vertices: whether to compute the meshes.
     """
     check_lifter(model)
-    # What is missing may be NaN; the mirror image of zero is zero.
-    keypoints2d = keypoints2d.where((confidence > 0)[..., None], 0.0)
     mirrored = flip_keypoints(keypoints2d), confidence[:, list(flip_permutation(COCOPLUS))]
     steps = model(keypoints2d, confidence, vertices=vertices)
     other = model(*mirrored, vertices=False)[-1].theta

@@ -186,9 +186,9 @@ def steady(
     start, span = float(seconds[0]), float(seconds[-1] - seconds[0])
     ticks = start + torch.arange(round(span * fps) + 1, dtype=torch.float64) / fps
     times = seconds.double()
-    right = torch.searchsorted(times, ticks).clamp(1, max(1, len(times) - 1))
-    right = right.clamp_max(len(times) - 1)
-    left = (right - 1).clamp_min(0)
+    # Of a single frame: right is 0 and left -1, which is that frame, too.
+    right = torch.searchsorted(times, ticks).clamp_min(1).clamp_max(len(times) - 1)
+    left = right - 1
     share = ((ticks - times[left]) / (times[right] - times[left]).clamp_min(1e-9)).clamp(0, 1)
     near = torch.stack([(times[side] - ticks).abs() * fps for side in (left, right)])
     own = near.amin(0) <= NEAR

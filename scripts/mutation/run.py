@@ -46,7 +46,7 @@ MODULES = {
     "discriminator": ("discriminator.py", "model/test_discriminator.py geometry/test_losses.py"),
     "losses": ("losses.py", "geometry/test_losses.py geometry/test_derivatives.py"),
     "metrics": ("metrics.py", "geometry/test_metrics.py"),
-    "flip_test": ("fitting/flip_test.py", "fitting/test_flip_test.py"),
+    "flip_test": ("fitting/flip_test.py", "fitting/test_flip_test.py fitting/test_lifting.py"),
     "smoothing": ("fitting/smoothing.py", "fitting/test_smoothing.py"),
     "smplify": ("fitting/smplify.py", "fitting/test_fitting.py"),
     "refining": ("fitting/refining.py", "fitting/test_refining.py"),
@@ -138,7 +138,7 @@ def verdict(package: Path, tests: list[str], seconds: float) -> str:
     return "endless"
 
 
-def run(name: str, every: int, record: dict[str, Any], out: Path) -> None:
+def run(name: str, chosen: slice, record: dict[str, Any], out: Path) -> None:
     """Try the mutants of a module that the record does not hold yet."""
     file, words = MODULES[name]
     source = (ROOT / "hmr_edu" / file).read_text()
@@ -151,8 +151,8 @@ def run(name: str, every: int, record: dict[str, Any], out: Path) -> None:
         if verdict(package, tests, 3600) != "survived":
             raise RuntimeError(f"{name}: the tests fail on the code as it is")
         limit = 30 + 5 * (time.monotonic() - began)
-        chosen = list(mutants(source))[::every]
-        for mutant, changed in tqdm(chosen[row["done"] :], name, unit="mutant"):
+        tried = list(mutants(source))[chosen]
+        for mutant, changed in tqdm(tried[row["done"] :], name, unit="mutant"):
             (package / file).write_text(mutant)
             result = verdict(package, tests, limit)
             row["done"] += 1
@@ -160,13 +160,14 @@ def run(name: str, every: int, record: dict[str, Any], out: Path) -> None:
                 row["survived"].append(changed)
             else:
                 row["killed"][result] = row["killed"].get(result, 0) + 1
-            if row["done"] % 10 == 0 or row["done"] == len(chosen):
+            if row["done"] % 10 == 0 or row["done"] == len(tried):
                 out.write_text(json.dumps(record, indent=1))
 
 
 def main(
     modules: Annotated[tuple[str, ...], tyro.conf.Positional] = tuple(MODULES),
     every: int = 1,
+    first: int = 0,
     out: Path = Path("mutation.json"),
 ) -> None:
     """Try mutants and write a record, which a second call goes on with.
@@ -174,6 +175,7 @@ def main(
     Args:
         modules: names from MODULES.
         every: try each so many-th mutant only.
+        first: begin with this one: another number, other mutants, and another record.
         out: the record.
     """
     for library in LIBRARIES:
@@ -183,7 +185,7 @@ def main(
     torch.set_num_threads(1)
     record: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {}
     for name in modules:
-        run(name, every, record, out)
+        run(name, slice(first, None, every), record, out)
     print("| module | mutants | killed | survived | score |\n|---|---|---|---|---|")
     for name, row in record.items():
         killed = sum(row["killed"].values())

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import jaxtyping
+import numpy as np
 import pytest
 import torch
 from helpers.toy_body import toy_body
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from hmr_edu.body import SMPL, load_body, read_body
 from hmr_edu.body.peer import smplx_layer
+from hmr_edu.body.smpl import KINEMATIC_LEVELS
+from hmr_edu.keypoints import SMPL_PARENTS
 from hmr_edu.rotations import axis_angle_to_matrix
 
 BODIES = {"toy": toy_body, "lite": lambda: read_body("lite"), "full": lambda: read_body("full")}
@@ -154,3 +157,23 @@ def test_any_number_of_vertices():
         output = SMPL(body)(torch.zeros(1, 10), torch.zeros(1, 72))
         assert output.vertices.shape == (1, V, 3)
         assert dataclasses.asdict(body)["v_template"].shape == (V, 3)
+
+
+def test_levels_of_the_tree_are_slices_but_for_one():
+    """Every joint once, after its parent; a gather costs time, and one level only needs it."""
+    joints = torch.arange(24)
+    rows = torch.cat([joints[level] for level, _ in KINEMATIC_LEVELS])
+    assert rows.tolist() == list(range(1, 24))
+    above = joints[:1]
+    for level, parents in KINEMATIC_LEVELS:
+        expected = [SMPL_PARENTS[joint] for joint in joints[level]]
+        assert above[parents].expand(len(expected)).tolist() == expected
+        above = joints[level]
+    assert sum(isinstance(parents, torch.Tensor) for _, parents in KINEMATIC_LEVELS) == 1
+
+
+def test_the_layer_shows_the_arrays_of_its_file():
+    body = toy_body()
+    layer = SMPL(body)
+    for name in ("v_template", "shapedirs", "posedirs", "weights", "J_regressor", "faces"):
+        np.testing.assert_array_equal(getattr(layer, name), getattr(body, name), err_msg=name)

@@ -1,9 +1,22 @@
 """What every check says, whatever the exercise: the learner's own line, integers, axes at fault."""
 
+from dataclasses import FrozenInstanceError
+
+import numpy as np
 import pytest
 import torch
 
-from hmr_edu.course.check import Check, Mismatch, compare, number, several, shape_hint
+from hmr_edu.course.check import (
+    Check,
+    Mismatch,
+    compare,
+    inputs,
+    number,
+    require,
+    salted,
+    several,
+    shape_hint,
+)
 from hmr_edu.discriminator import Discriminator
 
 
@@ -43,6 +56,51 @@ def test_the_learner_s_own_line_is_shown_and_is_no_hint():
     assert "hint" not in repr(told)
 
 
+def test_a_report_of_one_part_names_it():
+    check = Check("f", stub)
+    with check.part("the zero vector"):
+        compare(check.call(), torch.zeros(3), 0.0)
+    assert repr(check.report()) == "f: 0 of 1\n  FAIL the zero vector: still open"
+
+
+def test_a_changed_argument_costs_a_quarter_and_is_told_once():
+    def changing(x, y):
+        y += 1
+        return x
+
+    told = report(changing, torch.zeros(2), torch.zeros(2), want=torch.zeros(2), tolerance=0.0)
+    assert told.score == 0.75
+    assert not told.passed
+    lines = repr(told).splitlines()
+    assert lines[:3] == ["f: 2 of 2, less a quarter", "  ok   part 0", "  ok   part 1"]
+    changed = "  FAIL it leaves its arguments alone: it changed its argument number 2 in place"
+    assert lines[3] == changed
+    assert lines[4].startswith("       hint: clone or detach first")
+    assert len(lines) == 5
+    kept = report(lambda x: x, torch.zeros(2), want=torch.zeros(2), tolerance=0.0)
+    assert (kept.score, kept.passed) == (1.0, True)
+    assert repr(kept) == "f: 2 of 2, well done\n  ok   part 0\n  ok   part 1"
+    first = report(lambda x: x.add_(1), torch.zeros(2), want=torch.ones(2), tolerance=0.0)
+    assert "it changed its argument number 1 in place" in repr(first)
+    for fixed, name in ((told, "changed"), (told.parts[0], "passed")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(fixed, name, None)
+
+
+def test_a_salt_is_added_to_a_seed():
+    with salted(2):
+        numbers = torch.rand(3, generator=inputs(3))
+    truth = [torch.rand(3, generator=torch.Generator().manual_seed(seed)) for seed in (5, 3)]
+    assert torch.equal(numbers, truth[0])
+    assert torch.equal(torch.rand(3, generator=inputs(3)), truth[1])
+
+
+def test_as_far_off_as_is_allowed_is_right():
+    told = report(lambda: torch.tensor([0.75]), want=torch.tensor([0.5]), tolerance=0.25)
+    assert told.passed
+    assert not report(lambda: torch.tensor([0.75]), want=torch.tensor([0.5]), tolerance=0.2).passed
+
+
 def test_sizes_that_do_not_fit_get_a_hint():
     told = repr(report(of_two_shapes))
     assert "must match the size" in told
@@ -59,6 +117,10 @@ def test_integers_are_shown_themselves():
 def test_float32_is_named_where_it_is_too_coarse():
     want = torch.rand(9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert "float32" in repr(report(lambda: want.float(), want=want))
+    # Not where float32 is off by more than its rounding, nor where its rounding is allowed.
+    assert "float32" not in repr(report(lambda: want.float() + 0.01, want=want))
+    assert "float32" not in repr(report(lambda: want.float() + 2e-6, want=want, tolerance=1e-6))
+    assert "float32" not in repr(report(lambda: want + 1e-7, want=want))
 
 
 def test_a_slip_that_gives_the_right_answer_is_not_told():
@@ -155,3 +217,60 @@ def test_a_number_is_a_number():
     for odd in (True, "3", [3.0], torch.zeros(1), None):
         with pytest.raises(Mismatch, match="a number is wanted"):
             number(odd)
+
+
+@pytest.mark.parametrize(
+    ("got", "told", "hint"),
+    [
+        (None, "it returned None, a torch.Tensor is wanted", ""),
+        (True, "it returned True, a torch.Tensor is wanted", ""),
+        (7, "it returned an int, a torch.Tensor is wanted", ""),
+        ("x", "it returned a str, a torch.Tensor is wanted", ""),
+        ({"a": 1}, "it returned a dict of 1, a torch.Tensor is wanted", ""),
+        ((1, 2), "it returned a tuple of 2, a torch.Tensor is wanted", ""),
+        (np.zeros(3), "ndarray, a torch.Tensor is wanted", "torch.from_numpy(...)"),
+        (torch.zeros(3) * 1j, "it returned complex numbers, real ones are wanted", ""),
+        (torch.tensor([1, torch.nan, -torch.inf]), "2 of 3 values are NaN or infinite", "0 / 0"),
+        (torch.zeros(2), "shape [2], wanted [3]", "length 3, not 2"),
+    ],
+)
+def test_what_is_no_answer_is_told_in_words(got, told, hint):
+    with pytest.raises(Mismatch) as caught:
+        compare(got, torch.zeros(3), 1e-6)
+    assert caught.value.what.endswith(told)
+    assert hint in caught.value.hint
+    assert bool(caught.value.hint) == bool(hint)
+
+
+def test_nothing_is_compared_with_nothing():
+    compare(torch.zeros(0, 3), torch.zeros(0, 3), 0.0)
+
+
+def test_a_check_that_stumbles_says_over_what():
+    check = Check("f", lambda: {"a": 1})
+    with check.part("a part"):
+        check.call()["b"]
+    assert check.parts[0].detail == "it returned a dict of 1"
+    assert check.parts[0].hint == "the first line of the function says what it is to return"
+    assert not check.parts[0].passed
+    # Before there was an answer it is the check's own fault.
+    with pytest.raises(ZeroDivisionError), check.part("another part"):
+        raise ZeroDivisionError
+
+
+def test_an_answer_of_none_and_one_of_another_shape():
+    check = Check("f", lambda x: x if len(x) else None)
+    for name, length in (("none", 0), ("another", 2), ("right", 3)):
+        with check.part(name):
+            assert check.call(torch.zeros(length), shape=[3]).shape == (3,)
+    told = [(part.passed, part.detail) for part in check.parts]
+    assert told == [(False, "it returned None"), (False, "shape [2], wanted [3]"), (True, "")]
+    assert check.report().score == pytest.approx(1 / 3)
+
+
+def test_a_condition_may_be_a_tensor():
+    require(torch.tensor(True), "unused")
+    for condition in (False, torch.tensor(False)):
+        with pytest.raises(Mismatch, match="too small") as caught:
+            require(condition, "too small", "larger")
+        assert caught.value.hint == "larger"

@@ -128,6 +128,44 @@ def test_the_energy_is_the_log_posterior(body):
     assert math.isclose(found, want, rel_tol=1e-4)
 
 
+def test_the_energy_of_the_defaults(body):
+    """Weights 0.05 of the prior and 1 of the betas; no mark counts."""
+    theta = people(2)
+    nothing = keypoint_evidence(torch.zeros(2, 19, 2), torch.zeros(2, 19))
+    found = fit(body, theta, nothing, FitOptions(steps=0)).energy
+    pose, betas = split_theta(theta).pose[:, 3:], split_theta(theta).betas
+    prior = load_pose_prior().log_prob(torch.cat((torch.zeros(2, 3), pose), 1))
+    torch.testing.assert_close(found, betas.square().sum(1) / 2 - 0.05 * prior)
+
+
+def test_marks_and_maps_by_hand():
+    """Off by 0.03 is one sigma, by 0.3 half of the most; 0.12 is one sigma of a map's cell."""
+    marks = keypoint_evidence(torch.zeros(1, 19, 2), torch.ones(1, 19))
+    for off, each in ((0.03, 0.5 / 1.01), (0.3, 25.0)):
+        found = marks(torch.tensor([0.0, off]).expand(1, 19, 2)).item()
+        assert found == pytest.approx(19 * each, rel=1e-5)
+    cell = torch.full((1, 19, 5, 5), -100.0)
+    cell[:, :, 2, 2] = 100.0
+    for off, likelihood in ((0.12, math.exp(-0.5) + 0.001), (9.0, 0.001)):
+        found = heatmap_evidence(cell)(torch.tensor([off, 0.0]).expand(1, 19, 2)).item()
+        assert found == pytest.approx(-19 * math.log(likelihood), rel=1e-5)
+
+
+def test_the_rate_falls_to_zero_along_half_a_cosine(body, monkeypatch):
+    rates = []
+
+    class Noted(torch.optim.Adam):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "Adam", Noted)
+    marks = keypoint_evidence(torch.zeros(1, 19, 2), torch.ones(1, 19))
+    fit(body, people(1), marks, FitOptions(steps=4, rate=2.0))
+    assert rates == pytest.approx([2, 1 + math.sqrt(0.5), 1, 1 - math.sqrt(0.5), 0])
+    assert (FitOptions().steps, FitOptions().rate) == (60, 0.04)
+
+
 def test_each_person_is_fitted_alone(body, fitted):
     truth, start, result = fitted
     marks = keypoint_evidence(project(body, truth[2:3])[0], torch.ones(1, 19))
@@ -291,6 +329,10 @@ def test_a_depth_counts_as_the_formula_says(body):
     less = fit(body, theta, marks, nothing).energy
     each = 0.09 / (1 + 0.25) / 0.08
     torch.testing.assert_close(more - less, torch.full((2,), 19 * each), rtol=1e-3, atol=1e-2)
+    weights = torch.zeros(2, 19)
+    weights[:, 3], weights[:, 4] = 1.0, 0.5
+    some = fit(body, theta, marks, nothing, depths=depths, depth_confidence=weights).energy
+    torch.testing.assert_close(some - less, torch.full((2,), 1.5 * each), rtol=1e-3, atol=1e-2)
 
 
 def test_unusable_starts_and_options(body):
@@ -302,5 +344,7 @@ def test_unusable_starts_and_options(body):
         FitOptions(stay=0)
     with pytest.raises(ValueError, match="depth > 0"):
         FitOptions(depth=-1)
+    with pytest.raises(ValueError, match="depth > 0"):
+        FitOptions(depth=0)
     with pytest.raises(ValueError, match="steps >= 0"):
         FitOptions(steps=-1)

@@ -63,6 +63,8 @@ def test_a_map_is_a_mixture_of_both(images):
     p, q = first.heatmaps[:, left].flatten(1).softmax(1), second.heatmaps[:, right].flip(-1)
     expected = (p + q.flatten(1).softmax(1)) / 2
     torch.testing.assert_close(look.heatmaps[:, left].flatten(1).softmax(1), expected)
+    middle = (first.depths[:, left] + second.depths[:, right]) / 2
+    torch.testing.assert_close(look.depths[:, left], middle)
 
 
 def test_half_way_between_two_bodies():

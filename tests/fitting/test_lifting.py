@@ -15,6 +15,7 @@ from hmr_edu.data.source import BatchSource, Mixture
 from hmr_edu.evaluation import evaluate_views
 from hmr_edu.evaluation.triangulation import View
 from hmr_edu.fitting import lift
+from hmr_edu.fitting.flip_test import FlipTested
 from hmr_edu.fitting.labelled_photos import LabelledPhotos, label_people
 from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
@@ -58,10 +59,41 @@ def test_what_is_missing_may_be_nan(lifter):
     assert torch.equal(lift(lifter, keypoints2d, confidence)[-1].theta, expected)
 
 
+@torch.no_grad()
+def test_the_last_step_is_the_middle_of_both_last_steps(lifter):
+    """Camera and betas are means; the steps before are the network's own."""
+    keypoints2d, confidence = people()
+    steps = lifter(keypoints2d, confidence)
+    mirrored = lifter(flip_keypoints(keypoints2d), confidence[:, COCOPLUS_FLIP])
+    found = lift(lifter, keypoints2d, confidence)
+    for ours, theirs in zip(found[:-1], steps, strict=True):
+        torch.testing.assert_close(ours.theta, theirs.theta)
+    a, b = steps[-1].theta, mirrored[-1].theta
+    sign = torch.tensor([1.0, -1.0, 1.0])
+    torch.testing.assert_close(found[-1].theta[:, :3], (a[:, :3] + b[:, :3] * sign) / 2)
+    torch.testing.assert_close(found[-1].theta[:, 75:], (a[:, 75:] + b[:, 75:]) / 2)
+
+
+@torch.no_grad()
+def test_a_network_with_the_flip_test_can_replace_one(lifter):
+    tested = FlipTested(lifter)
+    for steps in (tested(*people()), tested(*people(), vertices=False)):
+        for ours, theirs in zip(steps, lift(lifter, *people()), strict=True):
+            torch.testing.assert_close(ours.theta, theirs.theta)
+        assert (steps[0].vertices is None) == (steps[-1].vertices is None)
+    assert steps[-1].vertices is None
+    assert tested(*people())[-1].vertices is not None
+    assert lift(lifter, *people())[-1].vertices is not None
+    assert tested.body is lifter.body
+    assert not tested.training
+
+
 def test_a_network_of_pictures_is_refused():
     pictures = HMR("resnet18", image_size=32, width=4, stem="small", hidden=16)
     with pytest.raises(DataError, match="this network reads pictures"):
         lift(pictures, *people())
+    with pytest.raises(DataError, match="this network reads pictures"):
+        FlipTested(pictures)
 
 
 @pytest.fixture

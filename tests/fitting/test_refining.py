@@ -2,6 +2,7 @@
 
 import math
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -159,6 +160,44 @@ def test_the_evidence_is_a_mixture_of_seen_and_outside():
     np.testing.assert_allclose(crop_evidence(logits)(places), want, rtol=1e-5)
 
 
+RING = 1 - torch.maximum(CENTRES.abs()[:, None], CENTRES.abs()[None])  # 1/32 at the border
+
+
+def sharp(row: int, column: int) -> torch.Tensor:
+    """Logits of a map that is one cell."""
+    logits = torch.full((CELLS, CELLS), -100.0)
+    logits[row, column] = 100.0
+    return logits
+
+
+def test_maps_of_one_cell_by_hand():
+    """All of such a map is near its highest place; near the border are two rows of cells."""
+    cells = [(16, 16), (0, 31), (1, 16), (2, 16)]
+    maps = torch.stack([sharp(*cell) for cell in cells])[[0, 1, 2, 3] * 5][None, :19]
+    never = 1 / (1 + math.exp(9))
+    expected = torch.tensor([never, 0.5, 0.5, never])
+    torch.testing.assert_close(outside_probability(maps)[0, :4], expected, rtol=1e-4, atol=0)
+
+
+def test_the_evidence_of_keypoints_outside_by_hand():
+    """The edge is 0.05 wide: there 1.05 counts 0.3 + 0.7 sigmoid(1), and the middle 0.3."""
+    maps = (-300 * RING).expand(1, 19, CELLS, CELLS)  # a ring of cells, all of them alike
+    assert (outside_probability(maps) > 0.999).all()
+    energy = crop_evidence(maps)
+    for x, likelihood in ((0.0, 0.301), (1.05, 0.301 + 0.7 * 0.731059), (3.0, 1.001)):
+        found = energy(torch.tensor([x, 0.0]).expand(1, 19, 2)).item()
+        assert found == pytest.approx(-19 * math.log(likelihood), abs=0.03), x
+
+
+def test_a_depth_counts_as_far_as_its_keypoint_is_inside(body, refiner):
+    """0.3 m off is 0.09 / (1 + 0.25) / 0.08 = 0.9."""
+    theta = people(1)
+    maps = torch.stack([*[sharp(16, 16)] * 10, *[-300 * RING] * 9])[None]
+    told = depths_of(project(body, theta)[1])
+    right, wrong = (refiner.energy(theta, CropView(maps, told + off)) for off in (0.0, 0.3))
+    assert float(wrong - right) == pytest.approx(0.9 * 10, abs=0.03)
+
+
 # People who are cut off.
 
 
@@ -306,6 +345,71 @@ def test_a_turned_crop_with_little_to_see_is_not_believed(body, refiner):
         return seen_as(start[rows], maps_of(few)[rows], depths[rows])
 
     assert not refiner.refine(seen_as(people(2, seed=7), maps, depths), look).quarters.any()
+
+
+class ByHand(Refiner):
+    """The energy of a theta is its last number; fits give theirs, in the order of the starts."""
+
+    fits: ClassVar[list[float]] = []
+
+    def energy(self, theta, view):
+        return theta[:, -1]
+
+    def fit(self, theta, view):
+        return with_energies(theta, self.fits or theta[:, -1].tolist())
+
+
+def with_energies(theta: torch.Tensor, energies: list[float]) -> torch.Tensor:
+    return torch.cat([theta[:, :-1], torch.tensor(energies)[:, None]], 1)
+
+
+def test_which_turned_crop_is_believed_by_hand(body):
+    """It must be better by 7, the best of three counts, and 14 keypoints to see are too few.
+
+    An energy of 15 is explained.
+    """
+    start = with_energies(people(4), [20.0, 20.0, 15.0, 20.0])
+    found = {1: [13.5, 12.5, 12.0], 2: [13.1, 11.0, 1.0], 3: [19.0, 12.0, 12.0]}
+    inside, ring = sharp(16, 16), -300 * RING
+
+    def look(quarters: int, rows: torch.Tensor) -> FlipTest:
+        assert rows.tolist() == [0, 1, 3]
+        maps = torch.stack([inside] * 16 + [ring] * 3).repeat(3, 1, 1, 1)
+        if quarters == 2:
+            maps[2, :2] = ring
+        turned = with_energies(people(3, seed=quarters), found[quarters])
+        return seen_as(turned, maps, torch.zeros(3, 19))
+
+    flat = seen_as(start, torch.zeros(4, 19, CELLS, CELLS), torch.zeros(4, 19))
+    answer = ByHand(body, load_pose_prior()).refine(flat, look)
+    assert answer.quarters.tolist() == [0, 2, 0, 1]
+    assert answer.energy.tolist() == [20, 11, 15, 12]
+    assert answer.start_energy.tolist() == [20, 20, 15, 20]
+    torch.testing.assert_close(answer.theta[1, :-1], people(3, seed=2)[1, :-1])
+    torch.testing.assert_close(answer.theta[3, :-1], people(3, seed=1)[2, :-1])
+
+
+def test_which_second_start_is_believed_by_hand(body):
+    """One that faces the other way must be better by 3; the network's own answer by anything."""
+    start = with_energies(people(4), [20.0, 20.0, 20.0, 15.0])
+    direct = with_energies(people(4, seed=1), [30.0, 30.0, 19.4, 13.6])
+    refiner = ByHand(body, load_pose_prior())
+    first, about, mirrored = [19.0, 19.0, 19.5, 13.5], [15.9, 16.1, 17.0], [15.8, 15.0, 16.8]
+    flat = torch.zeros(4, 19, CELLS, CELLS)
+    seen = FlipTest([SimpleNamespace(theta=direct)], start, flat, torch.zeros(4, 19))
+
+    def look(quarters: int, rows: torch.Tensor) -> FlipTest:
+        worse = with_energies(people(3), [20.0] * 3)
+        return seen_as(worse, flat[rows], torch.zeros(3, 19))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ByHand, "fits", [*first, *about, *mirrored])
+        answer = refiner.refine(seen, look)
+    torch.testing.assert_close(answer.energy, torch.tensor([15.9, 15.0, 19.4, 13.5]))
+    assert answer.facing.tolist() == [1, 2, 0, 0]
+    assert not answer.quarters.any()
+    chosen = [face_about(start)[0], mirror_depth(start)[1], direct[2], start[3]]
+    torch.testing.assert_close(answer.theta[:, :-1], torch.stack(chosen)[:, :-1])
 
 
 # Never worse.

@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -62,6 +63,45 @@ def test_against_the_papers_listing_with_uneven_times():
         np.testing.assert_allclose(out[:, column], truth, atol=1e-12)
 
 
+def test_numbers_have_the_filter_of_cameras_and_rotations_their_own():
+    """The numbers that are chosen when nothing is said, and those of the class itself."""
+    g = torch.Generator().manual_seed(5)
+    x, t = 0.3 * torch.randn(20, generator=g, dtype=F64), torch.arange(20, dtype=F64) / 25
+    R = torch.from_numpy(Rotation.from_euler("y", x[:, None].numpy()).as_matrix())
+    for out, speed in ((smooth(x, t), 5.0), (smooth(x, t, OneEuro()), 0.5)):
+        np.testing.assert_allclose(out, listing(x.tolist(), t.tolist(), 1, speed, 1), atol=1e-12)
+    angle = Rotation.from_matrix(smooth_rotations(R, t).numpy()).as_euler("yxz")[:, 0]
+    np.testing.assert_allclose(angle, listing(x.tolist(), t.tolist(), 1, 3, 1), atol=1e-9)
+
+
+def test_both_ways_is_the_mean_of_the_listing_and_of_the_listing_backwards():
+    g = torch.Generator().manual_seed(6)
+    x = torch.randn(15, 2, generator=g, dtype=F64).cumsum(0)
+    t = (0.01 + 0.1 * torch.rand(15, generator=g, dtype=F64)).cumsum(0)
+    out = smooth_both_ways(x, t, OneEuro(0.7, 0.3, 1.2))
+    for column in range(2):
+        xs, ts = x[:, column].tolist(), t.tolist()
+        ahead = listing(xs, ts, 0.7, 0.3, 1.2)
+        back = listing(xs[::-1], [-s for s in ts[::-1]], 0.7, 0.3, 1.2)[::-1]
+        np.testing.assert_allclose(out[:, column], np.add(ahead, back) / 2, atol=1e-12)
+    R = torch.from_numpy(Rotation.from_euler("y", x[:, :1].numpy()).as_matrix())
+    both = smooth_rotations_both_ways(R, t, OneEuro(0.7, 0.3, 1.2))
+    ahead, back = (
+        np.array(listing(a, b, 0.7, 0.3, 1.2))
+        for a, b in ((x[:, 0].tolist(), t.tolist()), (x[:, 0].tolist()[::-1], (-t).tolist()[::-1]))
+    )
+    truth = Rotation.from_euler("y", ((ahead + back[::-1]) / 2)[:, None])
+    assert (Rotation.from_matrix(both.numpy()) * truth.inv()).magnitude().max() < 1e-9
+
+
+def test_trembling_is_the_mean_change_of_the_steps():
+    """Steps of 0.1, 0.3, 0.3 and -0.1 about one axis change by 0.2, 0 and 0.4."""
+    angles = np.cumsum([0.5, 0.1, 0.3, 0.3, -0.1])
+    R = torch.from_numpy(Rotation.from_euler("z", angles[:, None]).as_matrix())
+    assert trembling(R[:, None]).item() == pytest.approx(0.2, abs=1e-7)
+    assert trembling(torch.stack([R, R[:1].expand(5, 3, 3)], 1)).item() == pytest.approx(0.1)
+
+
 def test_rotations_about_one_axis_are_filtered_as_their_angle():
     g = torch.Generator().manual_seed(2)
     angle = 0.5 * torch.randn(40, generator=g, dtype=F64).cumsum(0)  # turns beyond pi
@@ -119,6 +159,13 @@ def test_it_starts_again_after_a_pause():
     t = torch.tensor([0.0, 0.1, 5.0, 5.1], dtype=F64)
     out = smooth(torch.tensor([0.0, 0, 9, 9], dtype=F64), t)
     assert out.tolist() == [0, 0, 9, 9]
+    # It starts at rest, too; half a second is no pause yet.
+    steps, at_rest = torch.tensor([0.0, 1.0, 1.0, 2.0], dtype=F64), OneEuro(speed=0.5)
+    out = smooth(steps, torch.tensor([0.0, 0.1, 0.75, 0.85], dtype=F64), at_rest)
+    np.testing.assert_allclose(out, [0, 0.647957, 1, 1.647957], atol=1e-6)
+    out = smooth(steps, torch.tensor([0.0, 0.25, 0.75, 1.25], dtype=F64), at_rest)
+    truth = listing([0, 1, 1, 2], [0, 0.25, 0.75, 1.25], 1, 0.5, 1)
+    np.testing.assert_allclose(out, truth, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +177,12 @@ def test_it_starts_again_after_a_pause():
         ([0.0, 1.0], OneEuro(min_cutoff=0), "positive cutoffs"),
         ([0.0, 1.0], OneEuro(speed=-1), "positive cutoffs"),
         ([0.0, 1.0], OneEuro(speed_cutoff=math.nan), "positive cutoffs"),
+        ([0.0, 1.0], OneEuro(speed_cutoff=0), "positive cutoffs"),
+        ([0.0, 1.0, 2.0], OneEuro(), "2 frames, 3 times"),
     ],
 )
-def test_no_filter(times, filter, message):
+def test_no_filter(times, filter, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
     with pytest.raises(ValueError, match=message):
         smooth(torch.zeros(2, dtype=F64), torch.tensor(times, dtype=F64), filter)
 
@@ -154,6 +204,15 @@ def test_a_steady_motion_stays_as_it_is():
     assert out.seen.all()
     assert torch.equal(out.rotations, rotations)
     assert torch.equal(out.translations, places)
+
+
+def test_a_frame_within_a_quarter_of_a_tick_is_its_own():
+    for times, seen in (([0.0, 1.25, 2.0], True), ([0.0, 1.375, 2.0], False)):
+        rotations, places = motion(np.array(times))
+        out = steady(rotations, places, torch.tensor(times, dtype=F64), 1.0)
+        assert out.seen.tolist() == [True, seen, True]
+        truth = times[1] if seen else 1.0
+        assert out.translations[:, 0].tolist() == pytest.approx([0, truth, 2.0])
 
 
 def test_gaps_are_filled_along_the_shortest_way():

@@ -9,7 +9,14 @@ from PIL import Image
 
 from hmr_edu import crop
 from hmr_edu.camera import CropBox, weak_perspective
-from hmr_edu.crop import camera_out_of_box, cell_centres, crop_image, into_box, visible_box
+from hmr_edu.crop import (
+    camera_out_of_box,
+    cell_centres,
+    crop_image,
+    into_box,
+    under_centres,
+    visible_box,
+)
 
 
 def noise(height=60, width=80):
@@ -182,6 +189,22 @@ def test_parts_are_the_whole(monkeypatch, height, width, size):
             torch.testing.assert_close(crop_image(image, box, size), whole, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 500), (500, 1)])
+def test_no_part_takes_more_memory_than_it_may(monkeypatch, height, width):
+    """A matrix of 30 x 500 weights counts four times: 60,000 are too many."""
+    sizes, weights = [], crop._Axis.weights
+
+    def noted(axis, first, last):
+        found = weights(axis, first, last)
+        sizes.append(4 * found.numel())
+        return found
+
+    monkeypatch.setattr(crop._Axis, "weights", noted)
+    monkeypatch.setattr(crop, "LARGEST", 50_000)
+    crop_image(torch.rand(3, height, width), CropBox.around_box(0, 0, width, height), 30)
+    assert 15_000 < max(sizes) <= 50_000
+
+
 def test_what_cannot_be_cropped():
     with pytest.raises(ValueError, match=r"does not touch a picture of 80 x 60"):
         crop_image(noise(), CropBox(500, 30, 20), 32)
@@ -192,6 +215,33 @@ def test_what_cannot_be_cropped():
 def test_centres_of_cells_by_hand():
     assert cell_centres(4, torch.zeros(1)).tolist() == [-0.75, -0.25, 0.25, 0.75]
     assert cell_centres(1, torch.zeros(1)).tolist() == [0.0]
+
+
+def test_pixels_under_the_centres_of_cells_by_hand():
+    labels = torch.arange(100).view(1, 10, 10)
+    assert under_centres(labels, 2, 5).tolist() == [[[21, 23, 25, 27, 29], [71, 73, 75, 77, 79]]]
+    assert under_centres(torch.tensor([[[7, 8]]]), 2, 4).tolist() == [[[7, 7, 8, 8]] * 2]
+
+
+def test_a_person_of_100_pixels_gets_a_crop_of_120():
+    """As in SPIN."""
+    assert CropBox.around_box(0, 0, 50, 100, padding=crop.PADDING).size == pytest.approx(120)
+
+
+def test_boxes_of_known_keypoints_by_hand():
+    """Of two keypoints, of one, and of none; what is not known may be anything."""
+    keypoints = torch.full((3, 19, 2), torch.nan)
+    keypoints[:, 4], keypoints[:, 7] = torch.tensor([10.0, 20]), torch.tensor([14.0, 40])
+    confidence = torch.zeros(3, 19)
+    confidence[:2, 4], confidence[0, 7] = 0.5, 1.0
+    assert visible_box(keypoints, confidence).tolist() == [[12, 30, 10], [10, 20, 1], [0, 0, 1]]
+
+
+def test_a_camera_out_of_a_box_by_hand():
+    """Half a box of 8 pixels is 4; a camera that shows nothing stays finite."""
+    camera, box = torch.tensor([[0.5, 1, 2], [0, 1, 2]]), torch.tensor([[10.0, 20, 4]] * 2)
+    found = camera_out_of_box(camera, box)
+    torch.testing.assert_close(found, torch.tensor([[2, 6, 12], [0, 1 + 1e7, 2 + 2e7]]))
 
 
 def test_a_camera_of_the_box_sees_the_same_keypoints():

@@ -11,7 +11,6 @@ from scipy.spatial import cKDTree
 from hmr_edu.body import load_body
 from hmr_edu.body.surface import mirror_vertices, spread_vertices
 from hmr_edu.camera import weak_perspective
-from hmr_edu.crop import under_centres
 from hmr_edu.data.batch import Batch, MeshBatch, SurfacePoints
 from hmr_edu.encoder.heads import Features
 from hmr_edu.hmr import body_of_theta
@@ -101,8 +100,6 @@ def test_the_way_into_the_mask_is_scipys_distance_transform(shape):
 
 
 def test_large_label_images_are_read_at_the_centres_of_cells():
-    labels = torch.arange(100).view(1, 10, 10)
-    assert under_centres(labels, 2, 5).tolist() == [[[21, 23, 25, 27, 29], [71, 73, 75, 77, 79]]]
     big = blobs(size=128)
     small = MaskLabels.of(big)
     assert small.nearest.shape == (3, 64, 64, 2)
