@@ -76,7 +76,7 @@ def _by_numpy(image: Tensor, places: Tensor, seen: Tensor, points: Tensor, pose:
     """Mirror one pixel, one keypoint and one joint after the other."""
     picture = np.zeros(image.shape)
     for x in range(WIDTH):
-        picture[..., WIDTH - 1 - x] = image[..., x]
+        picture[..., WIDTH - 1 - x] = image[..., x].numpy()
     M = np.diag([-1.0, 1.0, 1.0])
     flat, flags, solid = np.zeros((6, 2)), np.zeros(6), np.zeros((6, 3))
     for k, old in enumerate(SWAP):
