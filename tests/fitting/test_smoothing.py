@@ -53,10 +53,15 @@ def test_by_hand():
     np.testing.assert_allclose(out, [0, 0.647957], atol=1e-6)
 
 
+def uneven(frames, columns, seed):
+    """Draw a motion and its times, whose steps differ."""
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(frames, columns, generator=g, dtype=F64).cumsum(0)
+    return x, (0.01 + 0.1 * torch.rand(frames, generator=g, dtype=F64)).cumsum(0)
+
+
 def test_against_the_papers_listing_with_uneven_times():
-    g = torch.Generator().manual_seed(1)
-    x = torch.randn(50, 3, generator=g, dtype=F64).cumsum(0)
-    t = (0.01 + 0.1 * torch.rand(50, generator=g, dtype=F64)).cumsum(0)
+    x, t = uneven(50, 3, seed=1)
     out = smooth(x, t, OneEuro(0.7, 0.3, 1.2))
     for column in range(3):
         truth = listing(x[:, column].tolist(), t.tolist(), 0.7, 0.3, 1.2)
@@ -75,9 +80,7 @@ def test_numbers_have_the_filter_of_cameras_and_rotations_their_own():
 
 
 def test_both_ways_is_the_mean_of_the_listing_and_of_the_listing_backwards():
-    g = torch.Generator().manual_seed(6)
-    x = torch.randn(15, 2, generator=g, dtype=F64).cumsum(0)
-    t = (0.01 + 0.1 * torch.rand(15, generator=g, dtype=F64)).cumsum(0)
+    x, t = uneven(15, 2, seed=6)
     out = smooth_both_ways(x, t, OneEuro(0.7, 0.3, 1.2))
     for column in range(2):
         xs, ts = x[:, column].tolist(), t.tolist()

@@ -6,19 +6,18 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
+from helpers.few_looks import few
 
 from hmr_edu.training.complete_run import run
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.loop import Trainer
 from hmr_edu.training.presets import cpu_preset
 
-SMALL = {"scenes": 4, "outfits": 4, "heads": 4}
-
 
 def small(out: Path, **changes: object) -> TrainConfig:
     """Return the options of a tiny run in `out`, with some of them changed."""
     preset = cpu_preset()
-    appearance = dataclasses.replace(preset.data.appearance, **SMALL)
+    appearance = few(preset.data.appearance)
     config = dataclasses.replace(
         preset,
         out=out,
