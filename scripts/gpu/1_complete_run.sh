@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Item 1 of docs/development/gpu_runs.md: the complete run, which prints "shipped" when it is done.
+# Item 2 of docs/development/gpu_runs.md: the complete run, which prints "shipped" when it is done.
 # MINUTES (25): its length. POSES ("prior prior bent"): what it learns from. PHOTOS: a folder of
 # backgrounds. START: weights to go on from (a shipped file is 29 MB, a checkpoint ten times as
 # much). RUNS: a folder for the run and its checkpoints, $OUT unless set. PIECE_SIZE (15M, say):

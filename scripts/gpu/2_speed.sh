@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Item 2 of docs/development/gpu_runs.md, about 9 minutes: what a step is spent on, then pictures
+# Item 3 of docs/development/gpu_runs.md, about 9 minutes: what a step is spent on, then pictures
 # per second and the GPU's busy share for batches of 128, 256 and 512 pictures.
 source "$(dirname "$0")/common.sh"
 hmr bench --batches --seconds 1 --device cuda --gpu-batch 128 --out "$OUT/bench.json"

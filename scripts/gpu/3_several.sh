@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Item 3 of docs/development/gpu_runs.md, about 3 minutes for each number of GPUs: the rate of
+# Item 4 of docs/development/gpu_runs.md, about 3 minutes for each number of GPUs: the rate of
 # GPUS (2) compared with one.
 source "$(dirname "$0")/common.sh"
 for processes in 1 "${GPUS:-2}"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Item 4 of docs/development/gpu_runs.md: three tables, printed when all trainings are done.
+# Item 5 of docs/development/gpu_runs.md: three tables, printed when all trainings are done.
 # IMAGES (200000): pictures of each training.
 source "$(dirname "$0")/common.sh"
 mkdir -p "$OUT/results"

@@ -89,6 +89,22 @@ def test_the_paper_map_leaves_nothing_out():
         assert section in where["hmr"], section
 
 
+@pytest.mark.parametrize("lesson", ["01", "03", "04", "05", "06"])
+def test_lessons_and_paper_map_number_the_equations_alike(lesson):
+    """Lesson 02 has the equations of SMPL, 01 also its first."""
+    places = {}
+    for entry in paper_map.entries(DOCS)["hmr"]:
+        for number in re.findall(r"equation (\d)", entry["where"]):
+            places.setdefault(number, set()).update(p[:2] for p in entry["lesson"])
+    (path,) = (ROOT / "notebooks").glob(f"{lesson}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    words = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    words = words.replace("*SMPL*, 2015, eq. 1", "")
+    for first, last in re.findall(r"\b(?:eq\.|equation) (\d)(?: to (\d))?", words):
+        for number in range(int(first), int(last or first) + 1):
+            assert lesson in places[str(number)], f"equation {number}"
+
+
 @pytest.mark.parametrize("code", BUILT)
 def test_lessons_build_what_the_table_says(code):
     place, own = BUILT[code]

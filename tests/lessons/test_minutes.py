@@ -58,6 +58,15 @@ def test_the_instructor_s_page_says_the_same():
         assert abs(told - wanted) <= STEP
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_readme_says_the_same(path):
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (told,) = re.findall(
+        rf"^\| \[.*\(notebooks/{path.name}\) \| .* \| (\d+) \|$", page, re.MULTILINE
+    )
+    assert abs(int(told) - minutes(read(path))[0]) <= STEP
+
+
 def test_the_front_page_says_the_same():
     page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     assert "on one page, in an hour" in page
