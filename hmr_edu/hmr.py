@@ -32,6 +32,8 @@ from hmr_edu.io.weights import OPTIONS, check_state, read_weights
 from hmr_edu.regressor import RegressionStep, ThetaRegressor
 
 WEIGHTS = Path(__file__).parent / "assets" / "weights"
+# The weights in the folder of a run.
+TRAINED = "model.safetensors"
 
 
 class Prediction(NamedTuple):
@@ -274,11 +276,14 @@ def load_pretrained(name_or_path: str | Path = "resnet18", body: str | Path | No
 
 
 def weights_path(name_or_path: str | Path) -> Path:
-    """Return the file of weights that are shipped by name, or the path itself."""
+    """Return the file of weights that are shipped by name, the path itself, or a run's weights."""
     path = Path(name_or_path)
     there = os.path.lexists(path) and not path.is_dir()
     named = path.suffix == ".safetensors" or (path.suffix and there)
-    return path if named else WEIGHTS / f"{name_or_path}.safetensors"
+    shipped, of_run = WEIGHTS / f"{name_or_path}.safetensors", path / TRAINED
+    if named:
+        return path
+    return of_run if of_run.is_file() and not shipped.is_file() else shipped
 
 
 def read_network(path: Path) -> tuple[dict, dict[str, Tensor]]:

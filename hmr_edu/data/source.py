@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hmr_edu.data.batch import Batch, TensorDataclass
+from hmr_edu.io.errors import DataError
 from hmr_edu.rotations import axis_angle_to_matrix, matrix_to_axis_angle, nearest_rotation
 from hmr_edu.theta import join_theta, split_theta
 
@@ -80,8 +83,11 @@ def load_batches(
 ) -> Iterator[TensorDataclass]:
     """Return a source's prepared batches of these numbers, in order.
 
-    `workers` processes prepare them, or this one where there are none.
+    `workers` processes prepare them, or this one where there are none. Raises DataError where the
+    workers would run the whole script again, and the script would wait for ever.
     """
+    if workers:
+        _check_guarded()
     loader = DataLoader(
         PreparedBatches(source),
         batch_size=None,
@@ -93,6 +99,26 @@ def load_batches(
         worker_init_fn=_go_on,
     )
     return iter(loader)
+
+
+def _check_guarded() -> None:
+    """Raise DataError if the running script does its work also where a worker imports it.
+
+    A spawned process imports the script first, under another name than `__main__`.
+    """
+    main = sys.modules["__main__"]
+    script = getattr(main, "__file__", None)
+    if script is None or getattr(main, "__spec__", None) is not None:
+        return  # a notebook, or a module that was started with -m
+    try:
+        text = Path(script).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return
+    if "__main__" not in text:
+        raise DataError(
+            f"{script}: workers import this script, which would begin the training again; put its "
+            'calls below `if __name__ == "__main__":`, or train without workers'
+        )
 
 
 def _go_on(worker: int) -> None:

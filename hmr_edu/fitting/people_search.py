@@ -118,7 +118,9 @@ def find_people(
     """
     model = model.model if isinstance(model, Refined) else model
     if model.options["pooling"] != "spatial" or not isinstance(model.encoder, Encoder):
-        raise DataError("this network has no heat-maps in which people could be looked for")
+        raise DataError(
+            "this network has no heat-maps in which people could be looked for: give their boxes"
+        )
     if model.training:
         raise ValueError("the network must be in evaluation mode: call model.eval() first")
     if most < 1:

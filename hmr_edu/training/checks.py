@@ -25,6 +25,7 @@ from hmr_edu.training.sources import parse_sources
 # Options that must stay the same when a run is resumed. One of them may change: the folder of
 # photographs may have moved.
 KEPT = ("seed", "mode", "poses", "model", "data", "sources", "augmentation", "augment")
+KEPT_ALONE = ("optimizer.method",)
 FREE = "data.appearance.photos"
 
 
@@ -116,7 +117,8 @@ def check_same_run(begun: dict[str, Any], now: dict[str, Any], folder: str) -> N
     """
     before, after = _flat(begun), _flat(now)
     for name in before.keys() & after.keys():
-        if name.split(".")[0] in KEPT and name != FREE and before[name] != after[name]:
+        kept = name in KEPT_ALONE or (name.split(".")[0] in KEPT and name != FREE)
+        if kept and before[name] != after[name]:
             raise DataError(
                 f"{folder}: the checkpoint does not fit these options: it was begun with "
                 f"{name} = {before[name]}, not {after[name]}"

@@ -33,7 +33,7 @@ def run(config: TrainConfig, source: BatchSource | None = None) -> dict[str, Any
         # A body of their own: the network's may be on a GPU, and pictures are drawn on the CPU.
         body = load_body(config.model.body)
         sets = sets_for(
-            config.model.encoder, find_test_sets(), body, config.data, config.test_images
+            config.model.encoder, find_test_sets(), body, trainer.config.data, config.test_images
         )
     if not trainer.accelerator.is_main_process:
         trainer.train()

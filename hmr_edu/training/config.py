@@ -12,6 +12,7 @@ import torch
 
 from hmr_edu.data.augment import AugmentConfig
 from hmr_edu.data.detections.noise import DetectionConfig
+from hmr_edu.data.source import BatchSource
 from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.io.ranges import Count, NotNegative, Positive, Range, Seed, Threads
 from hmr_edu.io.weights import Dropout, Hidden, Iterations, Width
@@ -208,6 +209,21 @@ class TrainConfig:
     def folder(self) -> Path:
         """The folder of the run's records."""
         return self.out / self.name
+
+
+def with_source(config: TrainConfig, source: BatchSource | None, processes: int) -> TrainConfig:
+    """Return the options of a run that trains on a source of its own, which has its own sizes.
+
+    Args:
+        config: the options.
+        source: its batch is the share of one process in a step. None: that of the options.
+        processes: how many there are.
+    """
+    if source is None:
+        return config
+    sizes = {"batch_size": source.batch_size * processes, "image_size": source.image_size}
+    data = dataclasses.replace(config.data, **sizes)
+    return dataclasses.replace(config, data=data, sources=(type(source).__name__,))
 
 
 def cpu_computes_in_bf16() -> bool:

@@ -26,9 +26,12 @@ def check_losses(unread: list[tuple[int, str, Tensor]], folder: Path) -> None:
     values = torch.stack([loss.float() for _, _, loss in unread]).tolist()
     for (step, name, _), value in zip(unread, values, strict=True):
         if not math.isfinite(value):
+            cause = "lower the learning rate or that term's weight"
+            if step == 0:  # no weight has changed yet
+                cause = "look for labels or weights of the start that are not finite"
             raise NonFiniteLossError(
-                f"the loss term {name!r} became {value} at step {step}: lower the learning rate "
-                f"or that term's weight, and {_advice(folder)}"
+                f"the loss term {name!r} became {value} at step {step}: {cause}, and "
+                f"{_advice(folder)}"
             )
     unread.clear()
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from hmr_edu.data.batch import Batch
 from hmr_edu.data.source import BatchSource, batch_seed, load_batches, showcase
-from hmr_edu.hmr import HMR
+from hmr_edu.hmr import HMR, TRAINED
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import write_json
 from hmr_edu.io.provenance import environment
@@ -36,7 +36,7 @@ from hmr_edu.training.adversarial import (
 from hmr_edu.training.averaging import AveragedNetwork, recalibrate_batch_norm
 from hmr_edu.training.checkpoint import NAME, check_parts, load_checkpoint, save_checkpoint
 from hmr_edu.training.checks import check_begun, check_options
-from hmr_edu.training.config import TrainConfig, as_record
+from hmr_edu.training.config import TrainConfig, as_record, with_source
 from hmr_edu.training.divergence import check_losses, check_state
 from hmr_edu.training.interruption import interruptible
 from hmr_edu.training.log import Log
@@ -62,12 +62,13 @@ class Trainer:
         one process in a step. Raises DataError on options that no run can have.
         """
         check_options(config)
+        self.accelerator = build_accelerator(config)
+        config = with_source(config, source, self.accelerator.num_processes)
         if config.resume:
             check_begun(config)
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)
-        self.accelerator = build_accelerator(config)
         self.poses = pose_source(*config.poses)
         # This process's share of a step's pictures.
         share, rest = divmod(config.data.batch_size, self.accelerator.num_processes)
@@ -77,7 +78,8 @@ class Trainer:
                 f"{self.accelerator.num_processes} processes"
             )
         self.source: BatchSource = source or build_source(config, self.poses, share)
-        model, discriminator = build_networks(config, self.source)
+        begins = self.accelerator.is_main_process and not config.resume
+        model, discriminator = build_networks(config, self.source, say=begins)
         critic_optimizer = torch.optim.Adam(
             discriminator.parameters(), config.optimizer.critic_learning_rate, fused=True
         )
@@ -233,7 +235,7 @@ class Trainer:
                 self._sample(people)
             self._save()
             if main:
-                self.trained().save(c.folder / "model.safetensors")
+                self.trained().save(c.folder / TRAINED)
         if interrupted:
             raise KeyboardInterrupt(f"{c.folder} is saved after {self.images:,} pictures")
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hmr_edu.hmr import weights_path
+from hmr_edu.hmr import TRAINED, weights_path
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.jsonfile import read_json
 from hmr_edu.io.provenance import sha256
@@ -38,7 +38,7 @@ def origin(weights: str) -> dict[str, Any]:
     provenance = None
     if os.path.lexists(beside):
         provenance = read_json(beside, "provenance")
-    elif path.name == "model.safetensors" and all(
+    elif path.name == TRAINED and all(
         os.path.lexists(path.parent / record) for record in (CONFIG, ENVIRONMENT, METRICS)
     ):
         provenance = run_provenance(path.parent)

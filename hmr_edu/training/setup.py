@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +32,7 @@ from hmr_edu.hmr import HMR
 from hmr_edu.io.errors import DataError
 from hmr_edu.training.config import TrainConfig
 from hmr_edu.training.sources import first_theta, split_share
-from hmr_edu.training.start import transfer
+from hmr_edu.training.start import copied_share, transfer
 
 # Sources that make new poses of the prior's.
 MADE: dict[str, Callable[[PosePrior], PoseSource]] = {
@@ -147,10 +148,13 @@ def _found(name: str) -> Path:
     return path if path.exists() else find_mocap(name) or path
 
 
-def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discriminator]:
+def build_networks(
+    config: TrainConfig, source: BatchSource, say: bool = False
+) -> tuple[HMR, Discriminator]:
     """Build the network and the discriminator of a run; the same seed gives the same weights.
 
-    Raises as `Backbone.load` and `transfer` when given weights cannot be used.
+    `say` prints how much of the network comes from `config.start`, unless all of it does. Raises as
+    `Backbone.load` and `transfer` when given weights cannot be used.
     """
     torch.manual_seed(config.seed)
     model = HMR(
@@ -163,7 +167,13 @@ def build_networks(config: TrainConfig, source: BatchSource) -> tuple[HMR, Discr
     if config.backbone and isinstance(model.encoder, Encoder):
         model.encoder.backbone.load(backbone_file(config))
     if config.start:
-        transfer(model, config.start)
+        share = copied_share(model, transfer(model, config.start))
+        if say and share < 1:
+            print(
+                f"{share:.1%} of the network's numbers come from {config.start}, the others begin "
+                "at random",
+                file=sys.stderr,
+            )
     return model, Discriminator()
 
 

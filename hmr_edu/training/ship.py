@@ -13,7 +13,7 @@ from hmr_edu.data.synthetic.people import SyntheticConfig
 from hmr_edu.evaluation.held_out import evaluate, predict
 from hmr_edu.evaluation.keypoint_sets import sets_for
 from hmr_edu.evaluation.scores import MM, score_joints
-from hmr_edu.hmr import HMR, WEIGHTS, load_pretrained
+from hmr_edu.hmr import HMR, TRAINED, WEIGHTS, load_pretrained
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import atomic_write, check_name
 from hmr_edu.io.jsonfile import read_json, write_json
@@ -64,7 +64,7 @@ def ship(run: Path, name: str, out: Path = WEIGHTS) -> Path:
         raise DataError(f"{run}: there is no such run, and no such file of weights")
     if run.is_file():
         return _ship_mean(run, name, out)
-    weights = run / "model.safetensors"
+    weights = run / TRAINED
     record = (CONFIG, ENVIRONMENT, EVALUATION, METRICS)
     for file in (weights.name, *record):
         if not os.path.lexists(run / file):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -20,6 +21,8 @@ from hmr_edu.io.precision import at_least
 WIDTHS = ("width", "hidden")
 # Options that may differ: they add layers, which begin at random.
 ADDED = ("confidence",)
+# Weights that fill a smaller share of the network are no start: biases alone often fit.
+LEAST = 0.01
 # The first layer of a regressor: it reads every cell of the last map by itself.
 FIRST = ("regressor.perceptrons.", ".0.weight")
 
@@ -32,7 +35,7 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
     al. 2016, "Net2Net"). Otherwise the tensors of equal shape are copied. At another resolution the
     last map of a spatial head has more or fewer cells: `resized` fits the regressors to them.
 
-    Raises as `load_pretrained`, and DataError when no tensor fits or the activation differs.
+    Raises as `load_pretrained`, and DataError when hardly anything fits or the activation differs.
     """
     path = weights_path(name_or_path)
     options, tensors = read_network(path)
@@ -64,8 +67,11 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
     except (RuntimeError, IndexError) as error:
         reason = first_meaning(error)
         raise DataError(f"{path}: the weights do not fit its own options ({reason})") from None
-    if not fits:
-        raise DataError(f"{path}: no tensor of these weights fits the network")
+    if copied_share(model, own.keys() - fits.keys()) < LEAST:
+        raise DataError(
+            f"{path}: hardly anything of these weights fits the network; "
+            f"theirs has {_options_of(options, model.options)}"
+        )
     activation = options.get("activation", "relu")
     if activation != model.options["activation"] and any("perceptrons" in name for name in fits):
         raise DataError(f"{path}: its regressor needs --model.activation {activation}")
@@ -78,6 +84,23 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
         )
     model.load_state_dict(fits, strict=False)
     return sorted(own.keys() - fits.keys())
+
+
+def copied_share(model: HMR, unchanged: Collection[str]) -> float:
+    """Return the share of a network's numbers that `transfer` copied, counters left out."""
+    sizes = {n: t.numel() for n, t in model.state_dict().items() if t.is_floating_point()}
+    return sum(size for n, size in sizes.items() if n not in unchanged) / sum(sizes.values())
+
+
+def _options_of(options: dict, own: dict) -> str:
+    """Say which options of weights differ from those of a network, as they are typed."""
+    differ = {name: options[name] for name in own if options.get(name, own[name]) != own[name]}
+    room = {"image_size": "data"}
+    typed = (
+        f"--{room.get(name, 'model')}.{name.replace('_', '-')} {value}"
+        for name, value in differ.items()
+    )
+    return " ".join(typed) or "the same options, but other tensors"
 
 
 def _same_maps(options: dict, own: dict) -> bool:
