@@ -149,9 +149,9 @@ def by_network(image: Path, out: Path, networks: Networks, everybody: bool) -> W
     ]
     notes: list[dict[str, Any]] = []
     for number, (person, box) in enumerate(zip(people, boxes, strict=True), 1):
-        still = "stood still" if person.still else "did not stand still"
+        doubt = "" if person.still else " (unsettled: --box may do better)"
         edges = " ".join(map(str, box))
-        said.append(f"person {number}: {person.score:.2f} sure, box {edges}, which {still}")
+        said.append(f"person {number}: {person.score:.2f} sure, box {edges}{doubt}")
         notes.append({"found": {"score": person.score, "stood_still": person.still}})
     return said, run_on_boxes(image, out, model, boxes, networks.weights, notes, networks.ply)
 

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,3 +132,14 @@ def test_notation_names_what_exists():
     for row in re.findall(r"^\| \$.*$", text, re.MULTILINE):
         for name in re.findall(r"`(\w+)", row.rpartition(" | ")[2]):
             assert name in words, row
+
+
+def test_the_way_from_an_array_to_a_body_runs():
+    page = (DOCS / "conventions.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(import torch\n.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict = {"picture": np.full((600, 400, 3), 127, np.uint8)}
+    exec(code, names)
+    assert names["last"].theta.shape == (1, 85)
+    assert names["last"].vertices.shape[:1] == (1,)
+    assert names["features"].heatmaps.shape == (1, 19, 32, 32)
+    assert names["drawn"].shape == (600, 400, 3)

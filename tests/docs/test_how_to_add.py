@@ -43,9 +43,15 @@ def test_a_loss():
         flags = torch.tensor([True, True, False])
         lengths = (truth[:2, [1, 4, 7, 10]] - truth[:2, [0, 5, 6, 11]]).norm(dim=-1)
         truth[2] = float("nan")  # not labelled
-        batch = types.SimpleNamespace(keypoints3d=truth, has_3d=flags)
+        known = flags[:, None].repeat(1, 19)
+        batch = types.SimpleNamespace(keypoints3d=truth, known3d=known)
         value = losses.TERMS["limbs"].compute(answer, batch, config)
         torch.testing.assert_close(value, 0.5 * lengths.mean())
+        truth[0, 11] = float("nan")  # one wrist is unknown: the forearm does not count
+        known[0, 11] = False
+        value = losses.TERMS["limbs"].compute(answer, batch, config)
+        rest = torch.cat((lengths[0, :3], lengths[1]))
+        torch.testing.assert_close(value, 0.5 * rest.mean())
     """
     code = "import hmr_edu.losses as losses\n"
     code += f"exec({function!r}, vars(losses))\nexec({entry!r}, vars(losses))\n"
@@ -98,5 +104,6 @@ def test_a_source_of_training_batches(tmp_path):
     assert batch.visible[12:].sum(1).tolist() == [1.0] * 4
 
     config = small(tmp_path, images=32)
-    exec(train.replace("run(cpu_preset(), mixture)", "run(config, mixture)"), names | locals())
+    as_script = names | locals() | {"__name__": "__main__"}
+    exec(train.replace("run(cpu_preset(), mixture)", "run(config, mixture)"), as_script)
     assert (config.folder / "model.safetensors").exists()
