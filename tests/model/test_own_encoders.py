@@ -51,6 +51,22 @@ def test_a_wide_resnet_is_refused_before_it_is_built(tmp_path, monkeypatch, enco
         load_pretrained(path)
 
 
+@pytest.mark.parametrize("channels", [(), (8, 16)])
+def test_a_spatial_head_asks_for_three_maps(monkeypatch, channels):
+    monkeypatch.setitem(BACKBONES, "tiny", lambda width, stem, zero_init: Tiny(*channels))
+    named = r"reads three maps, .* stage_channels are \[(8, )?16\]"
+    with pytest.raises(ValueError, match=named):
+        HMR("tiny", pooling="spatial", **SMALL)
+
+
+def test_three_maps_are_enough_for_a_spatial_head(monkeypatch):
+    monkeypatch.setitem(BACKBONES, "tiny", lambda width, stem, zero_init: Tiny(4, 8, 16))
+    _, features = HMR("tiny", pooling="spatial", **SMALL)(
+        torch.rand(2, 3, 32, 32), return_features=True
+    )
+    assert features.heatmaps.shape == (2, 19, 8, 8)
+
+
 def test_names_are_looked_up_when_a_network_is_built(monkeypatch):
     """`hmr_edu.hmr` is imported above, before every one of these entries."""
     monkeypatch.setitem(BACKBONES, "tiny", lambda width, stem, zero_init: Tiny())
