@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from hmr_edu.encoder.backbone import check_choice
 from hmr_edu.encoder.keypoints import KeypointEncoder
 from hmr_edu.encoder.resnet import Encoder, backbone_names
 
-AnyEncoder = Encoder | KeypointEncoder
+# `Any` stands for modules from outside, which have `image_size` and `feature_dim`, too.
+AnyEncoder = Encoder | KeypointEncoder | Any
 
 
 def _keypoints(*, width: int, **_: object) -> AnyEncoder:
