@@ -21,7 +21,8 @@ class Backbone(nn.Module):
 
     `stage_channels` are the channels of the maps, `stride` is the pixels of an image for each cell
     of the last one, `first` is the layer that reads colours. `mean` and `std` of the colours
-    belong to the public weights.
+    belong to the public weights. The pooling "average" reads the last map, "spatial" the last
+    three: a spatial head needs a backbone of at least three.
     """
 
     mean = IMAGENET_MEAN

@@ -75,8 +75,10 @@ class SpatialHead(nn.Module):
     holds, for each keypoint, (x, y), depth, peak and local features at its place, and then
     the flattened last map.
 
+    Raises ValueError on a backbone of fewer than three maps.
+
     Args:
-        stage_channels: channels of the backbone's maps.
+        stage_channels: channels of the backbone's maps, of at least three.
         last_map: cells along each side of the last map.
         hidden: channels of the feature pyramid.
         squeezed: channels to which the last map is reduced.
@@ -100,6 +102,11 @@ class SpatialHead(nn.Module):
         confidence: bool = False,
     ):
         super().__init__()
+        if len(stage_channels) < 3:
+            raise ValueError(
+                f"a spatial head reads three maps, the backbone's stage_channels are "
+                f'{list(stage_channels)}: return more maps, or take the pooling "average"'
+            )
         self.lateral = nn.ModuleList(nn.Conv2d(c, hidden, 1) for c in stage_channels[-3:])
         self.mix = nn.Sequential(
             nn.Conv2d(hidden, hidden, 3, padding=1, bias=False), BatchNorm(hidden), nn.ReLU()

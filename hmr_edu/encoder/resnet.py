@@ -76,8 +76,11 @@ class Bottleneck(nn.Module):
         return self.relu(residual + self.downsample(x))
 
 
-# Blocks and their number in each of the four stages.
-NETWORKS = {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}
+# The ResNets: the block, and how many of them each of the four stages has.
+NETWORKS: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet50": (Bottleneck, (3, 4, 6, 3)),
+}
 POOLINGS = ("average", "spatial")
 
 
@@ -159,22 +162,25 @@ class ResNet(Backbone):
         return maps
 
 
-def _resnet(name: str) -> Callable[..., Backbone]:
-    return lambda width, stem, zero_init: ResNet(name, width, stem, zero_init)
-
-
-# Each takes the options width, stem, zero_init. A new backbone is a file, and an entry here.
+# The backbones beside the ResNets of `NETWORKS`; each takes the options width, stem, zero_init.
+# A new backbone is a file, and an entry here; or an entry from outside, at any time.
 BACKBONES: dict[str, Callable[..., Backbone]] = {
-    **{name: _resnet(name) for name in NETWORKS},
     # Its widths are those of the public weights.
     "efficientnet_lite0": lambda width, stem, zero_init: EfficientNetLite(stem, zero_init),
 }
 
 
+def backbone_names() -> list[str]:
+    """Return the names of all backbones that are registered by now."""
+    return list(dict.fromkeys([*NETWORKS, *BACKBONES]))
+
+
 def build_backbone(name: str, width: int, stem: str, zero_init: bool = True) -> Backbone:
     """Build the backbone of a name; raise ValueError on an unknown name or option."""
-    check_choice("encoder", name, BACKBONES)
-    return BACKBONES[name](width, stem, zero_init)
+    check_choice("encoder", name, backbone_names())
+    if name in BACKBONES:
+        return BACKBONES[name](width, stem, zero_init)
+    return ResNet(name, width, stem, zero_init)
 
 
 class Encoder(nn.Module):

@@ -26,6 +26,13 @@ ImageSize = Annotated[int, Range(1, 4096)]
 # Key of the options in the file's metadata.
 OPTIONS = "hmr_edu"
 _PERCEPTRONS = "regressor.perceptrons."
+# Encoders whose width a tensor tells: its name, and its rows for each unit of width. Any other
+# encoder may use the width as it likes, or not at all.
+_WIDTHS = {
+    "resnet18": ("encoder.backbone.conv1.weight", 1),
+    "resnet50": ("encoder.backbone.conv1.weight", 1),
+    "keypoints": ("encoder.first.weight", 8),
+}
 
 
 class NetworkOptions(TypedDict, total=False):
@@ -92,7 +99,7 @@ def check_sizes(options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> No
     steps = 1 if options.get("share_weights", True) else options.get("iterations")
     perceptrons = {name.split(".")[2] for name in tensors if name.startswith(_PERCEPTRONS)}
     sizes = {
-        "width": _width(tensors),
+        "width": _width(options.get("encoder", "resnet50"), tensors),
         "hidden": _rows(tensors, f"{_PERCEPTRONS}0.0.weight"),
     }
     for option, size in sizes.items():
@@ -104,10 +111,13 @@ def check_sizes(options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> No
         )
 
 
-def _width(tensors: Mapping[str, Tensor]) -> int | None:
-    """Return the width of the encoder; that of keypoints has 8 features for each unit."""
-    features = _rows(tensors, "encoder.first.weight")
-    return features // 8 if features else _rows(tensors, "encoder.backbone.conv1.weight")
+def _width(encoder: str, tensors: Mapping[str, Tensor]) -> int | None:
+    """Return the width that the encoder's tensors have; None where they do not tell it."""
+    if encoder not in _WIDTHS:
+        return None
+    name, rows_of_unit = _WIDTHS[encoder]
+    rows = _rows(tensors, name)
+    return None if rows is None else rows // rows_of_unit
 
 
 def _rows(tensors: Mapping[str, Tensor], name: str) -> int | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import islice
 
 import torch
+from torch import nn
 
+from hmr_edu.encoder.backbone import Backbone
 from hmr_edu.encoder.heads import SpatialHead
 from hmr_edu.encoder.keypoints import KeypointEncoder
 from hmr_edu.hmr import HMR
@@ -24,16 +27,7 @@ def build_optimizers(
     """
     matrices: set[torch.Tensor] = set()
     if config.method == "muon":
-        encoder = model.encoder
-        ends: list[torch.nn.Module] = [*model.regressor.output_layers]
-        if isinstance(encoder, KeypointEncoder):
-            ends.append(encoder.first)
-        else:
-            ends.append(encoder.backbone.first)
-            if isinstance(encoder.head, SpatialHead):
-                ends.append(encoder.head.maps)
-                if encoder.head.confidence is not None:
-                    ends.append(encoder.head.confidence[-1])
+        ends = [*model.regressor.output_layers, *_ends(model.encoder)]
         matrices = set(hidden_matrices(model, ends))
 
     def groups(members: bool) -> list[dict]:
@@ -52,6 +46,25 @@ def build_optimizers(
     if not matrices:
         return [rest]
     return [Muon(groups(True), config.learning_rate, weight_decay=decay, dtype=dtype), rest]
+
+
+def _ends(encoder: nn.Module) -> list[nn.Module]:
+    """Return the layers that read an encoder's inputs, and those of its outputs beside the vector.
+
+    Of an encoder from outside nothing is known but the order of its layers: the first one reads.
+    """
+    if isinstance(encoder, KeypointEncoder):
+        return [encoder.first]
+    backbone, head = getattr(encoder, "backbone", None), getattr(encoder, "head", None)
+    if not isinstance(backbone, Backbone):
+        layers = (each for each in encoder.modules() if isinstance(each, nn.Conv2d | nn.Linear))
+        return [*islice(layers, 1)]
+    ends: list[nn.Module] = [backbone.first]
+    if isinstance(head, SpatialHead):
+        ends.append(head.maps)
+        if head.confidence is not None:
+            ends.append(head.confidence[-1])
+    return ends
 
 
 def learning_rate(config: OptimizerConfig, step: int, progress: float) -> float:

@@ -4,12 +4,16 @@ import copy
 
 import pytest
 import torch
+from helpers.small_run import small
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hmr_edu.hmr import HMR
+from hmr_edu.encoder.build import ENCODERS
+from hmr_edu.encoder.heads import Features
+from hmr_edu.hmr import HMR, load_pretrained
+from hmr_edu.training.complete_run import run
 from hmr_edu.training.config import OptimizerConfig
 from hmr_edu.training.muon import Muon, orthogonalise
 from hmr_edu.training.optimizers import build_optimizers, learning_rate
@@ -159,6 +163,90 @@ def test_the_ends_and_the_vectors_stay_with_adamw(model):
     assert model.encoder.head.maps.weight in theirs
     assert model.regressor.perceptrons[0][-1].weight in theirs
     assert model.regressor.perceptrons[0][0].weight in mine
+
+
+SPATIAL = {"stem": "small", "pooling": "spatial", "confidence": True}
+MAPS = ["encoder.head.maps", "encoder.head.confidence.2"]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options", "ends"),
+    [
+        ("resnet18", {"stem": "small"}, ["encoder.backbone.conv1"]),
+        ("resnet50", SPATIAL, ["encoder.backbone.conv1", *MAPS]),
+        (
+            "efficientnet_lite0",
+            SPATIAL | {"stem": "imagenet"},
+            ["encoder.backbone.conv_stem", *MAPS],
+        ),
+        ("keypoints", {}, ["encoder.first"]),
+    ],
+)
+def test_adamw_has_these_layers_of_each_shipped_encoder(encoder, options, ends):
+    model = HMR(encoder, image_size=64, width=8, hidden=16, **options)
+    layers = {
+        f"{name}.weight": layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear) and getattr(layer, "groups", 1) == 1
+    }
+    muon, _ = build_optimizers(model, OptimizerConfig(method="muon"))
+    mine = {p for group in muon.param_groups for p in group["params"]}
+    assert mine <= {layer.weight for layer in layers.values()}
+    last = "regressor.perceptrons.0.6"
+    left_out = {name for name, layer in layers.items() if layer.weight not in mine}
+    assert left_out == {f"{name}.weight" for name in (last, *ends)}
+
+
+class Flat(nn.Module):
+    """An encoder of another kind: layers in a row, no backbone and no head."""
+
+    def __init__(self, *layers: nn.Module, feature_dim: int = 8) -> None:
+        super().__init__()
+        self.image_size, self.feature_dim = 32, feature_dim
+        self.layers = nn.Sequential(nn.Flatten(), *layers)
+
+    def forward(self, images):
+        return Features(self.layers(images))
+
+
+def flat(monkeypatch, **options) -> HMR:
+    monkeypatch.setitem(ENCODERS, "flat", lambda **_: Flat(*options.pop("layers"), **options))
+    return HMR("flat", image_size=32, hidden=16)
+
+
+def test_of_another_encoder_the_first_layer_stays_with_adamw(monkeypatch):
+    model = flat(monkeypatch, layers=[nn.Linear(3 * 32**2, 8), nn.ReLU(), nn.Linear(8, 8)])
+    muon, adamw = build_optimizers(model, OptimizerConfig(method="muon"))
+    mine, theirs = (
+        {p for group in each.param_groups for p in group["params"]} for each in (muon, adamw)
+    )
+    assert model.encoder.layers[1].weight in theirs
+    assert model.encoder.layers[3].weight in mine
+    assert mine | theirs == set(model.parameters())
+
+
+def test_an_encoder_without_a_matrix_has_optimizers(monkeypatch):
+    model = flat(monkeypatch, layers=[nn.LayerNorm(3 * 32**2)], feature_dim=3 * 32**2)
+    optimizers = build_optimizers(model, OptimizerConfig(method="muon"))
+    before = [p.detach().clone() for p in model.parameters()]
+    model(torch.rand(2, 3, 32, 32))[-1].keypoints3d.square().sum().backward()
+    for optimizer in optimizers:
+        optimizer.step()
+    assert all(len(optimizer.param_groups) == 2 for optimizer in optimizers)
+    assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_an_encoder_of_another_kind_trains_saves_and_loads(tmp_path, monkeypatch):
+    layers = [nn.Linear(3 * 32**2, 8), nn.ReLU(), nn.Linear(8, 8)]
+    monkeypatch.setitem(ENCODERS, "flat", lambda **_: Flat(*copy.deepcopy(layers)))
+    config = small(tmp_path, images=8)
+    assert config.optimizer.method == "muon"
+    # An assignment: the choices of the constructor are the shipped encoders.
+    config.model.encoder, config.model.pooling = "flat", "average"
+    assert run(config) == {}
+    loaded = load_pretrained(config.folder / "model.safetensors")
+    assert isinstance(loaded.encoder, Flat)
+    assert not torch.equal(loaded.encoder.layers[3].weight, layers[2].weight)
 
 
 def test_the_regressor_has_its_scale(model):
