@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hmr_edu.io.precision import at_least_float32, float32_inside, holds
+from hmr_edu.io.precision import at_least_float32, check_tensors, float32_inside, holds
 from hmr_edu.keypoints import COCOPLUS, HIPS, align_root
 from hmr_edu.rotations import nearest_rotation
 
@@ -244,7 +244,11 @@ def _unit(points: Float[Tensor, "*batch"], dims: tuple[int, ...]) -> Float[Tenso
 
 
 def _check(pred: Tensor, target: Tensor, dimensions: int) -> None:
-    """Raise ValueError on points whose error would be a wrong or meaningless number."""
+    """Raise ValueError on points whose error would be a wrong or meaningless number.
+
+    Raises TypeError on points that are no tensors.
+    """
+    check_tensors(pred=pred, target=target)
     wanted = f"both must be [batch, points, {dimensions}]"
     if pred.shape != target.shape or pred.ndim < 2 or pred.shape[-1] != dimensions:
         raise ValueError(f"predicted {list(pred.shape)} against {list(target.shape)}: {wanted}")

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hmr_edu.body.files import BodyData, read_body
-from hmr_edu.io.precision import PreciseModule, at_least, float32_inside
+from hmr_edu.io.precision import PreciseModule, at_least, check_tensors, float32_inside
 from hmr_edu.keypoints import SMPL_PARENTS
 from hmr_edu.rotations import axis_angle_to_matrix
 
@@ -183,7 +183,8 @@ class SMPL(PreciseModule):
         return axis_angle_to_matrix(axis_angle)
 
     def _inputs(self, betas: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
-        """Return betas and rotations in one dtype; raise ValueError on other shapes."""
+        """Return betas and rotations in one dtype; raise as `forward`."""
+        check_tensors(betas=betas, pose=pose)
         if betas.ndim != 2 or betas.shape[1] != 10:
             raise ValueError(f"betas must be [batch, 10], got {list(betas.shape)}")
         dtype = torch.promote_types(betas.dtype, self.J_template.dtype)
@@ -217,7 +218,7 @@ class SMPL(PreciseModule):
     ) -> BodyOutput:
         """Compute the posed body.
 
-        Raises ValueError on other shapes.
+        Raises ValueError on other shapes, TypeError on what is no tensor.
 
         Args:
             betas: shape coefficients.

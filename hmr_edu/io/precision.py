@@ -78,6 +78,17 @@ def holds(condition: Tensor) -> bool:
         return True
 
 
+def check_tensors(**values: object) -> None:
+    """Raise TypeError that names the first value that is no tensor, such as a numpy array."""
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            kind = f"{type(value).__module__}.{type(value).__qualname__}"
+            raise TypeError(
+                f"{name} must be a tensor, not {kind.removeprefix('builtins.')}: "
+                "torch.from_numpy(array) makes one of a numpy array"
+            )
+
+
 class PreciseModule(nn.Module):
     """A module of constants that stay in float32 at least, whatever the network around is in.
 

@@ -69,17 +69,32 @@ class LossOptions:
     steps: Literal["all", "last"] | tuple[float, ...] = "all"
     norm: Literal["l1", "mse"] = "l1"
 
+    def __new__(cls, *_: Any, **options: Any) -> LossOptions:
+        """Raise TypeError on a term that has no option, because it was entered too late."""
+        known = {each.name for each in dataclasses.fields(cls)}
+        if late := sorted(options.keys() & TERMS.keys() - known):
+            raise TypeError(
+                f"the term {late[0]!r} was entered after the options of the losses were made: "
+                "make them again by hmr_edu.training.config.make_loss_config()"
+            )
+        return super().__new__(cls)
+
     @property
     def weights(self) -> dict[str, float]:
-        """The weight of every supervised term and of "adversary"."""
-        return {name: getattr(self, name) for name in (*TERMS, "adversary")}
+        """The weight of every supervised term and of "adversary"; 0 for a term without an option.
+
+        A script may enter a term after these options were made; see `make_loss_config`.
+        """
+        return {name: getattr(self, name, 0.0) for name in (*TERMS, "adversary")}
 
 
 def make_loss_config() -> Any:
     """Make the dataclass of all options of the losses.
 
     It is `LossOptions` with one more option for each term of the registry `hmr_edu.losses.TERMS`.
-    The option has the term's name, and the registry's default weight and help.
+    The option has the term's name, and the registry's default weight and help. A script that
+    enters a term later makes the options again, or the term has the weight 0, for example
+    `config.loss = make_loss_config()(**dataclasses.asdict(config.loss), limbs=10.0)`.
     """
     weights = [(name, NotNegative, field(default=term.weight)) for name, term in TERMS.items()]
     helps = "\n".join(f"    {name}: {term.help}" for name, term in TERMS.items())

@@ -18,7 +18,8 @@ from hmr_edu.weak_mesh import VERTICES
 
 def active_terms(config: LossOptions) -> list[str]:
     """Return the names of the terms that have a weight, in the registry's order."""
-    return [name for name in TERMS if getattr(config, name)]
+    weights = config.weights
+    return [name for name in TERMS if weights[name]]
 
 
 def needs_vertices(config: LossOptions) -> bool:

@@ -145,6 +145,18 @@ def test_wrong_shapes_are_named(betas, pose, monkeypatch):
         layer(torch.zeros(betas), torch.zeros(pose))
 
 
+def test_numpy_arrays_are_told_how_to_become_tensors(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
+    layer, betas, pose = SMPL(toy_body()), torch.zeros(1, 10), torch.zeros(1, 72)
+    told = r"must be a tensor, not numpy.ndarray: torch.from_numpy\("
+    with pytest.raises(TypeError, match=f"betas {told}"):
+        layer(betas.numpy(), pose.numpy())
+    with pytest.raises(TypeError, match=f"pose {told}"):
+        layer(betas, pose.numpy())
+    with pytest.raises(TypeError, match="betas must be a tensor, not list"):
+        layer(betas.tolist(), pose)
+
+
 def test_the_body_is_not_a_weight():
     layer = SMPL(toy_body())
     assert not layer.state_dict()

@@ -41,6 +41,17 @@ def test_hips_are_hips():
     assert {SMPL_JOINTS[i] for i in (1, 2)} == {"right_hip", "left_hip"}  # as the docs say
 
 
+@pytest.mark.usefixtures("as_users_run_it")
+@pytest.mark.parametrize("metric", METRICS_3D)
+def test_numpy_arrays_are_told_how_to_become_tensors(metric):
+    points = bodies(0)
+    told = r"must be a tensor, not numpy.ndarray: torch.from_numpy\("
+    with pytest.raises(TypeError, match=f"pred {told}"):
+        metric(points.numpy(), points.numpy())
+    with pytest.raises(TypeError, match=f"target {told}"):
+        metric(points, points.numpy())
+
+
 def test_mpjpe_by_hand():
     target = torch.zeros(1, 14, 3)
     pred = target.clone()

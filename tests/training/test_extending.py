@@ -17,6 +17,7 @@ from hmr_edu.losses import TERMS, LossTerm
 from hmr_edu.training import LossConfig, Trainer
 from hmr_edu.training.complete_run import run
 from hmr_edu.training.config import make_loss_config
+from hmr_edu.training.objective import active_terms
 from hmr_edu.training.presets import PRESETS
 from hmr_edu.viz.report.page import write_report
 from hmr_edu.viz.report.records import read_samples
@@ -61,6 +62,37 @@ def test_a_toy_loss_is_one_entry(tmp_path, monkeypatch):
     wanted = sum(w * v for w, v in zip((0.1, 0.3, 0.6), values, strict=True))
     measured = trainer.train_step(batch)
     assert float(measured["camera_size"]) == pytest.approx(wanted, rel=0.02)
+
+
+def camera_shift(prediction, batch, config):
+    """Return the squared shift of the cameras."""
+    return prediction.camera[:, 1:].square().mean()
+
+
+def test_a_term_entered_after_the_options_changes_nothing(tmp_path, monkeypatch):
+    def weights_of(name):
+        config = small(tmp_path, name=name, images=8)
+        assert run(config) == {}
+        return (config.folder / "model.safetensors").read_bytes()
+
+    before = weights_of("before")
+    monkeypatch.setitem(TERMS, "camera_shift", LossTerm(camera_shift, 2.0, "Squared shift."))
+    assert LossConfig().weights["camera_shift"] == 0
+    assert "camera_shift" not in active_terms(LossConfig())
+    assert weights_of("after") == before
+    with pytest.raises(TypeError, match=r"'camera_shift' was entered after .*make_loss_config"):
+        LossConfig(camera_shift=1.0)
+
+
+def test_options_that_are_made_again_have_the_late_term(tmp_path, monkeypatch):
+    monkeypatch.setitem(TERMS, "camera_shift", LossTerm(camera_shift, 2.0, "Squared shift."))
+    config = small(tmp_path, images=8)
+    config.loss = make_loss_config()(**dataclasses.asdict(config.loss))
+    assert run(config) == {}
+    last = json.loads((config.folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["losses"]["camera_shift"] > 0
+    record = json.loads((config.folder / "config.json").read_text())
+    assert '"camera_shift": 2.0' in json.dumps(record)
 
 
 def test_a_term_without_its_input_is_left_out(tmp_path):
