@@ -49,6 +49,10 @@ def write_glb(path: str | Path, vertices: Vertices, faces: Faces) -> None:
 
 
 def _mesh(vertices: Vertices, faces: Faces) -> trimesh.Trimesh:
+    if np.ndim(vertices) != 2:
+        raise ValueError(
+            f"a mesh has vertices [V, 3], not {list(vertices.shape)}: take one body of a batch"
+        )
     points = upright(vertices)
     if not np.isfinite(points).all():
         raise ValueError("vertices are not all finite")

@@ -1,15 +1,20 @@
 """Data sets on the user's disk: found, read once, indexed, and opened again."""
 
+import importlib
 import json
+import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from hmr_edu.data.photos import index as index_module
+from hmr_edu.data.photos import table as table_module
 from hmr_edu.data.photos.annotations import read_annotations
-from hmr_edu.data.photos.data_sets import DATA_SETS, open_data_set
+from hmr_edu.data.photos.data_sets import DATA_SETS, DataSet, open_data_set
+from hmr_edu.data.photos.described import Described
 from hmr_edu.data.photos.index import open_index, write_index
 from hmr_edu.data.photos.pictures import EXAMPLES
 from hmr_edu.data.photos.table import PeopleTable, TableBuilder, check_table
@@ -89,6 +94,7 @@ def test_a_table_agrees_with_the_people_read_one_by_one():
 
 def test_the_index_is_used_and_made_again(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(index_module, "SMALLEST", 1)
+    monkeypatch.setattr(index_module, "_code", lambda reader: "")  # it is counted here, not changed
     path = coco(tmp_path / "coco", 5)
     first = open_data_set("coco", tmp_path / "coco")
     assert isinstance(first.keypoints2d, np.memmap)
@@ -115,6 +121,85 @@ def test_the_index_is_used_and_made_again(tmp_path, cache, monkeypatch):
     path.write_text(text)
     assert open_data_set("coco", tmp_path / "coco").crops[0, 2] == pytest.approx(72)
     assert len(reads) == 2
+
+
+READER = """
+import numpy as np
+from hmr_edu.data.photos.layout import Layout
+from hmr_edu.data.photos.table import TableBuilder
+
+def find(path, split):
+    return Layout((path / "people.txt",), path)
+
+def read(layout):
+    builder = TableBuilder(layout.pictures)
+    builder.add("a.jpg", None, (50, 50, 99), np.full((19, 2), {pixel}), np.ones(19))
+    return builder.table()
+"""
+
+
+def test_a_reader_that_changes_makes_its_index_again(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(index_module, "SMALLEST", 1)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "people.txt").touch()
+    for number, pixel in enumerate((10, 10, 9)):
+        file = tmp_path / "own_reader.py"
+        file.write_text(READER.format(pixel=pixel))
+        os.utime(file, (number, number))  # Python compiles a file anew where its time differs
+        sys.modules.pop("own_reader", None)
+        own = importlib.import_module("own_reader")
+        monkeypatch.setitem(DATA_SETS, "own", DataSet(own.find, own.read, "its own"))
+        assert open_data_set("own", tmp_path).keypoints2d[0, 0].tolist() == [pixel, pixel]
+        assert len(list((cache / "people").iterdir())) == (1, 1, 2)[number]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            {"keypoints3d": np.zeros((24, 3))},
+            r"keypoints3d of a person is \[19, 3\], not \[24, 3\]$",
+        ),
+        ({"pose": np.zeros((24, 3))}, r"pose of a person is \[72\], not \[24, 3\]: flatten it"),
+        ({"beta": np.zeros(10)}, "no label is called 'beta'; crops, .* pose, betas are"),
+    ],
+)
+def test_a_row_of_another_shape_is_named(labels, message):
+    builder = TableBuilder(index_module.Path("folder"))
+    with pytest.raises(DataError, match=message):
+        builder.add("a.jpg", None, (0, 0, 1), np.zeros((19, 2)), np.ones(19), **labels)
+    described = Described("a.jpg", None, None, {"nose": (1, 2), "neck": (9, 9)}, "list.txt, line 3")
+    with pytest.raises(DataError, match=rf"^list\.txt, line 3: {message}"):
+        builder.describe(described, **labels)
+
+
+@pytest.mark.parametrize("labelled", [{0, 1, 2}, {3, 4}, {0, 1}, {2, 3}])
+def test_labels_of_some_people_only_are_refused(labelled, monkeypatch):
+    monkeypatch.setattr(table_module, "PART", 2)  # also across the joined parts
+    builder = TableBuilder(index_module.Path("folder"))
+
+    def build():
+        for number in range(5):
+            labels = {"betas": np.zeros(10)} if number in labelled else {}
+            builder.add("a.jpg", None, (0, 0, 1), np.zeros((19, 2)), np.ones(19), **labels)
+        builder.table()
+
+    with pytest.raises(DataError, match="betas is given for some people only"):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("named", "box", "message"),
+    [
+        ({"nose": [226]}, None, r"here: nose must be x and y, not \[226\]"),
+        ({"nose": [226, 80, 2]}, None, r"here: nose must be x and y, not \[226, 80, 2\]"),
+        ({"nose": [2, 3]}, [0, 0, 9], r"here: a box is x0, y0, x1 and y1, not \[0, 0, 9\]"),
+    ],
+)
+def test_places_of_another_length_are_named(named, box, message):
+    builder = TableBuilder(index_module.Path("folder"))
+    with pytest.raises(DataError, match=message):
+        builder.describe(Described("a.jpg", None, box, named, "here"))
 
 
 def test_without_a_cache_that_can_be_written(tmp_path, monkeypatch):

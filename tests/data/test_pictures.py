@@ -282,3 +282,16 @@ def test_numbers_that_are_not_finite_are_named(tmp_path):
         Image.fromarray(np.full((4, 5), value, np.float32)).save(tmp_path / "a.tiff")
         with pytest.raises(DataError, match="not finite"):
             read_photo(tmp_path / "a.tiff")
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_bytes_in_sixteen_bits_are_refused_and_black_is_black(tmp_path, kind):
+    path = tmp_path / f"grey.{kind}"
+    numbers = np.arange(0, 250, 5, dtype=np.uint16).reshape(5, 10)
+    Image.fromarray(numbers).save(path)
+    with pytest.raises(DataError, match=rf"grey\.{kind}.*go up to 245 only"):
+        read_photo(path)
+    Image.fromarray(0 * numbers).save(path)
+    assert not read_photo(path).any()
+    Image.fromarray(257 * numbers).save(path)
+    np.testing.assert_array_equal(read_photo(path)[..., 0], numbers)

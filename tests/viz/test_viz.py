@@ -1,6 +1,8 @@
 """Pictures, exports and the 3D page, against shapes whose picture is known by hand."""
 
 import json
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -230,6 +232,15 @@ def test_glb_is_valid_gltf(tmp_path):
     position = header["accessors"][primitive["attributes"]["POSITION"]]
     np.testing.assert_allclose(position["max"], (0.5, 1.4, -1.9), atol=1e-6)
     assert header["materials"][primitive["material"]]["pbrMetallicRoughness"]["metallicFactor"] == 0
+
+
+@pytest.mark.parametrize("kind", ["obj", "ply", "glb"])
+def test_a_batch_is_no_mesh(tmp_path, kind):
+    """In a process of its own: here the shapes are checked before the function is reached."""
+    code = f"from hmr_edu.viz import export; import numpy as np; export.write_{kind}"
+    code += f"({str(tmp_path / 'a')!r}, np.zeros((1, 8, 3)), np.zeros((4, 3), int))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ValueError: a mesh has vertices [V, 3], not [1, 8, 3]: take one body" in done.stderr
 
 
 def test_a_failed_export_leaves_the_old_file(tmp_path):

@@ -121,7 +121,7 @@ def ordered_keypoints(
 ) -> tuple[Float[Tensor, "19 2"], Float[Tensor, " 19"]]:
     """Return keypoints in COCO+ order, and 1 for each that is annotated.
 
-    Raises DataError on a name that is none of COCO+.
+    Raises DataError on a name that is none of COCO+, and on a place that is not x and y.
     """
     unknown = sorted(person.named.keys() - set(COCOPLUS))
     if unknown:
@@ -130,6 +130,8 @@ def ordered_keypoints(
         )
     keypoints2d, visible = torch.zeros(len(COCOPLUS), 2), torch.zeros(len(COCOPLUS))
     for name, place in person.named.items():
+        if len(place) != 2:
+            raise DataError(f"{person.where}: {name} must be x and y, not {list(place)!r:.60}")
         keypoints2d[COCOPLUS.index(name)] = torch.tensor(place)
         visible[COCOPLUS.index(name)] = 1.0
     return keypoints2d, visible
@@ -141,6 +143,9 @@ def annotated_person(path: Path, person: Described) -> AnnotatedPerson:
     Raises DataError that names the place in the file.
     """
     keypoints2d, visible = ordered_keypoints(person)
+    if person.box is not None and len(person.box) != 4:
+        box = f"{list(person.box)!r:.60}"
+        raise DataError(f"{person.where}: a box is x0, y0, x1 and y1, not {box}")
     try:
         if person.box is not None:
             crop = CropBox.around_box(*person.box, padding=PADDING)

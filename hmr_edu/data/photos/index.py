@@ -2,12 +2,14 @@
 
 Reading COCO's annotations takes seconds and much memory. This is done once: the table's arrays are
 written into the user's cache, and later mapped into memory, where processes share them. An index
-belongs to the very files that it was made from. When one of them changes it is made again.
+belongs to the very files that it was made from, and to the reader that made it. When one of them
+changes it is made again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -25,7 +27,7 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder
 from hmr_edu.io.jsonfile import read_json, write_json
 
-# To be raised when a reader changes: older indices are then made again.
+# To be raised when what all readers share changes: older indices are then made again.
 VERSION = 1
 # Smaller data sets are read as fast as their index.
 SMALLEST = 2000
@@ -38,12 +40,23 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HMR_EDU_CACHE") or Path(home) / "hmr_edu").expanduser()
 
 
-def indexed(name: str, layout: Layout, read: Callable[[], PeopleTable]) -> PeopleTable:
+def indexed(
+    name: str,
+    layout: Layout,
+    read: Callable[[], PeopleTable],
+    reader: Callable[[Layout], PeopleTable],
+) -> PeopleTable:
     """Return a data set's table from its index; read it, and write the index, if there is none.
 
     Where the cache cannot be written the table stays in memory.
+
+    Args:
+        name: of the data set.
+        layout: its files.
+        read: reads and checks it.
+        reader: the data set's own function; when its file changes the index is made again.
     """
-    folder = cache_folder() / "people" / f"{name}-{_key(name, layout)}"
+    folder = cache_folder() / "people" / f"{name}-{_key(name, layout, _code(reader))}"
     table = open_index(folder)
     if table is None:
         table = read()
@@ -102,9 +115,21 @@ def _try_to_write(folder: Path, table: PeopleTable) -> None:
         return
 
 
-def _key(name: str, layout: Layout) -> str:
-    """Return a name for the state of a data set's files."""
-    facts: list[Any] = [VERSION, name, str(layout.pictures.absolute()), layout.part]
+def _code(reader: Callable[[Layout], PeopleTable]) -> str:
+    """Return the checksum of the code around a reader; "" where it cannot be found."""
+    try:
+        module = inspect.getmodule(reader)
+        # Of a notebook, which has no file, the function alone.
+        whole = module is not None and hasattr(module, "__file__")
+        code = inspect.getsource(module if whole else reader)
+    except (TypeError, OSError):  # a callable object, a compiled function
+        return ""
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def _key(name: str, layout: Layout, code: str) -> str:
+    """Return a name for the state of a data set's files, and of the code that reads them."""
+    facts: list[Any] = [VERSION, name, str(layout.pictures.absolute()), layout.part, code]
     for file in (*layout.annotations, *layout.beside):
         state = file.stat()
         facts.append([str(file.absolute()), state.st_size, state.st_mtime_ns])

@@ -164,8 +164,13 @@ def _to_rgb(picture: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
 
     if picture.mode.startswith("I") or picture.mode == "F":
         # Integers use 16 bits, floating point the range 0 to 1, unless the values say otherwise.
-        white = 1.0 if picture.mode == "F" else 65535.0
-        white = max(white, *(_numbers(strip).max() for _, strip in strips()))
+        highest = max(_numbers(strip).max() for _, strip in strips())
+        if picture.mode != "F" and 0 < highest <= 255:
+            raise ValueError(
+                f"its numbers have 16 bits or more and go up to {highest:.0f} only: it would be "
+                "black, save it with 8 bits"
+            )
+        white = max(1.0 if picture.mode == "F" else 65535.0, highest)
         for top, strip in strips():
             grey = (_numbers(strip).clip(0) / white * 255 + 0.5).astype(np.uint8)
             stored[top : top + rows] = grey[..., None]

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hmr_edu.camera import CropBox
 from hmr_edu.data.photos.annotations import AnnotatedPerson, annotated_person
-from hmr_edu.data.photos.described import Described
+from hmr_edu.data.photos.described import Described, checked_row
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import is_there, printable
 from hmr_edu.keypoints import COCOPLUS
@@ -29,6 +29,8 @@ from hmr_edu.keypoints import COCOPLUS
 UNKNOWN = float("nan")
 # Labels in 3D that a table may lack, and the shape of one person's.
 LABELS = {"keypoints3d": (19, 3), "pose": (72,), "betas": (10,)}
+# The shape of one person's row of each column.
+ROWS = {"crops": (3,), "keypoints2d": (19, 2), "visible": (19,)} | LABELS
 # Arrays without a row for each person.
 OF_NOBODY = ("files", "sizes", "outline_points")
 # People of whom the rows are joined at a time.
@@ -202,7 +204,10 @@ class TableBuilder:
         """
         _, crop, keypoints2d, visible = annotated_person(self.folder, person)
         place = (crop.x, crop.y, crop.size)
-        self.add(person.file, person.size, place, keypoints2d, visible, **labels)
+        try:
+            self.add(person.file, person.size, place, keypoints2d, visible, **labels)
+        except DataError as error:
+            raise DataError(f"{person.where}: {error}") from None
 
     def add(
         self,
@@ -214,6 +219,8 @@ class TableBuilder:
         **labels: Any,
     ) -> None:
         """Add a person: arrays, tensors or lists of one row of the table's columns.
+
+        Raises DataError on a row of another shape, and on a label that there is not.
 
         Args:
             file: name of the picture in the folder.
@@ -228,19 +235,30 @@ class TableBuilder:
             self.sizes.append(size or (0, 0))
         row = {"crops": crop, "keypoints2d": keypoints2d, "visible": visible, **labels}
         for name, value in row.items():
-            self.columns.setdefault(name, []).append(np.asarray(value, np.float32))
+            self.columns.setdefault(name, []).append(checked_row(name, value, ROWS))
         self.columns.setdefault("picture", []).append(np.asarray(number, np.int32))
         if len(self.columns["picture"]) == PART:
             self._join()
 
     def _join(self) -> None:
         """Put the last rows into arrays: each alone takes several times as much memory."""
-        if self.columns:
-            self.parts.append({name: np.stack(rows) for name, rows in self.columns.items()})
-            self.columns = {}
+        if not self.columns:
+            return
+        wanted = (self.parts or [self.columns])[0].keys()
+        for name in sorted(wanted | self.columns.keys()):
+            if (
+                len(self.columns.get(name, ())) != len(self.columns["picture"])
+                or name not in wanted
+            ):
+                raise DataError(f"{name} is given for some people only: give NaN for the others")
+        self.parts.append({name: np.stack(rows) for name, rows in self.columns.items()})
+        self.columns = {}
 
     def table(self) -> PeopleTable:
-        """Return the table of all people. Raises DataError when there is nobody."""
+        """Return the table of all people.
+
+        Raises DataError when there is nobody, and on a label of some people only.
+        """
         if not self.numbers:
             raise DataError("nobody in it has a keypoint")
         self._join()
