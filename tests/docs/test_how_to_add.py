@@ -15,6 +15,7 @@ from PIL import Image
 from hmr_edu.data import AnnotatedPhotos, BatchSource
 from hmr_edu.data.photos import data_sets
 from hmr_edu.data.photos.data_sets import DATA_SETS, DataSet
+from hmr_edu.io.errors import DataError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how_to_add.md").read_text(encoding="utf-8")
 
@@ -66,12 +67,15 @@ def test_a_data_set(tmp_path, monkeypatch):
     pixels = np.zeros((60, 80, 3), np.uint8)
     pixels[20:40, 30:50] = 255
     Image.fromarray(pixels).save(folder / "one.jpg")
-    (folder / "one.txt").write_text("left_knee 30 20\nnose 50 40\n")
+    (folder / "one.txt").write_text("left_knee 30 20\nnose 50\n")
     reader, entry, use = blocks("A data set")
     monkeypatch.setattr(data_sets, "DATA_SETS", dict(DATA_SETS))
     names: dict = {"DataSet": DataSet, "DATA_SETS": data_sets.DATA_SETS}
     exec(reader, names)
     exec(entry, names)
+    with pytest.raises(DataError, match=r"one\.txt: a line is a keypoint's name, x and y"):
+        data_sets.open_data_set("plain-text", tmp_path)
+    (folder / "one.txt").write_text("left_knee 30 20\n\nnose 50 40\n")
     (person,) = data_sets.open_data_set("plain-text", tmp_path)
     assert person.path == folder / "one.jpg"
     assert person.visible.nonzero().flatten().tolist() == [4, 14]  # COCO+: left knee, nose
