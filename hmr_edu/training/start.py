@@ -70,7 +70,7 @@ def transfer(model: HMR, name_or_path: str | Path) -> list[str]:
     if copied_share(model, own.keys() - fits.keys()) < LEAST:
         raise DataError(
             f"{path}: hardly anything of these weights fits the network; "
-            f"theirs has {_options_of(options, model.options)}"
+            f"they were made with {_options_of(options, model.options)}"
         )
     activation = options.get("activation", "relu")
     if activation != model.options["activation"] and any("perceptrons" in name for name in fits):
