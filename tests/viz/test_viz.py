@@ -3,8 +3,10 @@
 import json
 from html.parser import HTMLParser
 
+import jaxtyping
 import numpy as np
 import pytest
+import torch
 import trimesh
 
 from hmr_edu.camera import CropBox
@@ -241,6 +243,25 @@ def test_a_failed_export_leaves_the_old_file(tmp_path):
         write_json(path, {"theta": [float("nan")]})
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["obj", "glb", "ply"])
+def test_what_is_not_one_mesh_is_refused_by_its_shape(tmp_path, monkeypatch, kind):
+    """`body.vertices` has a batch axis, whatever the number of bodies."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
+    mesh, write = lying_box(), getattr(export, f"write_{kind}")
+    points, path = torch.tensor(mesh.vertices), tmp_path / f"body.{kind}"
+    hint = r"\. Write the bodies of a batch one by one: vertices\[0\]$"
+    with pytest.raises(ValueError, match=rf"shape \[1, 8, 3\], not one body: \[V, 3\]{hint}"):
+        write(path, points[None], mesh.faces)
+    with pytest.raises(ValueError, match=r"shape \[24\], not one body: \[V, 3\]$"):
+        write(path, points.flatten(), mesh.faces)
+    with pytest.raises(ValueError, match=r"faces have shape \[1, 12, 3\], not triangles: \[F, 3\]"):
+        write(path, points, mesh.faces[None])
+    with pytest.raises(ValueError, match="from 0 to 7, but there are 4: give the faces"):
+        write(path, points[:4], mesh.faces)
+    assert not path.exists()
+    write(path, points, mesh.faces)
 
 
 class Loads(HTMLParser):
