@@ -36,6 +36,13 @@ def finite_numbers(values: Any, count: int, what: str) -> list[float]:
     return [float(value) for value in values]
 
 
+def plain(values: Any) -> Any:
+    """Return numbers as JSON has them: tuples, arrays and tensors as lists; the rest as it is."""
+    if hasattr(values, "tolist"):
+        return values.tolist()
+    return [plain(value) for value in values] if isinstance(values, list | tuple) else values
+
+
 def picture_size(width: Any, height: Any, where: str) -> tuple[int, int]:
     """Return a recorded size; raise DataError unless it is two positive whole numbers."""
     width, height = finite_numbers([width, height], 2, f"{where}: `width` and `height`")
