@@ -2,7 +2,10 @@
 
 import json
 import pickle
+import re
+from dataclasses import replace
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ import torch
 from hmr_edu.data.photos import index as index_module
 from hmr_edu.data.photos.annotations import read_annotations
 from hmr_edu.data.photos.data_sets import DATA_SETS, open_data_set
+from hmr_edu.data.photos.described import Described
 from hmr_edu.data.photos.index import open_index, write_index
 from hmr_edu.data.photos.pictures import EXAMPLES
 from hmr_edu.data.photos.table import PeopleTable, TableBuilder, check_table
@@ -183,6 +187,84 @@ def test_a_table_is_checked(name, value, message):
     getattr(table, name)[...] = value
     with pytest.raises(DataError, match=message):
         check_table(table)
+
+
+def add(builder, file="a.jpg", **changes):
+    builder.add(
+        **{"file": file, "size": None, "crop": (0, 0, 1), "keypoints2d": np.zeros((19, 2))}
+        | {"visible": np.ones(19)}
+        | changes
+    )
+
+
+SHAPES = [
+    ("keypoints3d", (24, 3), "not [19, 3]: give the 19 keypoints of COCO+ in its order"),
+    ("keypoints3d", (1, 19, 3), "not [19, 3], without an axis before it: give the 19"),
+    ("pose", (24, 3), "not [72]: give the axis-angle of SMPL's 24 joints, flattened to 72 numbers"),
+    ("betas", (300,), "not [10]: give the first 10"),
+    ("keypoints2d", (17, 2), "not [19, 2]: give the 19 keypoints"),
+    ("visible", (19, 1), "not [19]: give the 19 keypoints"),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "words"), SHAPES)
+def test_shapes_that_cannot_be_are_named_when_a_person_is_added(name, shape, words):
+    builder = TableBuilder(index_module.Path("folder"))
+    expected = re.escape(f"a.jpg: `{name}` has shape {list(shape)}, {words}")
+    with pytest.raises(DataError, match=f"^{expected}"):
+        add(builder, **{name: np.zeros(shape)})
+    assert not builder.numbers  # nothing of the person stays
+
+
+def test_labels_that_are_none_are_named():
+    builder = TableBuilder(index_module.Path("folder"))
+    with pytest.raises(
+        DataError, match=r"a\.jpg: no label is called 'poses'; keypoints3d, pose, b"
+    ):
+        add(builder, poses=np.zeros(72))
+    with pytest.raises(DataError, match=r"a\.jpg: `pose` is no array of numbers: "):
+        add(builder, pose=[[1, 2], [3]])
+    with pytest.raises(
+        DataError, match=r"a\.jpg: `crops` has shape \[2\], not \[3\]: give the centre"
+    ):
+        add(builder, crop=(1, 2))
+
+
+def test_labels_of_described_people_are_named_by_their_place():
+    builder = TableBuilder(index_module.Path("folder"))
+    person = Described("a.jpg", None, (0, 0, 9, 9), {"nose": (2, 3)}, "marks.txt: line 3")
+    with pytest.raises(DataError, match=r"^marks\.txt: line 3: a\.jpg: `pose` has shape \[24, 3\]"):
+        builder.describe(person, pose=np.zeros((24, 3)))
+
+
+def test_tables_of_other_builders_are_checked_too(monkeypatch):
+    """A reader may make its own arrays, as SPIN's does."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
+    builder = TableBuilder(index_module.Path("folder"))
+    add(builder)
+    add(builder, "b.jpg")
+    for name, shape, words in SHAPES[:3:2]:
+        table = replace(builder.table(), **{name: np.zeros((2, *shape), np.float32)})
+        words = words.replace("not [", "not [2, ")
+        expected = re.escape(f"`{name}` has shape {[2, *shape]}, {words}")
+        with pytest.raises(DataError, match=f"^{expected}"):
+            check_table(table)
+    with pytest.raises(DataError, match="1 rows of betas for 2 people"):
+        check_table(replace(builder.table(), betas=np.zeros((1, 10), np.float32)))
+
+
+@pytest.mark.parametrize("part", [1, 2, 10])
+@pytest.mark.parametrize("having", [(2,), (0,), (0, 1)])
+def test_a_label_of_some_people_goes_to_nobody_else(monkeypatch, part, having):
+    """Rows are joined in parts: the label may lack in the first, in the last, or within one."""
+    monkeypatch.setattr("hmr_edu.data.photos.table.PART", part)
+    builder = TableBuilder(index_module.Path("folder"))
+    for number in range(3):
+        labels = {"keypoints3d": np.full((19, 3), number)} if number in having else {}
+        add(builder, f"{number}.jpg", **labels)
+    words = f"`keypoints3d` was given for {len(having)} of 3 people: give it for every person, NaN"
+    with pytest.raises(DataError, match=words):
+        builder.table()
 
 
 def test_entries_are_read_one_by_one(tmp_path):
