@@ -1,9 +1,16 @@
 """Data sets on the user's disk: found, read once, indexed, and opened again."""
 
+import importlib
 import json
+import linecache
 import pickle
 import re
+import shutil
+import sys
+import types
 from dataclasses import replace
+from functools import partial, wraps
+from pathlib import Path
 
 import jaxtyping
 import numpy as np
@@ -12,10 +19,12 @@ import torch
 
 from hmr_edu.data.photos import index as index_module
 from hmr_edu.data.photos.annotations import read_annotations
-from hmr_edu.data.photos.data_sets import DATA_SETS, open_data_set
+from hmr_edu.data.photos.data_sets import DATA_SETS, DataSet, open_data_set
 from hmr_edu.data.photos.described import Described
-from hmr_edu.data.photos.index import open_index, write_index
+from hmr_edu.data.photos.index import open_index, source_of, write_index
+from hmr_edu.data.photos.layout import Layout
 from hmr_edu.data.photos.pictures import EXAMPLES
+from hmr_edu.data.photos.sets import coco as coco_set
 from hmr_edu.data.photos.table import PeopleTable, TableBuilder, check_table
 from hmr_edu.io.big_json import read_big_json
 from hmr_edu.io.errors import DataError
@@ -100,9 +109,13 @@ def test_the_index_is_used_and_made_again(tmp_path, cache, monkeypatch):
 
     reads = []
     whole = DATA_SETS["coco"].read
-    counted = type(DATA_SETS["coco"])(
-        DATA_SETS["coco"].find, lambda layout: reads.append(1) or whole(layout), "counted"
-    )
+
+    @wraps(whole)  # the reader's code is part of the index's name
+    def count(layout):
+        reads.append(1)
+        return whole(layout)
+
+    counted = DataSet(DATA_SETS["coco"].find, count, "counted")
     monkeypatch.setitem(DATA_SETS, "coco", counted)
     again = open_data_set("coco", tmp_path / "coco")
     assert not reads
@@ -119,6 +132,60 @@ def test_the_index_is_used_and_made_again(tmp_path, cache, monkeypatch):
     path.write_text(text)
     assert open_data_set("coco", tmp_path / "coco").crops[0, 2] == pytest.approx(72)
     assert len(reads) == 2
+
+
+OWN = """
+from hmr_edu.data.photos.table import TableBuilder
+
+SIDE = 10
+
+
+def read(layout):
+    builder = TableBuilder(layout.pictures)
+    builder.add("a.jpg", None, (0, 0, SIDE), [[1, 2]] * 19, [1] * 19)
+    return builder.table()
+"""
+
+
+def test_the_index_is_made_again_when_the_reader_changes(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(index_module, "SMALLEST", 1)
+    monkeypatch.syspath_prepend(tmp_path)
+    marks = tmp_path / "marks.txt"
+    marks.write_text("")
+
+    def side(text):
+        """Open the data set as a new process would, in which the reader has this text."""
+        (tmp_path / "own_marks_reader.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "own_marks_reader", raising=False)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)  # written in the same second
+        module = importlib.import_module("own_marks_reader")
+        own = DataSet(lambda path, split: Layout((marks,), path), module.read, "own")
+        monkeypatch.setitem(DATA_SETS, "own", own)
+        return open_data_set("own", tmp_path).crops[0, 2]
+
+    assert side(OWN) == side(OWN) == 10
+    assert len(list((cache / "people").iterdir())) == 1
+    assert side(OWN.replace("SIDE = 10", "SIDE = 20")) == 20  # not in the function itself
+    assert side(OWN) == 10
+    assert len(list((cache / "people").iterdir())) == 2
+
+
+def test_the_source_of_any_reader():
+    whole = DATA_SETS["coco"].read
+    text = Path(coco_set.__file__).read_text()
+    wrapped = wraps(whole)(lambda layout: whole(layout))
+    assert source_of(whole) == source_of(partial(whole)) == source_of(wrapped) == text
+    typed = {}
+    exec("def read(layout): ...", typed)
+    for without in (typed["read"], len, partial(len)):
+        assert source_of(without) == ""
+    # A notebook's module has no file, but its cells have lines.
+    cell = "def read(layout):\n    return 7\n"
+    notebook = types.ModuleType("__notebook__")
+    exec(compile(cell, "<cell 7>", "exec"), vars(notebook))
+    linecache.cache["<cell 7>"] = (len(cell), None, cell.splitlines(True), "<cell 7>")
+    assert source_of(notebook.read) == cell
 
 
 def test_without_a_cache_that_can_be_written(tmp_path, monkeypatch):
@@ -160,7 +227,7 @@ def test_what_is_not_there(tmp_path):
 
 
 def test_people_with_few_keypoints_are_counted():
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     for known in (3, 6, 19):
         visible = [1.0] * known + [0.0] * (19 - known)
         builder.add("a.jpg", (4, 3), (0, 0, 1), np.zeros((19, 2)), visible)
@@ -180,7 +247,7 @@ def test_people_with_few_keypoints_are_counted():
     ],
 )
 def test_a_table_is_checked(name, value, message):
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     builder.add("a.jpg", None, (0, 0, 1), np.zeros((19, 2)), np.ones(19))
     table = builder.table()
     check_table(table)
@@ -209,7 +276,7 @@ SHAPES = [
 
 @pytest.mark.parametrize(("name", "shape", "words"), SHAPES)
 def test_shapes_that_cannot_be_are_named_when_a_person_is_added(name, shape, words):
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     expected = re.escape(f"a.jpg: `{name}` has shape {list(shape)}, {words}")
     with pytest.raises(DataError, match=f"^{expected}"):
         add(builder, **{name: np.zeros(shape)})
@@ -217,7 +284,7 @@ def test_shapes_that_cannot_be_are_named_when_a_person_is_added(name, shape, wor
 
 
 def test_labels_that_are_none_are_named():
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     with pytest.raises(
         DataError, match=r"a\.jpg: no label is called 'poses'; keypoints3d, pose, b"
     ):
@@ -231,7 +298,7 @@ def test_labels_that_are_none_are_named():
 
 
 def test_labels_of_described_people_are_named_by_their_place():
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     person = Described("a.jpg", None, (0, 0, 9, 9), {"nose": (2, 3)}, "marks.txt: line 3")
     with pytest.raises(DataError, match=r"^marks\.txt: line 3: a\.jpg: `pose` has shape \[24, 3\]"):
         builder.describe(person, pose=np.zeros((24, 3)))
@@ -240,7 +307,7 @@ def test_labels_of_described_people_are_named_by_their_place():
 def test_tables_of_other_builders_are_checked_too(monkeypatch):
     """A reader may make its own arrays, as SPIN's does."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     add(builder)
     add(builder, "b.jpg")
     for name, shape, words in SHAPES[:3:2]:
@@ -258,7 +325,7 @@ def test_tables_of_other_builders_are_checked_too(monkeypatch):
 def test_a_label_of_some_people_goes_to_nobody_else(monkeypatch, part, having):
     """Rows are joined in parts: the label may lack in the first, in the last, or within one."""
     monkeypatch.setattr("hmr_edu.data.photos.table.PART", part)
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     for number in range(3):
         labels = {"keypoints3d": np.full((19, 3), number)} if number in having else {}
         add(builder, f"{number}.jpg", **labels)

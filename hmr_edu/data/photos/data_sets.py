@@ -176,7 +176,7 @@ def open_data_set(name: str, path: str | Path, split: str = "train") -> PeopleTa
             check_table(table)
         return table
 
-    return indexed(name, layout, read)
+    return indexed(name, layout, read, data_set.read)
 
 
 def read_test_split(words: str, most: int, least_keypoints: int) -> PeopleTable:

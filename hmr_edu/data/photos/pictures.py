@@ -42,7 +42,7 @@ def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     with _opened(path) as picture:
         deep = [tile[3] for tile in getattr(picture, "tile", [])] == [UPPER]
         picture.load()
-        if deep and not any(high for _, high in picture.getextrema()):
+        if deep and picture.getbbox() is None:  # all black
             _check_lower(path)
         return _to_rgb(picture)
 
