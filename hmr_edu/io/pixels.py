@@ -59,6 +59,21 @@ def check_unit(images: Shaped[Tensor, "*shape"]) -> None:
             raise ValueError(f"images must be in [0, 1], got values from {low:.4g} to {high:.4g}")
 
 
+def check_depth(highest: float | int, kind: str, remedy: str) -> None:
+    """Raise ValueError where a picture of 16 bits has bytes, and would be black.
+
+    Args:
+        highest: its largest value; a picture of zeros may be black.
+        kind: what it is, in words.
+        remedy: what to do.
+    """
+    if 0 < highest <= 255:
+        raise ValueError(
+            f"a picture of {kind} goes up to 65,535, this one to {highest:g} only: if these are "
+            f"bytes, {remedy}"
+        )
+
+
 def on_white(picture: Image.Image) -> UInt8[np.ndarray, "H W 3"]:
     """Convert Pillow's picture to RGB; what is transparent becomes white."""
     if picture.has_transparency_data:
@@ -86,11 +101,7 @@ def _as_bytes(values: np.ndarray) -> np.ndarray:
         # float32 would do, but not half precision.
         return (values.clip(0, 1).astype(np.float64) * 255).round().astype(np.uint8)
     if values.dtype == np.uint16:
-        if 0 < high <= 255:
-            raise ValueError(
-                f"a picture of uint16 goes up to 65,535, this one to {high} only: if these are "
-                "bytes, give picture.astype(np.uint8)"
-            )
+        check_depth(int(high), "uint16", "give picture.astype(np.uint8)")
         return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if low < 0 or high > 255:
         raise ValueError(

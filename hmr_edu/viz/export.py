@@ -26,19 +26,19 @@ def upright(vertices: Vertices) -> Float32[np.ndarray, "V 3"]:
 
 
 def write_obj(path: str | Path, vertices: Vertices, faces: Faces) -> None:
-    """Write a mesh given in the camera frame (metres) as OBJ. Raises ValueError on NaN."""
+    """Write a mesh given in the camera frame (metres) as OBJ. Raises as `write_glb`."""
     _write(path, _mesh(vertices, faces), "obj")
 
 
 def write_ply(path: str | Path, vertices: Vertices, faces: Faces) -> None:
-    """Write a mesh given in the camera frame (metres) as binary PLY. Raises ValueError on NaN."""
+    """Write a mesh given in the camera frame (metres) as binary PLY. Raises as `write_glb`."""
     _write(path, _mesh(vertices, faces), "ply")
 
 
 def write_glb(path: str | Path, vertices: Vertices, faces: Faces) -> None:
     """Write a mesh given in the camera frame (metres) as binary glTF 2.0, with smooth normals.
 
-    Raises ValueError on NaN.
+    Raises ValueError on NaN, and that says the shape of what is not one body.
     """
     mesh = _mesh(vertices, faces)
     # glTF colours are linear light.
@@ -49,15 +49,23 @@ def write_glb(path: str | Path, vertices: Vertices, faces: Faces) -> None:
 
 
 def _mesh(vertices: Vertices, faces: Faces) -> trimesh.Trimesh:
-    if np.ndim(vertices) != 2:
+    points, corners = as_array(vertices), as_array(faces)
+    if points.ndim != 2 or points.shape[1] != 3:
+        batch = points.ndim == 3 and points.shape[2] == 3
+        hint = ". Write the bodies of a batch one by one: vertices[0]" if batch else ""
+        raise ValueError(f"vertices have shape {list(points.shape)}, not one body: [V, 3]{hint}")
+    if corners.ndim != 2 or corners.shape[1] != 3:
+        raise ValueError(f"faces have shape {list(corners.shape)}, not triangles: [F, 3]")
+    if corners.size and not (corners.min() >= 0 and corners.max() < len(points)):
         raise ValueError(
-            f"a mesh has vertices [V, 3], not {list(vertices.shape)}: take one body of a batch"
+            f"faces number the vertices from {corners.min()} to {corners.max()}, but there are "
+            f"{len(points)}: give the faces of the same body"
         )
-    points = upright(vertices)
+    points = upright(points)
     if not np.isfinite(points).all():
         raise ValueError("vertices are not all finite")
     # process=False: vertices are neither merged nor reordered.
-    return trimesh.Trimesh(points, as_array(faces), process=False)
+    return trimesh.Trimesh(points, corners, process=False)
 
 
 def _write(path: str | Path, mesh: trimesh.Trimesh, kind: str, **options: Any) -> None:

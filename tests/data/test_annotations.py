@@ -7,14 +7,18 @@ keypoints.
 
 import codecs
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from hmr_edu.camera import CropBox
-from hmr_edu.data.photos.annotations import read_annotations
+from hmr_edu.data.photos.annotations import annotated_person, read_annotations
 from hmr_edu.data.photos.crops import crop_person, person_crop
+from hmr_edu.data.photos.described import Described
 from hmr_edu.data.photos.pictures import read_photo
 from hmr_edu.io.errors import DataError
 from hmr_edu.keypoints import COCO17
@@ -227,3 +231,35 @@ def test_boxes_of_any_number_type_and_far_ones():
     for far in (1e300, -1e308, float("nan")):
         with pytest.raises(DataError, match="four finite numbers"):
             person_crop(photo, (0, 0, 10, far))
+
+
+def described(named, box=None):
+    """As a reader of one's own describes a person: nobody has looked at the values."""
+    return annotated_person(Path("a.png"), Described("a.png", None, box, named, "b.txt: line 3"))
+
+
+@pytest.mark.parametrize(
+    "place", [[226], [226, 134, 2], [], 226, "ab", None, [226, "134"], [226, np.nan], [[1, 2]]]
+)
+def test_a_place_is_two_numbers_whoever_reads_it(place):
+    """One number was taken for both, three were an error of PyTorch's."""
+    words = f"b.txt: line 3: nose, x and y in pixels, must be 2 finite numbers, not {place!r:.60}"
+    with pytest.raises(DataError, match=f"^{re.escape(words)}$"):
+        described({"neck": [5, 5], "nose": place})
+
+
+@pytest.mark.parametrize("box", [[1, 2, 3], [1, 2, 3, 4, 5], 7, [1, 2, 3, None], [1, 2, 3, np.inf]])
+def test_a_box_is_four_numbers_whoever_reads_it(box):
+    words = (
+        f"b.txt: line 3: the box, x0, y0, x1 and y1 in pixels, must be 4 finite numbers, not {box}"
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(words)}$"):
+        described({"nose": [2, 3]}, box)
+
+
+def test_numbers_of_any_kind_are_places_and_boxes():
+    expected = described({"nose": [226, 134]}, [200, 100, 300, 400])
+    for kind in (tuple, np.array, np.float32, torch.tensor, lambda v: list(np.float32(v))):
+        person = described({"nose": kind([226, 134])}, kind([200, 100, 300, 400]))
+        assert person.crop == expected.crop
+        assert torch.equal(person.keypoints2d, expected.keypoints2d)

@@ -2,21 +2,29 @@
 
 import importlib
 import json
-import os
+import linecache
 import pickle
+import re
+import shutil
 import sys
+import types
+from dataclasses import replace
+from functools import partial, wraps
+from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 
 from hmr_edu.data.photos import index as index_module
-from hmr_edu.data.photos import table as table_module
 from hmr_edu.data.photos.annotations import read_annotations
 from hmr_edu.data.photos.data_sets import DATA_SETS, DataSet, open_data_set
 from hmr_edu.data.photos.described import Described
-from hmr_edu.data.photos.index import open_index, write_index
+from hmr_edu.data.photos.index import open_index, source_of, write_index
+from hmr_edu.data.photos.layout import Layout
 from hmr_edu.data.photos.pictures import EXAMPLES
+from hmr_edu.data.photos.sets import coco as coco_set
 from hmr_edu.data.photos.table import PeopleTable, TableBuilder, check_table
 from hmr_edu.io.big_json import read_big_json
 from hmr_edu.io.errors import DataError
@@ -94,7 +102,6 @@ def test_a_table_agrees_with_the_people_read_one_by_one():
 
 def test_the_index_is_used_and_made_again(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(index_module, "SMALLEST", 1)
-    monkeypatch.setattr(index_module, "_code", lambda reader: "")  # it is counted here, not changed
     path = coco(tmp_path / "coco", 5)
     first = open_data_set("coco", tmp_path / "coco")
     assert isinstance(first.keypoints2d, np.memmap)
@@ -102,9 +109,13 @@ def test_the_index_is_used_and_made_again(tmp_path, cache, monkeypatch):
 
     reads = []
     whole = DATA_SETS["coco"].read
-    counted = type(DATA_SETS["coco"])(
-        DATA_SETS["coco"].find, lambda layout: reads.append(1) or whole(layout), "counted"
-    )
+
+    @wraps(whole)  # the reader's code is part of the index's name
+    def count(layout):
+        reads.append(1)
+        return whole(layout)
+
+    counted = DataSet(DATA_SETS["coco"].find, count, "counted")
     monkeypatch.setitem(DATA_SETS, "coco", counted)
     again = open_data_set("coco", tmp_path / "coco")
     assert not reads
@@ -123,83 +134,58 @@ def test_the_index_is_used_and_made_again(tmp_path, cache, monkeypatch):
     assert len(reads) == 2
 
 
-READER = """
-import numpy as np
-from hmr_edu.data.photos.layout import Layout
+OWN = """
 from hmr_edu.data.photos.table import TableBuilder
 
-def find(path, split):
-    return Layout((path / "people.txt",), path)
+SIDE = 10
+
 
 def read(layout):
     builder = TableBuilder(layout.pictures)
-    builder.add("a.jpg", None, (50, 50, 99), np.full((19, 2), {pixel}), np.ones(19))
+    builder.add("a.jpg", None, (0, 0, SIDE), [[1, 2]] * 19, [1] * 19)
     return builder.table()
 """
 
 
-def test_a_reader_that_changes_makes_its_index_again(tmp_path, cache, monkeypatch):
+def test_the_index_is_made_again_when_the_reader_changes(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(index_module, "SMALLEST", 1)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "people.txt").touch()
-    for number, pixel in enumerate((10, 10, 9)):
-        file = tmp_path / "own_reader.py"
-        file.write_text(READER.format(pixel=pixel))
-        os.utime(file, (number, number))  # Python compiles a file anew where its time differs
-        sys.modules.pop("own_reader", None)
-        own = importlib.import_module("own_reader")
-        monkeypatch.setitem(DATA_SETS, "own", DataSet(own.find, own.read, "its own"))
-        assert open_data_set("own", tmp_path).keypoints2d[0, 0].tolist() == [pixel, pixel]
-        assert len(list((cache / "people").iterdir())) == (1, 1, 2)[number]
+    marks = tmp_path / "marks.txt"
+    marks.write_text("")
+
+    def side(text):
+        """Open the data set as a new process would, in which the reader has this text."""
+        (tmp_path / "own_marks_reader.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "own_marks_reader", raising=False)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)  # written in the same second
+        module = importlib.import_module("own_marks_reader")
+        own = DataSet(lambda path, split: Layout((marks,), path), module.read, "own")
+        monkeypatch.setitem(DATA_SETS, "own", own)
+        return open_data_set("own", tmp_path).crops[0, 2]
+
+    assert side(OWN) == side(OWN) == 10
+    assert len(list((cache / "people").iterdir())) == 1
+    assert side(OWN.replace("SIDE = 10", "SIDE = 20")) == 20  # not in the function itself
+    assert side(OWN) == 10
+    assert len(list((cache / "people").iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (
-            {"keypoints3d": np.zeros((24, 3))},
-            r"keypoints3d of a person is \[19, 3\], not \[24, 3\]$",
-        ),
-        ({"pose": np.zeros((24, 3))}, r"pose of a person is \[72\], not \[24, 3\]: flatten it"),
-        ({"beta": np.zeros(10)}, "no label is called 'beta'; crops, .* pose, betas are"),
-    ],
-)
-def test_a_row_of_another_shape_is_named(labels, message):
-    builder = TableBuilder(index_module.Path("folder"))
-    with pytest.raises(DataError, match=message):
-        builder.add("a.jpg", None, (0, 0, 1), np.zeros((19, 2)), np.ones(19), **labels)
-    described = Described("a.jpg", None, None, {"nose": (1, 2), "neck": (9, 9)}, "list.txt, line 3")
-    with pytest.raises(DataError, match=rf"^list\.txt, line 3: {message}"):
-        builder.describe(described, **labels)
-
-
-@pytest.mark.parametrize("labelled", [{0, 1, 2}, {3, 4}, {0, 1}, {2, 3}])
-def test_labels_of_some_people_only_are_refused(labelled, monkeypatch):
-    monkeypatch.setattr(table_module, "PART", 2)  # also across the joined parts
-    builder = TableBuilder(index_module.Path("folder"))
-
-    def build():
-        for number in range(5):
-            labels = {"betas": np.zeros(10)} if number in labelled else {}
-            builder.add("a.jpg", None, (0, 0, 1), np.zeros((19, 2)), np.ones(19), **labels)
-        builder.table()
-
-    with pytest.raises(DataError, match="betas is given for some people only"):
-        build()
-
-
-@pytest.mark.parametrize(
-    ("named", "box", "message"),
-    [
-        ({"nose": [226]}, None, r"here: nose must be x and y, not \[226\]"),
-        ({"nose": [226, 80, 2]}, None, r"here: nose must be x and y, not \[226, 80, 2\]"),
-        ({"nose": [2, 3]}, [0, 0, 9], r"here: a box is x0, y0, x1 and y1, not \[0, 0, 9\]"),
-    ],
-)
-def test_places_of_another_length_are_named(named, box, message):
-    builder = TableBuilder(index_module.Path("folder"))
-    with pytest.raises(DataError, match=message):
-        builder.describe(Described("a.jpg", None, box, named, "here"))
+def test_the_source_of_any_reader():
+    whole = DATA_SETS["coco"].read
+    text = Path(coco_set.__file__).read_text()
+    wrapped = wraps(whole)(lambda layout: whole(layout))
+    assert source_of(whole) == source_of(partial(whole)) == source_of(wrapped) == text
+    typed = {}
+    exec("def read(layout): ...", typed)
+    for without in (typed["read"], len, partial(len)):
+        assert source_of(without) == ""
+    # A notebook's module has no file, but its cells have lines.
+    cell = "def read(layout):\n    return 7\n"
+    notebook = types.ModuleType("__notebook__")
+    exec(compile(cell, "<cell 7>", "exec"), vars(notebook))
+    linecache.cache["<cell 7>"] = (len(cell), None, cell.splitlines(True), "<cell 7>")
+    assert source_of(notebook.read) == cell
 
 
 def test_without_a_cache_that_can_be_written(tmp_path, monkeypatch):
@@ -241,7 +227,7 @@ def test_what_is_not_there(tmp_path):
 
 
 def test_people_with_few_keypoints_are_counted():
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     for known in (3, 6, 19):
         visible = [1.0] * known + [0.0] * (19 - known)
         builder.add("a.jpg", (4, 3), (0, 0, 1), np.zeros((19, 2)), visible)
@@ -261,13 +247,91 @@ def test_people_with_few_keypoints_are_counted():
     ],
 )
 def test_a_table_is_checked(name, value, message):
-    builder = TableBuilder(index_module.Path("folder"))
+    builder = TableBuilder(Path("folder"))
     builder.add("a.jpg", None, (0, 0, 1), np.zeros((19, 2)), np.ones(19))
     table = builder.table()
     check_table(table)
     getattr(table, name)[...] = value
     with pytest.raises(DataError, match=message):
         check_table(table)
+
+
+def add(builder, file="a.jpg", **changes):
+    builder.add(
+        **{"file": file, "size": None, "crop": (0, 0, 1), "keypoints2d": np.zeros((19, 2))}
+        | {"visible": np.ones(19)}
+        | changes
+    )
+
+
+SHAPES = [
+    ("keypoints3d", (24, 3), "not [19, 3]: give the 19 keypoints of COCO+ in its order"),
+    ("keypoints3d", (1, 19, 3), "not [19, 3], without an axis before it: give the 19"),
+    ("pose", (24, 3), "not [72]: give the axis-angle of SMPL's 24 joints, flattened to 72 numbers"),
+    ("betas", (300,), "not [10]: give the first 10"),
+    ("keypoints2d", (17, 2), "not [19, 2]: give the 19 keypoints"),
+    ("visible", (19, 1), "not [19]: give the 19 keypoints"),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "words"), SHAPES)
+def test_shapes_that_cannot_be_are_named_when_a_person_is_added(name, shape, words):
+    builder = TableBuilder(Path("folder"))
+    expected = re.escape(f"a.jpg: `{name}` has shape {list(shape)}, {words}")
+    with pytest.raises(DataError, match=f"^{expected}"):
+        add(builder, **{name: np.zeros(shape)})
+    assert not builder.numbers  # nothing of the person stays
+
+
+def test_labels_that_are_none_are_named():
+    builder = TableBuilder(Path("folder"))
+    with pytest.raises(
+        DataError, match=r"a\.jpg: no label is called 'poses'; keypoints3d, pose, b"
+    ):
+        add(builder, poses=np.zeros(72))
+    with pytest.raises(DataError, match=r"a\.jpg: `pose` is no array of numbers: "):
+        add(builder, pose=[[1, 2], [3]])
+    with pytest.raises(
+        DataError, match=r"a\.jpg: `crops` has shape \[2\], not \[3\]: give the centre"
+    ):
+        add(builder, crop=(1, 2))
+
+
+def test_labels_of_described_people_are_named_by_their_place():
+    builder = TableBuilder(Path("folder"))
+    person = Described("a.jpg", None, (0, 0, 9, 9), {"nose": (2, 3)}, "marks.txt: line 3")
+    with pytest.raises(DataError, match=r"^marks\.txt: line 3: a\.jpg: `pose` has shape \[24, 3\]"):
+        builder.describe(person, pose=np.zeros((24, 3)))
+
+
+def test_tables_of_other_builders_are_checked_too(monkeypatch):
+    """A reader may make its own arrays, as SPIN's does."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
+    builder = TableBuilder(Path("folder"))
+    add(builder)
+    add(builder, "b.jpg")
+    for name, shape, words in SHAPES[:3:2]:
+        table = replace(builder.table(), **{name: np.zeros((2, *shape), np.float32)})
+        words = words.replace("not [", "not [2, ")
+        expected = re.escape(f"`{name}` has shape {[2, *shape]}, {words}")
+        with pytest.raises(DataError, match=f"^{expected}"):
+            check_table(table)
+    with pytest.raises(DataError, match="1 rows of betas for 2 people"):
+        check_table(replace(builder.table(), betas=np.zeros((1, 10), np.float32)))
+
+
+@pytest.mark.parametrize("part", [1, 2, 10])
+@pytest.mark.parametrize("having", [(2,), (0,), (0, 1)])
+def test_a_label_of_some_people_goes_to_nobody_else(monkeypatch, part, having):
+    """Rows are joined in parts: the label may lack in the first, in the last, or within one."""
+    monkeypatch.setattr("hmr_edu.data.photos.table.PART", part)
+    builder = TableBuilder(Path("folder"))
+    for number in range(3):
+        labels = {"keypoints3d": np.full((19, 3), number)} if number in having else {}
+        add(builder, f"{number}.jpg", **labels)
+    words = f"`keypoints3d` was given for {len(having)} of 3 people: give it for every person, NaN"
+    with pytest.raises(DataError, match=words):
+        builder.table()
 
 
 def test_entries_are_read_one_by_one(tmp_path):

@@ -1,12 +1,12 @@
 """Pictures, exports and the 3D page, against shapes whose picture is known by hand."""
 
 import json
-import subprocess
-import sys
 from html.parser import HTMLParser
 
+import jaxtyping
 import numpy as np
 import pytest
+import torch
 import trimesh
 
 from hmr_edu.camera import CropBox
@@ -234,15 +234,6 @@ def test_glb_is_valid_gltf(tmp_path):
     assert header["materials"][primitive["material"]]["pbrMetallicRoughness"]["metallicFactor"] == 0
 
 
-@pytest.mark.parametrize("kind", ["obj", "ply", "glb"])
-def test_a_batch_is_no_mesh(tmp_path, kind):
-    """In a process of its own: here the shapes are checked before the function is reached."""
-    code = f"from hmr_edu.viz import export; import numpy as np; export.write_{kind}"
-    code += f"({str(tmp_path / 'a')!r}, np.zeros((1, 8, 3)), np.zeros((4, 3), int))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "ValueError: a mesh has vertices [V, 3], not [1, 8, 3]: take one body" in done.stderr
-
-
 def test_a_failed_export_leaves_the_old_file(tmp_path):
     mesh, path = lying_box(), tmp_path / "body.glb"
     path.write_text("old")
@@ -252,6 +243,25 @@ def test_a_failed_export_leaves_the_old_file(tmp_path):
         write_json(path, {"theta": [float("nan")]})
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["obj", "glb", "ply"])
+def test_what_is_not_one_mesh_is_refused_by_its_shape(tmp_path, monkeypatch, kind):
+    """`body.vertices` has a batch axis, whatever the number of bodies."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
+    mesh, write = lying_box(), getattr(export, f"write_{kind}")
+    points, path = torch.tensor(mesh.vertices), tmp_path / f"body.{kind}"
+    hint = r"\. Write the bodies of a batch one by one: vertices\[0\]$"
+    with pytest.raises(ValueError, match=rf"shape \[1, 8, 3\], not one body: \[V, 3\]{hint}"):
+        write(path, points[None], mesh.faces)
+    with pytest.raises(ValueError, match=r"shape \[24\], not one body: \[V, 3\]$"):
+        write(path, points.flatten(), mesh.faces)
+    with pytest.raises(ValueError, match=r"faces have shape \[1, 12, 3\], not triangles: \[F, 3\]"):
+        write(path, points, mesh.faces[None])
+    with pytest.raises(ValueError, match="from 0 to 7, but there are 4: give the faces"):
+        write(path, points[:4], mesh.faces)
+    assert not path.exists()
+    write(path, points, mesh.faces)
 
 
 class Loads(HTMLParser):

@@ -23,7 +23,13 @@ from torch import Tensor
 from hmr_edu.camera import CropBox
 from hmr_edu.crop import PADDING
 from hmr_edu.data.photos.coco import is_coco, read_coco
-from hmr_edu.data.photos.described import Described, check_keys, finite_numbers, picture_size
+from hmr_edu.data.photos.described import (
+    Described,
+    check_keys,
+    finite_numbers,
+    picture_size,
+    plain,
+)
 from hmr_edu.data.photos.pictures import check_size
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import is_there
@@ -130,9 +136,8 @@ def ordered_keypoints(
         )
     keypoints2d, visible = torch.zeros(len(COCOPLUS), 2), torch.zeros(len(COCOPLUS))
     for name, place in person.named.items():
-        if len(place) != 2:
-            raise DataError(f"{person.where}: {name} must be x and y, not {list(place)!r:.60}")
-        keypoints2d[COCOPLUS.index(name)] = torch.tensor(place)
+        what = f"{person.where}: {name}, x and y in pixels,"
+        keypoints2d[COCOPLUS.index(name)] = torch.tensor(finite_numbers(plain(place), 2, what))
         visible[COCOPLUS.index(name)] = 1.0
     return keypoints2d, visible
 
@@ -143,12 +148,13 @@ def annotated_person(path: Path, person: Described) -> AnnotatedPerson:
     Raises DataError that names the place in the file.
     """
     keypoints2d, visible = ordered_keypoints(person)
-    if person.box is not None and len(person.box) != 4:
-        box = f"{list(person.box)!r:.60}"
-        raise DataError(f"{person.where}: a box is x0, y0, x1 and y1, not {box}")
+    box = None
+    if person.box is not None:
+        what = f"{person.where}: the box, x0, y0, x1 and y1 in pixels,"
+        box = finite_numbers(plain(person.box), 4, what)
     try:
-        if person.box is not None:
-            crop = CropBox.around_box(*person.box, padding=PADDING)
+        if box is not None:
+            crop = CropBox.around_box(*box, padding=PADDING)
         else:
             crop = CropBox.around_keypoints(keypoints2d, visible, padding=PADDING)
     except ValueError as error:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from jaxtyping import Float32
-
 from hmr_edu.io.big_json import Entries
 from hmr_edu.io.errors import DataError
 
@@ -39,23 +36,11 @@ def finite_numbers(values: Any, count: int, what: str) -> list[float]:
     return [float(value) for value in values]
 
 
-def checked_row(
-    name: str, value: Any, rows: Mapping[str, tuple[int, ...]]
-) -> Float32[np.ndarray, "*shape"]:
-    """Return one person's row of a column; raise DataError that names what does not fit.
-
-    Args:
-        name: of the column.
-        value: an array, a tensor or a list.
-        rows: the shape of a row of each column that there is.
-    """
-    if name not in rows:
-        raise DataError(f"no label is called {name!r}; {', '.join(rows)} are")
-    row = np.asarray(value, np.float32)
-    if row.shape != rows[name]:
-        hint = ": flatten it" if row.size == np.prod(rows[name]) else ""
-        raise DataError(f"{name} of a person is {list(rows[name])}, not {list(row.shape)}{hint}")
-    return row
+def plain(values: Any) -> Any:
+    """Return numbers as JSON has them: tuples, arrays and tensors as lists; the rest as it is."""
+    if hasattr(values, "tolist"):
+        return values.tolist()
+    return [plain(value) for value in values] if isinstance(values, list | tuple) else values
 
 
 def picture_size(width: Any, height: Any, where: str) -> tuple[int, int]:

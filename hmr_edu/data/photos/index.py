@@ -2,8 +2,8 @@
 
 Reading COCO's annotations takes seconds and much memory. This is done once: the table's arrays are
 written into the user's cache, and later mapped into memory, where processes share them. An index
-belongs to the very files that it was made from, and to the reader that made it. When one of them
-changes it is made again.
+belongs to the very files that it was made from, and to the reader: when the module of the reader or
+one of the files changes it is made again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import inspect
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,7 +29,7 @@ from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import check_folder
 from hmr_edu.io.jsonfile import read_json, write_json
 
-# To be raised when what all readers share changes: older indices are then made again.
+# To be raised when what the readers share changes: older indices are then made again.
 VERSION = 1
 # Smaller data sets are read as fast as their index.
 SMALLEST = 2000
@@ -44,7 +46,7 @@ def indexed(
     name: str,
     layout: Layout,
     read: Callable[[], PeopleTable],
-    reader: Callable[[Layout], PeopleTable],
+    reader: Callable[..., Any],
 ) -> PeopleTable:
     """Return a data set's table from its index; read it, and write the index, if there is none.
 
@@ -53,10 +55,10 @@ def indexed(
     Args:
         name: of the data set.
         layout: its files.
-        read: reads and checks it.
-        reader: the data set's own function; when its file changes the index is made again.
+        read: returns the table.
+        reader: the function behind `read` whose code the index depends on.
     """
-    folder = cache_folder() / "people" / f"{name}-{_key(name, layout, _code(reader))}"
+    folder = cache_folder() / "people" / f"{name}-{_key(name, layout, reader)}"
     table = open_index(folder)
     if table is None:
         table = read()
@@ -115,21 +117,26 @@ def _try_to_write(folder: Path, table: PeopleTable) -> None:
         return
 
 
-def _code(reader: Callable[[Layout], PeopleTable]) -> str:
-    """Return the checksum of the code around a reader; "" where it cannot be found."""
-    try:
-        module = inspect.getmodule(reader)
-        # Of a notebook, which has no file, the function alone.
-        whole = module is not None and hasattr(module, "__file__")
-        code = inspect.getsource(module if whole else reader)
-    except (TypeError, OSError):  # a callable object, a compiled function
-        return ""
-    return hashlib.sha256(code.encode()).hexdigest()
+def source_of(reader: Callable[..., Any]) -> str:
+    """Return the text of the module that defines a reader, or of the reader alone in a notebook.
+
+    Empty where there is none, as for what was typed into a terminal.
+    """
+    while isinstance(reader, partial):
+        reader = reader.func
+    reader = inspect.unwrap(reader)
+    for part in (sys.modules.get(getattr(reader, "__module__", None) or ""), reader):
+        try:
+            return inspect.getsource(cast("Any", part))
+        except (OSError, TypeError):  # no file; or no module, nor a function of Python
+            continue
+    return ""
 
 
-def _key(name: str, layout: Layout, code: str) -> str:
-    """Return a name for the state of a data set's files, and of the code that reads them."""
-    facts: list[Any] = [VERSION, name, str(layout.pictures.absolute()), layout.part, code]
+def _key(name: str, layout: Layout, reader: Callable[..., Any]) -> str:
+    """Return a name for the state of a data set's files and of its reader."""
+    facts: list[Any] = [VERSION, name, str(layout.pictures.absolute()), layout.part]
+    facts.append(source_of(reader))
     for file in (*layout.annotations, *layout.beside):
         state = file.stat()
         facts.append([str(file.absolute()), state.st_size, state.st_mtime_ns])

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from hmr_edu.io.errors import DataError
 from hmr_edu.io.files import is_there
-from hmr_edu.io.pixels import on_white
+from hmr_edu.io.pixels import check_depth, on_white
 
 # Photographs that ship with the course, and their annotated keypoints.
 EXAMPLES = Path(__file__).parents[2] / "assets" / "photos"
@@ -23,6 +23,10 @@ LARGEST = 200_000_000
 STRIP = 4_000_000
 # Formats for which Pillow starts another program, which may take for ever.
 DRAWINGS = ("EPS", "WMF")
+# Of a PNG with colours of 16 bits Pillow reads the upper bytes; this reads the lower ones.
+UPPER, LOWER = "RGB;16B", "RGB;16L"
+# What 8-bit numbers in 16 bits are, and what to do.
+IN_A_FILE = ("16 bits", "save them with 8 bits")
 # Formats that Pillow cannot read, by bytes at some place of the file.
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -32,10 +36,14 @@ def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
 
     A picture may have 200 million pixels; reading takes about seven bytes for each. EXIF that is
     damaged is ignored. Raises FileNotFoundError when there is none, DataError that names the file
-    if it is unreadable.
+    if it is unreadable, or has 8-bit numbers in 16 bits and would be black.
     """
-    with _opened(Path(path)) as picture:
+    path = Path(path)
+    with _opened(path) as picture:
+        deep = [tile[3] for tile in getattr(picture, "tile", [])] == [UPPER]
         picture.load()
+        if deep and picture.getbbox() is None:  # all black
+            _check_lower(path)
         return _to_rgb(picture)
 
 
@@ -164,13 +172,11 @@ def _to_rgb(picture: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
 
     if picture.mode.startswith("I") or picture.mode == "F":
         # Integers use 16 bits, floating point the range 0 to 1, unless the values say otherwise.
+        white = 1.0 if picture.mode == "F" else 65535.0
         highest = max(_numbers(strip).max() for _, strip in strips())
-        if picture.mode != "F" and 0 < highest <= 255:
-            raise ValueError(
-                f"its numbers have 16 bits or more and go up to {highest:.0f} only: it would be "
-                "black, save it with 8 bits"
-            )
-        white = max(1.0 if picture.mode == "F" else 65535.0, highest)
+        if picture.mode != "F":
+            check_depth(highest, *IN_A_FILE)
+        white = max(white, highest)
         for top, strip in strips():
             grey = (_numbers(strip).clip(0) / white * 255 + 0.5).astype(np.uint8)
             stored[top : top + rows] = grey[..., None]
@@ -178,6 +184,14 @@ def _to_rgb(picture: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
     for top, strip in strips():
         stored[top : top + rows] = on_white(strip)
     return upright
+
+
+def _check_lower(path: Path) -> None:
+    """Raise ValueError where a PNG that looks black has colours in its lower bytes."""
+    with Image.open(path) as picture:
+        picture.tile = [tile._replace(args=LOWER) for tile in picture.tile]
+        bands = picture.split()
+    check_depth(max(int(np.asarray(band).max()) for band in bands), *IN_A_FILE)
 
 
 def _numbers(picture: Image.Image) -> np.ndarray:

@@ -10,7 +10,7 @@ import mmap
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -21,18 +21,13 @@ from torch import Tensor
 
 from hmr_edu.camera import CropBox
 from hmr_edu.data.photos.annotations import AnnotatedPerson, annotated_person
-from hmr_edu.data.photos.described import Described, checked_row
-from hmr_edu.io.errors import DataError
+from hmr_edu.data.photos.described import Described
+from hmr_edu.data.photos.rows import LABELS, check_all_or_none, check_columns, one_row
+from hmr_edu.io.errors import DataError, naming
 from hmr_edu.io.files import is_there, printable
 from hmr_edu.keypoints import COCOPLUS
 
 UNKNOWN = float("nan")
-# Labels in 3D that a table may lack, and the shape of one person's.
-LABELS = {"keypoints3d": (19, 3), "pose": (72,), "betas": (10,)}
-# The shape of one person's row of each column.
-ROWS = {"crops": (3,), "keypoints2d": (19, 2), "visible": (19,)} | LABELS
-# Arrays without a row for each person.
-OF_NOBODY = ("files", "sizes", "outline_points")
 # People of whom the rows are joined at a time.
 PART = 10_000
 # Bytes of the longest path of Linux.
@@ -204,10 +199,8 @@ class TableBuilder:
         """
         _, crop, keypoints2d, visible = annotated_person(self.folder, person)
         place = (crop.x, crop.y, crop.size)
-        try:
+        with naming(person.where):
             self.add(person.file, person.size, place, keypoints2d, visible, **labels)
-        except DataError as error:
-            raise DataError(f"{person.where}: {error}") from None
 
     def add(
         self,
@@ -220,7 +213,7 @@ class TableBuilder:
     ) -> None:
         """Add a person: arrays, tensors or lists of one row of the table's columns.
 
-        Raises DataError on a row of another shape, and on a label that there is not.
+        Raises DataError that names the picture, the label and its shape, where it cannot be.
 
         Args:
             file: name of the picture in the folder.
@@ -228,40 +221,35 @@ class TableBuilder:
             crop: centre x, y and side of the crop.
             keypoints2d: COCO+ order, pixels.
             visible: 1, a confidence, or 0 for each keypoint.
-            labels: `keypoints3d`, `pose` and `betas`, for every person or for none.
+            labels: `keypoints3d`, `pose` and `betas`, for every person, NaN where unknown, or for
+                none.
         """
+        row = {"crops": crop, "keypoints2d": keypoints2d, "visible": visible, **labels}
+        rows = {name: one_row(name, value, file) for name, value in row.items()}
         number = self.numbers.setdefault(file, len(self.numbers))
         if number == len(self.sizes):
             self.sizes.append(size or (0, 0))
-        row = {"crops": crop, "keypoints2d": keypoints2d, "visible": visible, **labels}
-        for name, value in row.items():
-            self.columns.setdefault(name, []).append(checked_row(name, value, ROWS))
+        for name, value in rows.items():
+            self.columns.setdefault(name, []).append(value)
         self.columns.setdefault("picture", []).append(np.asarray(number, np.int32))
         if len(self.columns["picture"]) == PART:
             self._join()
 
     def _join(self) -> None:
         """Put the last rows into arrays: each alone takes several times as much memory."""
-        if not self.columns:
-            return
-        wanted = (self.parts or [self.columns])[0].keys()
-        for name in sorted(wanted | self.columns.keys()):
-            if (
-                len(self.columns.get(name, ())) != len(self.columns["picture"])
-                or name not in wanted
-            ):
-                raise DataError(f"{name} is given for some people only: give NaN for the others")
-        self.parts.append({name: np.stack(rows) for name, rows in self.columns.items()})
-        self.columns = {}
+        if self.columns:
+            self.parts.append({name: np.stack(rows) for name, rows in self.columns.items()})
+            self.columns = {}
 
     def table(self) -> PeopleTable:
         """Return the table of all people.
 
-        Raises DataError when there is nobody, and on a label of some people only.
+        Raises DataError when there is nobody, and on a label that only some of them have.
         """
         if not self.numbers:
             raise DataError("nobody in it has a keypoint")
         self._join()
+        check_all_or_none(self.parts)
         names = self.parts[0].keys()
         return PeopleTable(
             folder=self.folder,
@@ -289,15 +277,11 @@ def names_as_bytes(names: Iterable[str]) -> Shaped[np.ndarray, " names"]:
 
 
 def check_table(table: PeopleTable) -> None:
-    """Raise DataError on numbers that no table can hold: places that are not finite, no side."""
+    """Raise DataError on what no table can hold: other shapes, places not finite, no side."""
     n = len(table)
     if n == 0:
         raise DataError("nobody in it has a keypoint")
-    for entry in fields(PeopleTable):
-        value = getattr(table, entry.name)
-        of_people = isinstance(value, np.ndarray) and entry.name not in OF_NOBODY
-        if of_people and len(value) != n:
-            raise DataError(f"{len(value)} rows of {entry.name} for {n} people")
+    check_columns(table.arrays(), n)
     if not (np.isfinite(table.crops).all() and (table.crops[:, 2] > 0).all()):
         row = int(np.argmin(np.isfinite(table.crops).all(1) & (table.crops[:, 2] > 0)))
         raise DataError(f"person {row} has no box: {table.crops[row].tolist()}")
