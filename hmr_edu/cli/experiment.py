@@ -36,7 +36,7 @@ def command(args: Sequence[str]) -> None:
         """Run the trainings of experiments, print their tables, keep their records.
 
         Options after a `--` are the trainings' own, for all variants. Experiments on pictures
-        take those of `hmr-edu train`: `hmr-edu experiment recipe-pictures -- --start resnet18`.
+        take those of `hmr-edu train`: `hmr-edu experiment people-pictures -- --start resnet18`.
 
         Args:
             names: the experiments to run; `list` says which there are.

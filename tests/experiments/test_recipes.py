@@ -161,7 +161,8 @@ def test_a_recipe_from_the_command_line_to_its_table(tiny, tmp_path, capsys):
 @pytest.mark.slow
 def test_a_recipe_goes_on_from_weights(tiny, tmp_path):
     run = ["experiment", "recipe-pictures", "--seeds", "1", "--images", "64"]
-    assert main([*run, "--out", str(tmp_path), "--", "--start", "resnet18"]) == 0
+    fits = ["--start", "resnet18", "--model.width", "64", "--model.hidden", "512"]
+    assert main([*run, "--out", str(tmp_path), "--", *fits]) == 0
     record = json.loads((tmp_path / "recipe-pictures.json").read_text())
     assert record["shared"]["start"] == "resnet18"
     assert [result["variant"] for result in record["runs"]] == ["complete", "no clutter"]
